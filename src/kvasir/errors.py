@@ -187,7 +187,11 @@ class Error(Exception):
         self.hint = hint
         self.int1 = int1
         self.int2 = int2
-        self.message = message if message is not None else (f"{self.prefix}: {text}" if self.prefix and text else text or self.prefix)
+        self.message = (
+            message
+            if message is not None
+            else (f"{self.prefix}: {text}" if self.prefix and text else text or self.prefix)
+        )
         super().__init__(self.message)
 
 

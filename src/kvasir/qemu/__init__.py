@@ -1,0 +1,1 @@
+"""The hypervisor driver: capabilities, command line, addresses, QMP, processes, lifecycle, statistics."""

@@ -1,0 +1,73 @@
+"""What the hooks of devices see of their guest and of the host that it will run on."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Caps(Protocol):
+    """The abilities of one QEMU binary, by libvirt's capability words."""
+
+    def has(self, word: str) -> bool: ...
+
+
+class Vm:
+    """A guest as its devices see it while a document is completed or a command line is built.
+
+    ``domain`` is the root element; ``caps`` the binary's abilities; ``config`` has the keys of qemu.conf as attributes;
+    ``paths`` the daemon's folders; ``fds`` maps the name of a passed descriptor (``net0``, ``vhost-net0``) to its number.
+    """
+
+    def __init__(self, domain: Any, caps: Any, config: Any = None, paths: Any = None) -> None:
+        self.domain, self.caps, self.config, self.paths = domain, caps, config, paths
+        self.fds: dict[str, int] = {}
+        self.id = -1
+        self.facts: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        return str(self.domain.name)
+
+    @property
+    def uuid(self) -> str:
+        return str(self.domain.uuid)
+
+    @property
+    def virt_type(self) -> str:
+        """``kvm`` or ``qemu`` (TCG)."""
+        return str(self.domain.type)
+
+    @property
+    def arch(self) -> str:
+        return str(self.domain.os.arch)
+
+    @property
+    def machine(self) -> str:
+        """The machine type's own name (``pc-q35-7.2``), after aliases are resolved."""
+        return str(self.domain.os.machine)
+
+    @property
+    def is_q35(self) -> bool:
+        return self.arch in ("x86_64", "i686") and self.machine.startswith(("pc-q35", "q35"))
+
+    @property
+    def is_i440fx(self) -> bool:
+        return self.arch in ("x86_64", "i686") and (
+            self.machine == "pc" or self.machine.startswith(("pc-i440fx", "pc-0.", "pc-1.", "rhel", "xenfv"))
+        )
+
+    @property
+    def is_microvm(self) -> bool:
+        return self.machine == "microvm"
+
+    @property
+    def is_virt(self) -> bool:
+        return self.machine == "virt" or self.machine.startswith("virt-")
+
+    @property
+    def uses_pci_express(self) -> bool:
+        return self.is_q35 or self.is_virt
+
+    def fd(self, name: str) -> int:
+        """The number of a passed descriptor. Raises KeyError when the driver passed none of that name."""
+        return self.fds[name]
