@@ -1,0 +1,266 @@
+"""What a QEMU binary can do: probed once, kept on disk, asked by libvirt's words.
+
+``Capabilities.has("virtio-net.rss")`` answers for one binary. ``Store.get(path)`` probes or loads; ``Store.cached(path)``
+never waits for a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from kvasir import __version__
+
+from .capability_words import ASSUMED, UNREPORTED
+
+log = logging.getLogger(__name__)
+
+FORMAT = 4
+"""Changes whenever the probe asks or keeps something else; older cache files are then probed anew."""
+
+ARCHES = {"i386": "i686", "arm": "armv7l", "ppc64": "ppc64", "sh4": "sh4", "sh4eb": "sh4eb"}
+"""QEMU's target names that libvirt calls otherwise."""
+
+
+@dataclass(slots=True)
+class Machine:
+    """A machine type of the binary."""
+
+    name: str
+    alias: str | None = None
+    default: bool = False
+    max_cpus: int = 1
+    hotplug_cpus: bool = False
+    deprecated: bool = False
+    default_cpu: str | None = None
+    default_ram_id: str | None = None
+    numa_mem: bool = False
+    acpi: bool | None = None
+
+
+@dataclass(slots=True)
+class CpuModel:
+    """A CPU model of the binary under one accelerator; ``blockers`` are the features that the host lacks."""
+
+    name: str
+    typename: str = ""
+    usable: bool | None = None
+    blockers: list[str] = field(default_factory=list)
+    deprecated: bool = False
+    alias_of: str | None = None
+
+
+@dataclass(slots=True)
+class Accel:
+    """What holds under one accelerator (``kvm`` or ``tcg``): CPU models and the host's CPU as QEMU expands it."""
+
+    cpus: list[CpuModel] = field(default_factory=list)
+    host: dict[str, Any] = field(default_factory=dict)
+    host_model: str = ""
+    migratable: dict[str, bool] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Capabilities:
+    """The abilities of one binary."""
+
+    binary: str
+    arch: str = "x86_64"
+    version: tuple[int, int, int] = (0, 0, 0)
+    package: str = ""
+    words: set[str] = field(default_factory=set)
+    properties: dict[str, list[str]] = field(default_factory=dict)
+    types: set[str] = field(default_factory=set)
+    commands: set[str] = field(default_factory=set)
+    machines: list[Machine] = field(default_factory=list)
+    accels: dict[str, Accel] = field(default_factory=dict)
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """CPU models of the binary by version (``EPYC-v1``): the properties that each expands to."""
+
+    def has(self, word: str) -> bool:
+        """True when the binary knows what libvirt calls ``word``; ``type.property`` of a probed type is understood too."""
+        if word in self.words or word in ASSUMED or word in UNREPORTED:
+            return True
+        kind, dot, name = word.rpartition(".")
+        return bool(dot) and name in self.properties.get(kind, ())
+
+    @property
+    def kvm(self) -> bool:
+        return "kvm" in self.words
+
+    @property
+    def version_number(self) -> int:
+        """The version as libvirt counts it (7.2.22 is 7002022)."""
+        major, minor, micro = self.version
+        return major * 1_000_000 + minor * 1000 + micro
+
+    def machine(self, name: str) -> Machine | None:
+        """The machine type of that name or alias."""
+        for machine in self.machines:
+            if name in (machine.name, machine.alias):
+                return machine
+        return None
+
+    def canonical_machine(self, name: str) -> str:
+        """The own name of a machine type (``pc`` is ``pc-i440fx-7.2``); an unknown name stays."""
+        machine = self.machine(name)
+        return machine.name if machine else name
+
+    @property
+    def default_machine(self) -> str:
+        """The machine type that a document without one gets."""
+        for machine in self.machines:
+            if machine.default:
+                return machine.alias or machine.name
+        return self.machines[0].name if self.machines else "none"
+
+    def accel(self, virt_type: str) -> Accel:
+        """The part that holds under ``kvm`` or under TCG (``qemu``)."""
+        return self.accels.get("kvm" if virt_type == "kvm" else "tcg") or Accel()
+
+    def to_json(self) -> dict[str, Any]:
+        data = asdict(self)
+        for name in ("words", "types", "commands"):
+            data[name] = sorted(data[name])
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Capabilities:
+        known = {f.name for f in fields(cls)}
+        values = {k: v for k, v in data.items() if k in known}
+        for name in ("words", "types", "commands"):
+            values[name] = set(values[name])
+        values["version"] = tuple(values["version"])
+        values["machines"] = [Machine(**m) for m in values["machines"]]
+        values["accels"] = {
+            name: Accel(
+                cpus=[CpuModel(**c) for c in accel["cpus"]],
+                host=accel["host"],
+                host_model=accel["host_model"],
+                migratable=accel["migratable"],
+            )
+            for name, accel in values["accels"].items()
+        }
+        return cls(**values)
+
+
+def cache_key(binary: str) -> dict[str, Any]:
+    """What a cached answer depends on: the binary, our version, kernel, KVM and the processor's microcode."""
+    stat = os.stat(binary)
+    modules = 0
+    for folder in ("/usr/lib/x86_64-linux-gnu/qemu", "/usr/lib64/qemu-kvm", "/usr/lib64/qemu", "/usr/lib/qemu"):
+        try:
+            modules = max(modules, int(os.stat(folder).st_ctime))
+        except OSError:
+            continue
+    uname = os.uname()
+    return {
+        "binary": binary,
+        "size": stat.st_size,
+        "ctime": stat.st_ctime_ns,
+        "mtime": stat.st_mtime_ns,
+        "modules": modules,
+        "format": FORMAT,
+        "version": __version__,
+        "kernel": f"{uname.release} {uname.version}",
+        "kvm": os.path.exists("/dev/kvm"),
+        "microcode": _microcode(),
+    }
+
+
+def _microcode() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("microcode"):
+                    return line.partition(":")[2].strip()
+                if not line.strip():
+                    break
+    except OSError:
+        pass
+    return ""
+
+
+class Store:
+    """The binaries' abilities, in memory and in ``folder`` (``var/cache/libvirt/qemu/capabilities``).
+
+    ``run_folder`` is where the short-lived probes keep their files; ``user`` and ``group`` are what they run as where
+    the daemon is root.
+    """
+
+    def __init__(
+        self, folder: Path, run_folder: Path | None = None, user: int | None = None, group: int | None = None
+    ) -> None:
+        self.folder, self.run_folder = Path(folder), run_folder
+        self.user, self.group = user, group
+        self._known: dict[str, tuple[dict[str, Any], Capabilities]] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    def path(self, binary: str) -> Path:
+        return self.folder / f"{hashlib.sha256(binary.encode()).hexdigest()}.json"
+
+    def cached(self, binary: str) -> Capabilities | None:
+        """The abilities if they are known without asking the binary."""
+        try:
+            key = cache_key(binary)
+        except OSError:
+            return None
+        known = self._known.get(binary)
+        if known and known[0] == key:
+            return known[1]
+        try:
+            stored = json.loads(self.path(binary).read_bytes())
+            if stored["key"] != key:
+                return None
+            caps = Capabilities.from_json(stored["capabilities"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        self._known[binary] = (key, caps)
+        return caps
+
+    async def get(self, binary: str) -> Capabilities:
+        """The abilities, probed when they are not known. Raises InternalError with QEMU's own words."""
+        caps = self.cached(binary)
+        if caps is not None:
+            return caps
+        from . import capabilities_probe
+
+        async with self._locks.setdefault(binary, asyncio.Lock()):
+            caps = self.cached(binary)
+            if caps is not None:
+                return caps
+            key = cache_key(binary)
+            caps = await capabilities_probe.probe(binary, self.run_folder, self.user, self.group)
+            self._known[binary] = (key, caps)
+            self._save(binary, key, caps)
+            return caps
+
+    def _save(self, binary: str, key: dict[str, Any], caps: Capabilities) -> None:
+        target = self.path(binary)
+        temporary = target.with_suffix(".new")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps({"key": key, "capabilities": caps.to_json()}, separators=(",", ":")))
+            os.replace(temporary, target)
+        except OSError as error:
+            log.warning("cannot keep the capabilities of %s: %s", binary, error)
+
+
+def binaries(arch: str | None = None) -> dict[str, str]:
+    """The emulators on this host: architecture to path, in libvirt's search order."""
+    found: dict[str, str] = {}
+    wanted = [arch] if arch else ["i686", "x86_64", "aarch64", "armv7l", "ppc64", "ppc64le", "riscv64", "s390x"]
+    names = {"i686": "i386", "armv7l": "arm", "ppc64le": "ppc64"}
+    for word in wanted:
+        for name in (f"qemu-system-{names.get(word, word)}", *(("qemu-kvm",) if word == os.uname().machine else ())):
+            for folder in (*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/local/bin", "/usr/libexec"):
+                candidate = os.path.join(folder, name)
+                if folder and word not in found and os.access(candidate, os.X_OK):
+                    found[word] = candidate
+    return found
