@@ -183,3 +183,22 @@ def test_cpuset_is_written_in_ranges(word: str) -> None:
 def test_unknown_keyword_is_refused() -> None:
     with pytest.raises(TypeError, match="no field 'nam'"):
         Machine(nam="x")
+
+
+class Nest(Element, tag="nest"):
+    a: str | None = attr("x/y/z/@a")
+    b: str | None = text("x/y/b")
+    c: bool = flag("x/y/on/c")
+    on: bool = flag("x/y/on")
+    d: str | None = text("x/d")
+
+
+def test_nested_groups_close_in_order() -> None:
+    assert Nest(a="1", b="2", d="3", on=True).xml() == (
+        "<nest>\n  <x>\n    <y>\n      <z a='1'/>\n      <b>2</b>\n      <on/>\n    </y>\n    <d>3</d>\n  </x>\n</nest>\n"
+    )
+    assert (
+        Nest(c=True).xml()
+        == "<nest>\n  <x>\n    <y>\n      <on>\n        <c/>\n      </on>\n    </y>\n  </x>\n</nest>\n"
+    )
+    assert Nest().xml() == "<nest/>\n"

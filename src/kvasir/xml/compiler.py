@@ -367,24 +367,23 @@ class WriterMaker:
         if not inner:
             shown = "h"
             if node.flag:
-                w(depth, f"v = o.{node.flag.name}")
-                shown = f"h or ({self.condition(node.flag)})"
+                shown = f"h or ({self.condition(node.flag, f'o.{node.flag.name}')})"
             w(depth, f"if {shown}: out.append(f'{{pad}}<{tag}{{h}}/>\\n')")
             return
-        mark = f"i{depth}"
-        w(depth, f"{mark}, h{depth} = len(out), h")
+        w.count += 1
+        mark, head = f"i{w.count}", f"h{w.count}"
+        w(depth, f"{mark}, {head} = len(out), h")
         w(depth, "out.append('')")
         w(depth, "pad += '  '")
         self.body(node, depth)
         w(depth, "pad = pad[:-2]")
         w(depth, f"if len(out) > {mark} + 1:")
-        w(depth + 1, f"out[{mark}] = f'{{pad}}<{tag}{{h{depth}}}>\\n'")
+        w(depth + 1, f"out[{mark}] = f'{{pad}}<{tag}{{{head}}}>\\n'")
         w(depth + 1, f"out.append(f'{{pad}}</{tag}>\\n')")
-        shown = f"h{depth}"
+        shown = head
         if node.flag:
-            w(depth, f"v = o.{node.flag.name}")
-            shown += f" or ({self.condition(node.flag)})"
-        w(depth, f"elif {shown}: out[{mark}] = f'{{pad}}<{tag}{{h{depth}}}/>\\n'")
+            shown += f" or ({self.condition(node.flag, f'o.{node.flag.name}')})"
+        w(depth, f"elif {shown}: out[{mark}] = f'{{pad}}<{tag}{{{head}}}/>\\n'")
         w(depth, f"else: del out[{mark}]")
 
     def object(self, field: Field, depth: int) -> None:

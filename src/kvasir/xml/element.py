@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self, dataclass_transform
+from typing import Any, ClassVar, Self
 
 from . import compiler
-from .fields import Field, attr, child, children, custom, flag, raw, runtime, scaled, text, texts, variant
+from .fields import Field
 from .form import INACTIVE, Form
-from .reader import read
 
 
-@dataclass_transform(
-    kw_only_default=True,
-    field_specifiers=(attr, text, flag, child, children, texts, scaled, variant, raw, custom, runtime),
-)
 class ElementType(type):
     """Collects the fields of a class body; those marked ``last`` stand behind those of the classes below."""
 
@@ -71,6 +66,8 @@ class Element(metaclass=ElementType):
     def from_xml(cls, document: str | bytes, what: str = "(domain_definition)", *, keep: bool = False) -> Self:
         """Read the object from text. Raises XmlDetail for what is not well formed, XmlError for a wrong root or value."""
         from kvasir.errors import XmlError
+
+        from .reader import read
 
         root = read(document, what, keep=keep)
         if cls.TAG and root.tag != cls.TAG:

@@ -1,0 +1,1 @@
+"""The storage driver: pools (one file for each type) and volumes."""

@@ -1,0 +1,191 @@
+"""What a disk image says of itself: format, capacity, backing file, encryption.
+
+Reads a bounded head of the file and trusts nothing: a raw image never leads to another file, since a volume's
+backing file is only reported, not opened. Magic numbers are those of the formats' public descriptions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import struct
+from dataclasses import dataclass, field
+
+HEAD = 64 << 10
+MAX_NAME = 1023
+
+
+@dataclass(slots=True)
+class ImageInfo:
+    """Facts read from an image's head. ``problem`` says what is wrong with a header that claims a format."""
+
+    format: str = "raw"
+    capacity: int | None = None
+    backing: str | None = None
+    backing_format: str | None = None
+    encrypted: str | None = None
+    compat: str | None = None
+    cluster_size: int | None = None
+    features: list[str] = field(default_factory=list)
+    problem: str = ""
+
+
+def probe(fd: int) -> ImageInfo:
+    """Read the head of an open file. Never raises for a strange image, only OSError for a failing read."""
+    head = os.pread(fd, HEAD, 0)
+    for magic, offset, reader in FORMATS:
+        if head[offset : offset + len(magic)] == magic:
+            info = ImageInfo()
+            try:
+                reader(head, info)
+            except (struct.error, ValueError, IndexError, UnicodeDecodeError) as error:
+                info.problem = f"broken header: {error}"
+            if info.format != "raw":
+                return info
+    return ImageInfo()
+
+
+def _qcow2(head: bytes, info: ImageInfo) -> None:
+    version, backing_at, backing_len, cluster_bits, size, crypt = struct.unpack_from(">IQIIQI", head, 4)
+    if version == 1:
+        _qcow1(head, info)
+        return
+    if version not in (2, 3):
+        return
+    info.format, info.capacity = "qcow2", size
+    info.compat = "1.1" if version == 3 else "0.10"
+    if not 9 <= cluster_bits <= 21:
+        raise ValueError(f"cluster bits {cluster_bits}")
+    info.cluster_size = 1 << cluster_bits
+    info.encrypted = {0: None, 1: "qcow", 2: "luks"}.get(crypt, "unknown")
+    length = 72
+    if version == 3:
+        incompatible, compatible = struct.unpack_from(">QQ", head, 72)
+        (length,) = struct.unpack_from(">I", head, 100)
+        if compatible & 1:
+            info.features.append("lazy_refcounts")
+        if incompatible & 16:
+            info.features.append("extended_l2")
+    if backing_at:
+        if not 0 < backing_len <= MAX_NAME:
+            raise ValueError(f"backing file name of {backing_len} bytes")
+        info.backing = _name(head, backing_at, backing_len)
+        info.backing_format = _qcow2_extension(head, max(length, 72), backing_at)
+
+
+def _qcow2_extension(head: bytes, at: int, end: int) -> str | None:
+    """The backing format, from the header extension of its kind."""
+    while at + 8 <= min(end, len(head)):
+        kind, size = struct.unpack_from(">II", head, at)
+        if kind == 0:
+            return None
+        if kind == 0xE2792ACA and size <= 64:
+            return head[at + 8 : at + 8 + size].decode("ascii").rstrip("\0")
+        at += 8 + size + (-size % 8)
+    return None
+
+
+def _name(head: bytes, at: int, size: int) -> str:
+    if at + size > len(head):
+        raise ValueError(f"backing file name at offset {at}")
+    return head[at : at + size].decode("utf-8", "surrogateescape")
+
+
+def _qcow1(head: bytes, info: ImageInfo) -> None:
+    backing_at, backing_len, _mtime, size = struct.unpack_from(">QIIQ", head, 8)
+    (crypt,) = struct.unpack_from(">I", head, 36)
+    info.format, info.capacity = "qcow", size
+    info.encrypted = "qcow" if crypt else None
+    if backing_at:
+        if not 0 < backing_len <= MAX_NAME:
+            raise ValueError(f"backing file name of {backing_len} bytes")
+        info.backing = _name(head, backing_at, backing_len)
+
+
+def _qed(head: bytes, info: ImageInfo) -> None:
+    features, _c, _a, _l1, size = struct.unpack_from("<QQQQQ", head, 16)
+    info.format, info.capacity = "qed", size
+    if features & 1:
+        at, length = struct.unpack_from("<II", head, 56)
+        if not 0 < length <= MAX_NAME:
+            raise ValueError(f"backing file name of {length} bytes")
+        info.backing = _name(head, at, length)
+        info.backing_format = "raw" if features & 4 else None
+
+
+def _vmdk(head: bytes, info: ImageInfo) -> None:
+    _version, _flags, sectors = struct.unpack_from("<IIQ", head, 4)
+    info.format, info.capacity = "vmdk", sectors * 512
+    text = head[0x200 : 0x200 + 20 * 512]
+    for line in text.split(b"\n"):
+        if line.startswith(b"parentFileNameHint="):
+            info.backing = line.split(b'"')[1].decode("utf-8", "surrogateescape")
+            info.backing_format = "vmdk"
+
+
+def _vdi(head: bytes, info: ImageInfo) -> None:
+    info.format, info.capacity = "vdi", struct.unpack_from("<Q", head, 0x170)[0]
+
+
+def _vpc(head: bytes, info: ImageInfo) -> None:
+    info.format, info.capacity = "vpc", struct.unpack_from(">Q", head, 48)[0]
+
+
+def _vhdx(head: bytes, info: ImageInfo) -> None:
+    info.format = "vhdx"
+
+
+def _luks(head: bytes, info: ImageInfo) -> None:
+    if struct.unpack_from(">H", head, 6)[0] in (1, 2):
+        info.format, info.encrypted = "luks", "luks"
+
+
+def _iso(head: bytes, info: ImageInfo) -> None:
+    info.format = "iso"
+
+
+def _parallels(head: bytes, info: ImageInfo) -> None:
+    info.format, info.capacity = "ploop", struct.unpack_from("<I", head, 36)[0] * 512
+
+
+FORMATS = (
+    (b"QFI\xfb", 0, _qcow2),
+    (b"QED\0", 0, _qed),
+    (b"KDMV", 0, _vmdk),
+    (b"\x7f\x10\xda\xbe", 0x40, _vdi),
+    (b"conectix", 0, _vpc),
+    (b"vhdxfile", 0, _vhdx),
+    (b"LUKS\xba\xbe", 0, _luks),
+    (b"WithoutFreeSpace", 0, _parallels),
+    (b"CD001", 0x8001, _iso),
+)
+
+
+def open_volume(path: str) -> int:
+    """Open a volume for probing: never a tape, never a FIFO, never waits. Raises OSError."""
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+
+
+def size_of(fd: int) -> tuple[int, int]:
+    """Length and allocated bytes of a file or block device."""
+    status = os.fstat(fd)
+    if stat.S_ISBLK(status.st_mode):
+        end = os.lseek(fd, 0, os.SEEK_END)
+        return end, end
+    return status.st_size, status.st_blocks * 512
+
+
+def resolve_backing(path: str, backing: str) -> str:
+    """The backing file's path as the format means it: beside the image unless absolute or a URI."""
+    if backing.startswith("json:"):
+        try:
+            data = json.loads(backing[5:])
+            found = data.get("file", data)
+            name = found.get("filename") if isinstance(found, dict) else data.get("file.filename")
+            return str(name) if name else backing
+        except (ValueError, AttributeError):
+            return backing
+    if backing.startswith("/") or "://" in backing:
+        return backing
+    return os.path.join(os.path.dirname(path), backing.removeprefix("file:"))
