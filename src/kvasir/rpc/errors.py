@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
 import kvasir.errors
 from kvasir.errors import Code, Error, Origin
 from kvasir.rpc.programs import _struct_fields
 from kvasir.rpc.xdr import STRING_MAX, Record
+
+TYPE_CHECKING = False  # the typing module costs a client milliseconds; only the checker reads it
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 LEVEL_ERROR: Final = 2
 _RECORD: Final = Record(_struct_fields("remote_error"), _struct_fields)

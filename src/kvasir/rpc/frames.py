@@ -14,10 +14,13 @@ import array
 import os
 import socket
 import struct
-from collections import deque
-from typing import Final, NamedTuple
+from collections import deque, namedtuple
 
 from kvasir.rpc.xdr import Malformed
+
+TYPE_CHECKING = False  # the typing module costs a client milliseconds; only the checker reads it
+if TYPE_CHECKING:
+    from typing import Final, NamedTuple
 
 CALL: Final = 0
 REPLY: Final = 1
@@ -43,17 +46,22 @@ STREAM_CHUNK: Final = 262_120
 RECEIVE_SIZE: Final = 64 * 1024
 
 
-class Frame(NamedTuple):
-    """One packet."""
+if TYPE_CHECKING:
 
-    program: int
-    version: int
-    procedure: int
-    type: int
-    serial: int
-    status: int
-    payload: bytes
-    fds: list[int]
+    class Frame(NamedTuple):
+        """One packet."""
+
+        program: int
+        version: int
+        procedure: int
+        type: int
+        serial: int
+        status: int
+        payload: bytes
+        fds: list[int]
+
+else:
+    Frame = namedtuple("Frame", "program version procedure type serial status payload fds")
 
 
 def pack(

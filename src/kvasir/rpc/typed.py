@@ -9,7 +9,9 @@ What is read has the same classes, so a reader may take every value as the plain
 
 from __future__ import annotations
 
-from typing import TypeAlias
+TYPE_CHECKING = False  # the typing module costs a client milliseconds; only the checker reads it
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 
 class Int(int):

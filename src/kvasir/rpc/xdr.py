@@ -14,19 +14,23 @@ import struct
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any, Final, TypeAlias
 
 from kvasir.errors import Code, Error, Origin
 from kvasir.rpc.typed import Int, LLong, UInt, ULLong
+
+TYPE_CHECKING = False  # the typing module costs a client milliseconds; only the checker reads it
+if TYPE_CHECKING:
+    from typing import Any, Final, TypeAlias
+
+    Out: TypeAlias = Callable[[bytes], None]
+    Encoder: TypeAlias = Callable[[Out, Any], None]
+    Decoder: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
+    Codec: TypeAlias = tuple[Encoder, Decoder]
 
 STRING_MAX: Final = 4 * 1024 * 1024
 OPAQUE_MAX: Final = 8 * 1024 * 1024
 ARRAY_MAX: Final = 1 << 20
 
-Out: TypeAlias = Callable[[bytes], None]
-Encoder: TypeAlias = Callable[[Out, Any], None]
-Decoder: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
-Codec: TypeAlias = tuple[Encoder, Decoder]
 
 _U32 = struct.Struct(">I")
 _PAD = (b"", b"\0\0\0", b"\0\0", b"\0")
