@@ -1,0 +1,54 @@
+"""Which driver serves which URI.
+
+A driver is made as ``Driver(paths: Paths, config: Config)`` when the daemon starts, without waiting, and has
+
+    bus: events.Bus               what it publishes to
+    uri: str                      the canonical URI (``qemu:///system``)
+    async start()                 takes up running guests, starts what starts by itself; the sockets are served after it
+    async stop()                  the daemon ends (guests live on)
+    active_count() -> int         what keeps the daemon from leaving when idle (running guests)
+
+The procedures of ``kvasir.calls`` find it as ``session.driver``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from kvasir.errors import Code, Error, Origin
+
+if TYPE_CHECKING:
+    from kvasir.daemon.config import Config
+    from kvasir.daemon.paths import Paths
+
+DRIVERS: Final[dict[str, str]] = {"qemu": "kvasir.qemu.driver:QemuDriver"}
+"""URI scheme -> the driver's class."""
+
+
+def make(scheme: str, paths: Paths, config: Config) -> Any:
+    """An instance of the driver of that scheme."""
+    module, _, name = DRIVERS[scheme].partition(":")
+    return getattr(import_module(module), name)(paths, config)
+
+
+def choose(uri: str | None, drivers: dict[str, Any]) -> Any:
+    """The driver that serves the URI; '' or None is the first one's own."""
+    if not uri:
+        return next(iter(drivers.values()))
+    parts = urlsplit(uri)
+    driver = drivers.get(parts.scheme)
+    if driver is None:
+        raise Error(f"no connection driver available for {uri}", code=Code.NO_CONNECT, origin=Origin.NONE)
+    wanted = urlsplit(driver.uri).path
+    if not parts.path:
+        raise Error(
+            f"no QEMU URI path given, try {driver.uri}",
+            code=Code.INTERNAL_ERROR,
+            message=f"internal error: no QEMU URI path given, try {driver.uri}",
+        )
+    if parts.path != wanted:
+        text = f"unexpected QEMU URI path '{parts.path}', try {driver.uri}"
+        raise Error(text, code=Code.INTERNAL_ERROR, message=f"internal error: {text}")
+    return driver
