@@ -1,0 +1,181 @@
+"""QMP to one QEMU: commands strictly one after the other, events in order, and a clear word when QEMU hangs up.
+
+No time limit on commands, as libvirt: a QEMU that hangs keeps its job until it answers or is killed. Only the greeting
+has one, and the caller watches the process meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from qemu.qmp import EventListener, ExecInterruptedError, ExecuteError, QMPClient, QMPError, Runstate
+from qemu.qmp.error import QMPError as BaseQMPError
+
+from kvasir.errors import Error, InternalError, OperationFailed
+
+log = logging.getLogger(__name__)
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
+logging.getLogger("qemu").setLevel(logging.CRITICAL)
+
+Json = dict[str, Any]
+
+
+class MonitorError(InternalError):
+    """QEMU refused a command; ``kind`` is QMP's error class."""
+
+    def __init__(self, command: str, kind: str, reason: str) -> None:
+        super().__init__(f"unable to execute QEMU command '{command}': {reason}")
+        self.command, self.kind, self.reason = command, kind, reason
+
+
+class MonitorGone(OperationFailed):
+    """QEMU went away while, or before, the command ran."""
+
+    def __init__(self) -> None:
+        super().__init__("domain is no longer running")
+
+
+class Monitor:
+    """The control connection to one QEMU.
+
+    ``on_event`` is called for each event, in order, before any later answer is given; ``on_eof`` once, after the last
+    event, when the connection ends for whatever reason but ``close``.
+    """
+
+    def __init__(self, name: str, on_event: Callable[[Json], None], on_eof: Callable[[], None]) -> None:
+        self.name = name
+        self._on_event, self._on_eof = on_event, on_eof
+        self._client = QMPClient(name)
+        self._lock = asyncio.Lock()
+        self._watch: asyncio.Task[None] | None = None
+        self._closing = False
+        self.greeting: Json = {}
+        self._client.register_listener(EventListener(event_filter=self._event))
+
+    def _event(self, event: Any) -> bool:
+        try:
+            self._on_event(dict(event))
+        except Exception:
+            log.exception("guest %s: event %s was not handled", self.name, event.get("event"))
+        return False
+
+    async def connect(self, path: str, wait: float | None = 60.0) -> None:
+        """Connect to the socket at ``path`` and negotiate. Raises InternalError."""
+        try:
+            async with asyncio.timeout(wait):
+                await self._client.connect(path)
+        except TimeoutError:
+            raise InternalError(f"monitor of {self.name} did not greet within {wait:.0f} seconds") from None
+        except (QMPError, BaseQMPError, OSError) as error:
+            raise InternalError(f"failed to connect to monitor socket: {_cause(error)}") from error
+        greeting = self._client.greeting
+        self.greeting = dict(greeting._raw) if greeting is not None else {}
+        self._watch = asyncio.create_task(self._watching(), name=f"monitor {self.name}")
+
+    async def _watching(self) -> None:
+        while self._client.runstate is Runstate.RUNNING:
+            await self._client.runstate_changed()
+        try:
+            await self._client.disconnect()
+        except Exception as error:
+            log.debug("guest %s: monitor ended: %s", self.name, _cause(error))
+        if not self._closing:
+            self._closing = True
+            self._on_eof()
+
+    @property
+    def alive(self) -> bool:
+        return self._client.runstate is Runstate.RUNNING and not self._closing
+
+    async def command(self, name: str, arguments: Json | None = None, *, fd: int | None = None) -> Any:
+        """Run one command and give its return value. Raises MonitorError, MonitorGone.
+
+        ``fd`` travels with it (``getfd``, ``add-fd``).
+        """
+        return (await self.raw({"execute": name, **({"arguments": arguments} if arguments else {})}, fd=fd))["return"]
+
+    async def raw(self, message: Json, *, fd: int | None = None, refuse: bool = True) -> Json:
+        """Send a whole message and give the whole answer; with ``refuse`` an error answer becomes MonitorError.
+
+        A caller that is cancelled does not disturb the conversation: the answer is awaited all the same.
+        """
+        return await asyncio.shield(asyncio.ensure_future(self._raw(message, fd, refuse)))
+
+    async def _raw(self, message: Json, fd: int | None, refuse: bool) -> Json:
+        async with self._lock:
+            if not self.alive:
+                raise MonitorGone
+            try:
+                if fd is not None:
+                    self._client.send_fd_scm(fd)
+                answer = await self._client._execute(self._message(message), assign_id=True)
+            except (ExecInterruptedError, QMPError, BaseQMPError, ConnectionError, EOFError) as error:
+                log.debug("guest %s: %s: %s", self.name, message.get("execute"), _cause(error))
+                raise MonitorGone from error
+        reply = dict(answer)
+        if "error" in reply and refuse:
+            error = reply["error"]
+            raise MonitorError(str(message.get("execute")), str(error.get("class")), str(error.get("desc")))
+        return reply
+
+    @staticmethod
+    def _message(message: Json) -> Any:
+        from qemu.qmp.message import Message
+
+        return Message(message)
+
+    async def hmp(self, line: str) -> str:
+        """Run a command of the human monitor and give what it prints."""
+        return str(await self.command("human-monitor-command", {"command-line": line}))
+
+    async def close(self) -> None:
+        """Hang up; ``on_eof`` is not called."""
+        self._closing = True
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            await asyncio.wait_for(self._client.disconnect(), 5)
+        if self._watch is not None and self._watch is not asyncio.current_task():
+            self._watch.cancel()
+
+    async def add_fd(self, fd: int, fdset: int, opaque: str) -> Json:
+        """Pass a descriptor into a set."""
+        result: Json = await self.command("add-fd", {"fdset-id": fdset, "opaque": opaque}, fd=fd)
+        return result
+
+    async def get_fd(self, fd: int, name: str) -> None:
+        """Pass a named descriptor."""
+        await self.command("getfd", {"fdname": name}, fd=fd)
+
+
+def _cause(error: BaseException) -> str:
+    """The last cause in a chain, which says most."""
+    while error.__cause__ is not None or (error.__context__ is not None and isinstance(error, BaseQMPError)):
+        nxt = error.__cause__ or error.__context__
+        if nxt is None:
+            break
+        error = nxt
+    return str(error) or type(error).__name__
+
+
+def listen_unix(path: str, backlog: int = 1) -> int:
+    """A listening unix socket at ``path`` as a descriptor to be inherited; the daemon can connect before QEMU runs."""
+    import socket
+
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        os.chmod(path, 0o600)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise Error(f"failed to bind monitor socket {path}: {error.strerror}") from error
+    return sock.detach()
+
+
+__all__ = ["ExecuteError", "Json", "Monitor", "MonitorError", "MonitorGone", "listen_unix"]

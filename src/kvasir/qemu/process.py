@@ -1,0 +1,282 @@
+"""QEMU processes: started as nobody's children, watched through pidfds, ended by signals.
+
+A guest's process has its own session and init as parent, so that it outlives the daemon; a pid file names it, its output
+goes to the guest's log, and only the descriptors that the command line names are inherited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import errno
+import fcntl
+import logging
+import os
+import resource
+import select
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kvasir.errors import Error, InternalError, SystemFailure
+
+log = logging.getLogger(__name__)
+
+PR_CAPBSET_DROP, PR_SET_DUMPABLE = 24, 4
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(slots=True)
+class Launch:
+    """How a process is started."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    output: int
+    """The descriptor that its standard output and error go to."""
+    fds: Sequence[int] = ()
+    """Descriptors that it inherits, under the same numbers."""
+    uid: int | None = None
+    gid: int | None = None
+    groups: Sequence[int] = ()
+    drop_capabilities: bool = False
+    limits: dict[int, tuple[int, int]] = field(default_factory=dict)
+    umask: int = 0o077
+    directory: str = "/"
+    gate: Callable[[int], Awaitable[None]] | None = None
+    """Awaited with the pid before the program runs: cgroup placement, labels. Its failure ends the start."""
+
+
+def _child(launch: Launch, say: int, hear: int) -> None:
+    """In the grandchild: become what QEMU shall be. Only system calls from here on."""
+    os.chdir(launch.directory)
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(launch.output, 1)
+    os.dup2(launch.output, 2)
+    for number in (0, 1, 2, *launch.fds):
+        os.set_inheritable(number, True)
+    os.umask(launch.umask)
+    for what, limits in launch.limits.items():
+        resource.setrlimit(what, limits)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    os.write(say, b"P%d\n" % os.getpid())
+    if os.read(hear, 1) != b"G":
+        os._exit(0)
+    if launch.drop_capabilities:
+        for number in range(64):
+            if _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
+                break
+    if launch.gid is not None:
+        os.setgroups(list(launch.groups) or [launch.gid])
+        os.setresgid(launch.gid, launch.gid, launch.gid)
+    if launch.uid is not None:
+        os.setresuid(launch.uid, launch.uid, launch.uid)
+    os.execve(launch.argv[0], list(launch.argv), dict(launch.env))
+
+
+def _fork(launch: Launch, say: int, hear: int) -> None:
+    """Fork twice; the grandchild is init's. Returns in the daemon only."""
+    first = os.fork()
+    if first:
+        os.waitpid(first, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        _child(launch, say, hear)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.write(say, b"E%d\n" % (error.errno or 0))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.write(say, b"E%d\n" % errno.EINVAL)
+    finally:
+        os._exit(127)
+
+
+async def _read_line(fd: int) -> bytes:
+    """A line from a pipe without blocking the loop; empty at its end."""
+    loop = asyncio.get_running_loop()
+    got = b""
+    while not got.endswith(b"\n"):
+        ready = loop.create_future()
+        loop.add_reader(fd, lambda f=ready: f.done() or f.set_result(None))  # type: ignore[misc]
+        try:
+            await ready
+        finally:
+            loop.remove_reader(fd)
+        piece = os.read(fd, 64)
+        if not piece:
+            break
+        got += piece
+    return got
+
+
+async def start(launch: Launch) -> int:
+    """Start the process and give its pid. Raises SystemFailure when the program cannot be run."""
+    hear, say = os.pipe2(os.O_CLOEXEC)
+    gate_out, gate_in = os.pipe2(os.O_CLOEXEC)
+    pid = 0
+    try:
+        _fork(launch, say, gate_out)
+        os.close(say)
+        say = -1
+        first = await _read_line(hear)
+        if not first.startswith(b"P"):
+            raise _failure(launch, first)
+        pid = int(first[1:])
+        if launch.gate is not None:
+            await launch.gate(pid)
+        os.write(gate_in, b"G")
+        last = await _read_line(hear)
+        if last:
+            raise _failure(launch, last)
+        return pid
+    except BaseException:
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        raise
+    finally:
+        for fd in (hear, say, gate_out, gate_in):
+            if fd >= 0:
+                os.close(fd)
+
+
+def _failure(launch: Launch, line: bytes) -> Error:
+    number = int(line[1:] or b"0") if line.startswith(b"E") else 0
+    if not number:
+        return InternalError(f"child process of {launch.argv[0]} ended before it ran")
+    return SystemFailure(f"cannot execute binary {launch.argv[0]}", OSError(number, os.strerror(number)))
+
+
+class Watch:
+    """Tells when a process ends, child or not."""
+
+    def __init__(self, pid: int) -> None:
+        """Raises ProcessLookupError when there is no such process."""
+        self.pid = pid
+        self.fd = os.pidfd_open(pid)
+        self._loop = asyncio.get_running_loop()
+        self._waiters: list[asyncio.Future[None]] = []
+        self.gone = False
+        self._loop.add_reader(self.fd, self._ended)
+
+    def _ended(self) -> None:
+        self.gone = True
+        self._loop.remove_reader(self.fd)
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
+
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Wait for the end; False when it did not come in time."""
+        if self.gone:
+            return True
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.append(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            return False
+        return True
+
+    def signal(self, number: int) -> bool:
+        """Send a signal; False when the process is gone. Never hits a later process of the same pid."""
+        if self.fd < 0 or self.gone:
+            return False
+        try:
+            signal.pidfd_send_signal(self.fd, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self.fd >= 0:
+            if not self.gone:
+                self._loop.remove_reader(self.fd)
+            os.close(self.fd)
+            self.fd = -1
+
+
+def alive(pid: int, name: str = "") -> bool:
+    """Whether the process runs (and, with ``name``, has that word in its command line)."""
+    try:
+        fd = os.pidfd_open(pid)
+    except (ProcessLookupError, OSError):
+        return False
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        if poll.poll(0):
+            return False
+    finally:
+        os.close(fd)
+    if not name:
+        return True
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            return name.encode() in stream.read()
+    except OSError:
+        return False
+
+
+async def end(watch: Watch, *, graceful: bool = False, force: bool = True) -> bool:
+    """End the process: SIGTERM, after 10 s SIGKILL, after 40 s give up (libvirt's times). False when it lives on.
+
+    ``graceful`` never sends SIGKILL and gives up after 15 s.
+    """
+    if not watch.signal(signal.SIGTERM):
+        return True
+    if await watch.wait(15 if graceful else 10):
+        return True
+    if graceful or not force:
+        return False
+    log.warning("process %d does not heed SIGTERM; sending SIGKILL", watch.pid)
+    watch.signal(signal.SIGKILL)
+    return await watch.wait(30)
+
+
+def limits(core: str | int | None, max_files: int, max_processes: int, memlock: int | None) -> dict[int, tuple[int, int]]:
+    """Resource limits from the keys of qemu.conf; ``core`` is bytes, ``unlimited`` or None."""
+    found: dict[int, tuple[int, int]] = {}
+    if core is not None:
+        size = resource.RLIM_INFINITY if core == "unlimited" else int(core)
+        found[resource.RLIMIT_CORE] = (size, size)
+    if max_files:
+        found[resource.RLIMIT_NOFILE] = (max_files, max_files)
+    if max_processes:
+        found[resource.RLIMIT_NPROC] = (max_processes, max_processes)
+    if memlock:
+        found[resource.RLIMIT_MEMLOCK] = (memlock, memlock)
+    return found
+
+
+def write_pidfile(path: str, pid: int) -> None:
+    """Name the process in a file."""
+    with open(path, "w", encoding="ascii") as stream:
+        stream.write(f"{pid}\n")
+    os.chmod(path, 0o644)
+
+
+def read_pidfile(path: str) -> int | None:
+    """The pid in a file, or None."""
+    try:
+        with open(path, encoding="ascii") as stream:
+            return int(stream.read(32).strip() or 0) or None
+    except (OSError, ValueError):
+        return None
+
+
+def cloexec(fd: int) -> int:
+    """The same descriptor, not inherited by accident."""
+    fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.fcntl(fd, fcntl.F_GETFD) | fcntl.FD_CLOEXEC)
+    return fd
