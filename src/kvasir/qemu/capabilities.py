@@ -21,7 +21,7 @@ from .capability_words import ASSUMED, UNREPORTED
 
 log = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 """Changes whenever the probe asks or keeps something else; older cache files are then probed anew."""
 
 ARCHES = {"i386": "i686", "arm": "armv7l", "ppc64": "ppc64", "sh4": "sh4", "sh4eb": "sh4eb"}
@@ -64,6 +64,7 @@ class Accel:
     host: dict[str, Any] = field(default_factory=dict)
     host_model: str = ""
     migratable: dict[str, bool] = field(default_factory=dict)
+    hyperv: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -144,6 +145,7 @@ class Capabilities:
                 host=accel["host"],
                 host_model=accel["host_model"],
                 migratable=accel["migratable"],
+                hyperv=accel["hyperv"],
             )
             for name, accel in values["accels"].items()
         }

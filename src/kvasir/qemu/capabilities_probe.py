@@ -232,6 +232,10 @@ async def _cpus(monitor: Monitor, caps: Capabilities, accel: str) -> Accel:
     result.host = full
     allowed = migratable["model"].get("props", {})
     result.migratable = {k: bool(allowed.get(k)) for k, v in full.items() if v is True}
+    if accel == "kvm":
+        model = {"name": name, "props": {"hv-passthrough": True}}
+        answer = await monitor.ask("query-cpu-model-expansion", type="full", model=model) or {"model": {}}
+        result.hyperv = sorted(k for k, v in answer["model"].get("props", {}).items() if k[:3] == "hv-" and v is True)
     return result
 
 

@@ -3,6 +3,7 @@
 A table: a QOM type, a property of a type, a command, or a path through ``query-qmp-schema``.
 """
 
+# ruff: noqa: SIM905  (a table reads better in words)
 from __future__ import annotations
 
 # QOM types whose libvirt word is the type's own name.
@@ -17,7 +18,7 @@ SAME_NAME = (
     "dc390 am53c974 virtio-pmem-pci vhost-user-blk input-linux virtio-gpu-gl-pci virtio-vga-gl virtio-mem-pci "
     "virtio-iommu-pci thread-context tpm-spapr spapr-pci-host-bridge spapr-vty sclplmconsole sclpconsole "
     "virtio-ccw diag288 pl011 vfio-ccw vfio-ap zpci"
-).split()  # noqa: SIM905  (a table reads better in words)
+).split()
 
 # QOM types with a word of another name.
 TYPES = {
@@ -197,6 +198,6 @@ ASSUMED = frozenset(
         "virtio-pci-iommu-platform virtio-pci-ats virtio-packed-ring virtio-gpu.max_outputs qxl.max_outputs qxl.ram_size_mb "
         "qxl.vram_size_mb vmport-opt splash-timeout boot-strict virtio-net.event_idx secret qcrypto-tls-creds-x509 "
         "gluster.debug machine.pseries.max-cpu-compat pcie-root-port.io-reserve savevm-monitor-nodes cpu-agnostic"
-    ).split()  # noqa: SIM905  (a table reads better in words)
+    ).split()
 )
 """Words that libvirt 9.0 retired because its oldest QEMU (4.2) has them all."""

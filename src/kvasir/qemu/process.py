@@ -245,7 +245,9 @@ async def end(watch: Watch, *, graceful: bool = False, force: bool = True) -> bo
     return await watch.wait(30)
 
 
-def limits(core: str | int | None, max_files: int, max_processes: int, memlock: int | None) -> dict[int, tuple[int, int]]:
+def limits(
+    core: str | int | None, max_files: int, max_processes: int, memlock: int | None
+) -> dict[int, tuple[int, int]]:
     """Resource limits from the keys of qemu.conf; ``core`` is bytes, ``unlimited`` or None."""
     found: dict[int, tuple[int, int]] = {}
     if core is not None:

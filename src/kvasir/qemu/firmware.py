@@ -1,0 +1,118 @@
+"""UEFI and BIOS images by QEMU's firmware descriptors (``/usr/share/qemu/firmware/*.json``), and how one is chosen."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+FOLDERS = ("/usr/share/qemu/firmware", "/etc/qemu/firmware")
+LIMIT = 1 << 20
+
+BUILT_IN = (
+    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    ("/usr/share/OVMF/OVMF_CODE.secboot.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+    ("/usr/share/AAVMF/AAVMF32_CODE.fd", "/usr/share/AAVMF/AAVMF32_VARS.fd"),
+)
+"""Image and variable template pairs that are known without a descriptor (``nvram`` of qemu.conf replaces them)."""
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A firmware image: interfaces (``uefi``, ``bios``), targets, features, and where its files are."""
+
+    path: str
+    interfaces: tuple[str, ...]
+    device: str
+    executable: str
+    executable_format: str | None
+    nvram_template: str | None
+    nvram_format: str | None
+    mode: str
+    targets: tuple[tuple[str, tuple[str, ...]], ...]
+    features: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def secure(self) -> bool:
+        return "secure-boot" in self.features
+
+    def fits(self, arch: str, machine: str) -> bool:
+        """True when the image is made for the architecture and the machine type (its own name)."""
+        return any(
+            target == arch and any(fnmatch.fnmatchcase(machine, pattern) for pattern in machines)
+            for target, machines in self.targets
+        )
+
+
+def _read(path: Path) -> Firmware | None:
+    data: dict[str, Any] = json.loads(path.read_bytes()[:LIMIT])
+    mapping = data["mapping"]
+    executable = mapping.get("executable") or {"filename": mapping.get("filename")}
+    template = mapping.get("nvram-template") or {}
+    arches = {"i386": "i686", "arm": "armv7l"}
+    return Firmware(
+        str(path),
+        tuple(data["interface-types"]),
+        mapping["device"],
+        executable["filename"],
+        executable.get("format"),
+        template.get("filename"),
+        template.get("format"),
+        mapping.get("mode", "split"),
+        tuple((arches.get(t["architecture"], t["architecture"]), tuple(t["machines"])) for t in data["targets"]),
+        frozenset(data["features"]),
+    )
+
+
+def descriptors(folders: Iterable[str | Path] = FOLDERS, home: str | None = None) -> list[Firmware]:
+    """The host's descriptors by file name; a later folder replaces or (by an empty file) hides one of the same name."""
+    files: dict[str, Path] = {}
+    more = [Path(home) / "qemu/firmware"] if home else []
+    for folder in (*map(Path, folders), *more):
+        for path in sorted(folder.glob("*.json")):
+            files[path.name] = path
+    found = []
+    for name in sorted(files):
+        try:
+            if files[name].stat().st_size == 0:
+                continue
+            item = _read(files[name])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("firmware descriptor %s cannot be used: %r", files[name], error)
+            continue
+        if item is not None:
+            found.append(item)
+    return found
+
+
+@dataclass
+class Supported:
+    """What a machine type can boot: interfaces, whether with secure boot, and the image files (domcapabilities)."""
+
+    interfaces: set[str] = field(default_factory=set)
+    secure: bool = False
+    images: list[str] = field(default_factory=list)
+
+
+def supported(arch: str, machine: str, known: Iterable[Firmware]) -> Supported:
+    """What the descriptors offer to a machine type."""
+    result = Supported()
+    for item in known:
+        if not item.fits(arch, machine) or not ({"uefi", "bios"} & set(item.interfaces)):
+            continue
+        result.interfaces |= {"efi" if word == "uefi" else word for word in item.interfaces if word in ("uefi", "bios")}
+        result.secure |= item.secure and "requires-smm" in item.features
+        if item.device == "flash" and item.executable not in result.images:
+            result.images.append(item.executable)
+    if not result.images:
+        result.images = [image for image, _ in BUILT_IN]
+    result.images = [image for image in result.images if os.path.exists(image)]
+    return result
