@@ -1,0 +1,1 @@
+"""New guests: options to document, media detection, storage creation, operating-system facts."""

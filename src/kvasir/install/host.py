@@ -1,0 +1,102 @@
+"""What the connection can run: the parts of its capabilities documents that a new guest's defaults depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from xml.etree import ElementTree as ET
+
+
+class HostError(RuntimeError):
+    """The host cannot run what was asked for."""
+
+
+@dataclass
+class GuestKind:
+    """One way in which the host runs guests."""
+
+    virt_type: str
+    os_type: str
+    arch: str
+    emulator: str
+    machines: list[str] = field(default_factory=list)
+    features: set[str] = field(default_factory=set)
+
+
+def choose(
+    capabilities: str, virt_type: str = "", arch: str = "", os_type: str = "hvm", machine: str = ""
+) -> GuestKind:
+    """The kind that fits what was asked for; KVM and the host's own architecture when nothing was. Raises HostError."""
+    root = ET.fromstring(capabilities)
+    wanted = arch or root.findtext("host/cpu/arch") or "x86_64"
+    for guest in root.findall("guest"):
+        node = guest.find("arch")
+        if guest.findtext("os_type") != os_type or node is None or node.get("name") != wanted:
+            continue
+        kinds = [d.get("type") or "" for d in node.findall("domain")]
+        picked = virt_type or ("kvm" if "kvm" in kinds else kinds[0] if kinds else "")
+        if picked not in kinds:
+            raise HostError(
+                f"Host does not support domain type {picked} for virtualization type '{os_type}' arch '{wanted}'"
+            )
+        machines = _machines(node, picked)
+        if machine and machine not in machines:
+            raise HostError(
+                f"Host does not support virtualization type '{os_type}' with machine '{machine}' for arch '{wanted}'"
+            )
+        own = next((d.findtext("emulator") for d in node.findall("domain") if d.get("type") == picked), None)
+        return GuestKind(
+            picked,
+            os_type,
+            wanted,
+            own or node.findtext("emulator") or "",
+            machines,
+            {f.tag for f in guest.findall("features/*")},
+        )
+    raise HostError(f"Host does not support virtualization type '{os_type}' for arch '{wanted}'")
+
+
+def _machines(arch: ET.Element, virt_type: str) -> list[str]:
+    inside = next((d.findall("machine") for d in arch.findall("domain") if d.get("type") == virt_type), [])
+    out: list[str] = []
+    for machine in [*inside, *arch.findall("machine")]:
+        out += [m for m in (machine.text, machine.get("canonical")) if m]
+    return out
+
+
+class DomainCaps:
+    """The domain capabilities of one emulator and machine."""
+
+    def __init__(self, document: str) -> None:
+        self.root = ET.fromstring(document)
+
+    @classmethod
+    def fetch(cls, connection: Any, kind: GuestKind, machine: str) -> DomainCaps:
+        return cls(connection.getDomainCapabilities(kind.emulator, kind.arch, machine, kind.virt_type))
+
+    def values(self, path: str, enum: str) -> list[str]:
+        """The values of an enumeration: ``values("devices/graphics", "type")``."""
+        node = self.root.find(path)
+        if node is None or node.get("supported") != "yes":
+            return []
+        return [v.text or "" for e in node.findall("enum") if e.get("name") == enum for v in e.findall("value")]
+
+    def firmware(self) -> list[str]:
+        return self.values("os", "firmware") or [
+            v.text or ""
+            for e in self.root.findall("os/enum")
+            if e.get("name") == "firmware"
+            for v in e.findall("value")
+        ]
+
+    def cpu_mode(self, name: str) -> bool:
+        return any(m.get("name") == name and m.get("supported") == "yes" for m in self.root.findall("cpu/mode"))
+
+    def migratable_passthrough(self) -> bool:
+        mode = next((m for m in self.root.findall("cpu/mode") if m.get("name") == "host-passthrough"), None)
+        return mode is not None and any(
+            v.text == "on"
+            for e in mode.findall("enum")
+            if e.get("name") == "hostPassthroughMigratable"
+            for v in e.findall("value")
+        )

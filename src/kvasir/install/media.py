@@ -1,0 +1,183 @@
+"""Install media: a local tree, an ISO image or a URL, and the kernel and initrd in it."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import tempfile
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import URLError
+
+from .options import OptionError, split
+
+# kernel and initrd of installers, where trees of the well-known distributions keep them
+PLACES = (
+    ("images/pxeboot/vmlinuz", "images/pxeboot/initrd.img"),
+    ("install.amd/vmlinuz", "install.amd/initrd.gz"),
+    ("linux", "initrd.gz"),
+    ("debian-installer/amd64/linux", "debian-installer/amd64/initrd.gz"),
+    ("current/images/netboot/debian-installer/amd64/linux", "current/images/netboot/debian-installer/amd64/initrd.gz"),
+    ("main/installer-amd64/current/images/netboot/debian-installer/amd64/linux",
+     "main/installer-amd64/current/images/netboot/debian-installer/amd64/initrd.gz"),
+    ("boot/x86_64/loader/linux", "boot/x86_64/loader/initrd"),
+    ("casper/vmlinuz", "casper/initrd"),
+    ("casper/vmlinuz", "casper/initrd.lz"),
+    ("boot/vmlinuz-lts", "boot/initramfs-lts"),
+    ("arch/boot/x86_64/vmlinuz-linux", "arch/boot/x86_64/initramfs-linux.img"),
+    ("isolinux/vmlinuz", "isolinux/initrd.img"),
+    ("boot/vmlinuz", "boot/initrd.img"),
+)  # fmt: skip
+
+
+@dataclass
+class Location:
+    """What ``--location`` named, and the kernel and initrd inside it if the user said them."""
+
+    where: str
+    kernel: str = ""
+    initrd: str = ""
+
+    @classmethod
+    def from_option(cls, value: str) -> Location:
+        words = split(value)
+        location = cls("")
+        for i, (key, given) in enumerate(words):
+            if given is None and i == 0:
+                location.where = key
+            elif key == "location":
+                location.where = given or ""
+            elif key in ("kernel", "initrd"):
+                setattr(location, key, given or "")
+            else:
+                raise OptionError(f"Unknown --location options: ['{key}']")
+        return location
+
+
+class Media:
+    """Takes kernel and initrd out of a location into ``folder``."""
+
+    def __init__(self, location: Location, folder: str) -> None:
+        self.location, self.folder = location, folder
+
+    def fetch(self) -> tuple[str, str]:
+        """Copy kernel and initrd and give their paths. Raises OptionError when the location holds none."""
+        where = self.location.where
+        os.makedirs(self.folder, exist_ok=True)
+        if "://" in where:
+            return self._first(self._from_url)
+        if os.path.isdir(where):
+            return self._first(self._from_folder)
+        if os.path.isfile(where):
+            return self._from_iso()
+        raise OptionError(f"Error validating install location: Cannot access install tree: {where}")
+
+    def _places(self) -> list[tuple[str, str]]:
+        if self.location.kernel or self.location.initrd:
+            return [(self.location.kernel, self.location.initrd)]
+        return [*self._treeinfo(), *PLACES]
+
+    def _treeinfo(self) -> list[tuple[str, str]]:
+        for name in (".treeinfo", "treeinfo"):
+            text = self._read(name)
+            if text is None:
+                continue
+            info = configparser.ConfigParser(interpolation=None, strict=False)
+            try:
+                info.read_string(text)
+            except configparser.Error:
+                continue
+            for section in ("images-x86_64", "images-aarch64"):
+                if info.has_option(section, "kernel") and info.has_option(section, "initrd"):
+                    return [(info.get(section, "kernel"), info.get(section, "initrd"))]
+        return []
+
+    def _read(self, name: str) -> str | None:
+        where = self.location.where
+        try:
+            if "://" in where:
+                with urllib.request.urlopen(f"{where.rstrip('/')}/{name}", timeout=30) as answer:
+                    return str(answer.read(1 << 20).decode("utf-8", "replace"))
+            if os.path.isdir(where):
+                with open(os.path.join(where, name), encoding="utf-8", errors="replace") as file:
+                    return file.read(1 << 20)
+        except (OSError, URLError, ValueError):
+            return None
+        return None
+
+    def _first(self, take: Any) -> tuple[str, str]:
+        for kernel, initrd in self._places():
+            got = take(kernel, "kernel-")
+            if got:
+                more = take(initrd, "initrd-")
+                if more:
+                    return got, more
+                os.unlink(got)
+        raise OptionError(
+            f"Error validating install location: Couldn't find kernel and initrd in install tree {self.location.where}"
+        )
+
+    def _draft(self, prefix: str) -> str:
+        fd, path = tempfile.mkstemp(prefix=f"virtinst-{prefix}", dir=self.folder)
+        os.close(fd)
+        os.chmod(path, 0o644)
+        return path
+
+    def _from_folder(self, name: str, prefix: str) -> str:
+        source = os.path.join(self.location.where, name)
+        if not os.path.isfile(source):
+            return ""
+        path = self._draft(prefix)
+        shutil.copyfile(source, path)
+        return path
+
+    def _from_url(self, name: str, prefix: str) -> str:
+        path = self._draft(prefix)
+        try:
+            with (
+                urllib.request.urlopen(f"{self.location.where.rstrip('/')}/{name}", timeout=60) as answer,
+                open(path, "wb") as out,
+            ):
+                shutil.copyfileobj(answer, out)
+        except (OSError, URLError, ValueError):
+            os.unlink(path)
+            return ""
+        return path
+
+    def _from_iso(self) -> tuple[str, str]:
+        from .iso import Iso, IsoError
+
+        try:
+            with Iso(self.location.where) as iso:
+
+                def take(name: str, prefix: str) -> str:
+                    if not iso.exists(name):
+                        return ""
+                    path = self._draft(prefix)
+                    iso.copy(name, path)
+                    return path
+
+                return self._first(take)
+        except IsoError as error:
+            raise OptionError(f"Error validating install location: {error}") from None
+
+
+def inject(initrd: str, files: list[str]) -> None:
+    """Append files to the root of an initrd, as a further cpio archive (which the kernel unpacks after the first)."""
+    with open(initrd, "ab") as out:
+        out.write(b"\0" * (-out.tell() % 512))
+        for number, path in enumerate(files, 1):
+            with open(path, "rb") as file:
+                data = file.read()
+            _cpio(out, os.path.basename(path), data, os.stat(path).st_mode, number)
+        _cpio(out, "TRAILER!!!", b"", 0, 0)
+
+
+def _cpio(out: Any, name: str, data: bytes, mode: int, inode: int) -> None:
+    """One entry of the cpio format "newc": thirteen hexadecimal fields, name, data, each padded to four bytes."""
+    raw = name.encode() + b"\0"
+    fields = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(raw), 0)
+    out.write(b"070701" + b"".join(f"{v:08x}".encode() for v in fields) + raw + b"\0" * (-(110 + len(raw)) % 4))
+    out.write(data + b"\0" * (-len(data) % 4))
