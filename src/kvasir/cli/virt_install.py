@@ -124,16 +124,7 @@ def convert_old(options: argparse.Namespace) -> None:
     for i, path in enumerate(options.old_file or []):
         size = (options.old_size or [])[i : i + 1]
         options.disk = [*(options.disk or []), f"path={path}" + (f",size={size[0]}" if size else "")]
-    if options.nonetworks:
-        options.network = ["none"]
-    if options.bridge:
-        options.network = [*(options.network or []), *(f"bridge={b}" for b in options.bridge)]
-    options.network = [
-        n.replace("network:", "network=", 1).replace("bridge:", "bridge=", 1) for n in options.network or ["default"]
-    ]
-    for i, mac in enumerate(options.mac or []):
-        if i < len(options.network):
-            options.network[i] += f",mac={mac}"
+    _old_networks(options)
     if options.nographics:
         options.graphics = ["none"]
     elif options.vnc:
@@ -144,6 +135,19 @@ def convert_old(options: argparse.Namespace) -> None:
     if options.wait == 0:
         warn("Treating --wait 0 as --noautoconsole")
         options.autoconsole, options.wait = "none", None
+
+
+def _old_networks(options: argparse.Namespace) -> None:
+    if options.nonetworks:
+        options.network = ["none"]
+    if options.bridge:
+        options.network = [*(options.network or []), *(f"bridge={b}" for b in options.bridge)]
+    options.network = [
+        n.replace("network:", "network=", 1).replace("bridge:", "bridge=", 1) for n in options.network or ["default"]
+    ]
+    for i, mac in enumerate(options.mac or []):
+        if i < len(options.network):
+            options.network[i] += f",mac={mac}"
 
 
 def asked_for_help(options: argparse.Namespace) -> bool:
@@ -217,8 +221,8 @@ def build(connection: Any, options: argparse.Namespace) -> Any:
         extra_args=options.extra_args or [],
         initrd_inject=options.initrd_inject or [],
     )
-    method.no_install = (
-        bool(options.livecd) or (not method.installs and bool(options.import_install or options.xmlonly or options.boot))
+    method.no_install = bool(options.livecd) or (
+        not method.installs and bool(options.import_install or options.xmlonly or options.boot)
     )
     if sum((bool(method.cdrom), bool(method.location), method.pxe)) > 1:
         fail("Only one install method can be used (" + METHODS + ")")
@@ -281,8 +285,8 @@ def run(connection: Any, installer: Any, options: argparse.Namespace) -> int:
     say = (lambda text: None) if options.quiet else print
     say("\nStarting install...")
     domain = installer.start(boot=not options.noreboot, transient=options.transient, autostart=options.autostart)
-    text_console = (
-        options.autoconsole == "text" or (options.autoconsole == "default" and not installer.guest.devices("graphics"))
+    text_console = options.autoconsole == "text" or (
+        options.autoconsole == "default" and not installer.guest.devices("graphics")
     )
     if options.autoconsole == "default" and not text_console and options.wait is None:
         warn("No console to launch for the guest, defaulting to --wait -1")

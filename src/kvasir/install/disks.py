@@ -31,19 +31,8 @@ class DiskMaker:
     def fill(self, node: tree.Node) -> None:
         """Decide source and format of one disk. Raises OptionError when it cannot be."""
         words = self.take(node)
-        for kind in ("file", "dev", "dir", "pool", "volume"):
-            if f"source_{kind}" in words:
-                tree.put(node, f"source/@{kind}", words[f"source_{kind}"])
-        for name in ("readonly", "shareable"):
-            if name in words and words[name].lower() in ("yes", "on", "true", "1"):
-                tree.find(node, name, make=True)
-        if words.get("perms") == "ro":
-            tree.find(node, "readonly", make=True)
-        elif words.get("perms") == "sh":
-            tree.find(node, "shareable", make=True)
-        device = node.get("device")
-        if device is None:
-            node.set("device", "disk")
+        self._plain_words(node, words)
+        node.set("device", node.get("device") or "disk")
         if "vol" in words:
             self._volume(node, words["vol"])
         elif "path" in words:
@@ -56,6 +45,15 @@ class DiskMaker:
             node.set("type", node.get("type") or "file")
         else:
             raise OptionError("Error: --disk: Device type 'disk' requires a path")
+
+    @staticmethod
+    def _plain_words(node: tree.Node, words: dict[str, str]) -> None:
+        for kind in ("file", "dev", "dir", "pool", "volume"):
+            if f"source_{kind}" in words:
+                tree.put(node, f"source/@{kind}", words[f"source_{kind}"])
+        for name, perms in (("readonly", "ro"), ("shareable", "sh")):
+            if words.get(name, "").lower() in ("yes", "on", "true", "1") or words.get("perms") == perms:
+                tree.find(node, name, make=True)
 
     def fill_cdrom(self, node: tree.Node) -> None:
         """The install CD: an image, a device, or a URL. Raises OptionError when it is not there."""

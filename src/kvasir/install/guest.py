@@ -233,9 +233,9 @@ class Guest:
         ):
             self.add("memballoon", {"model": "virtio"})
         uefi = tree.get(self.domain, "os/@firmware") == "efi" or tree.get(self.domain, "os/loader/@type") == "pflash"
-        if uefi and not self.devices("tpm") and "tpm" not in self.skip:
-            if "emulator" in self.caps().values("devices/tpm", "backendModel"):
-                self.add("tpm")
+        wanted = uefi and not self.devices("tpm") and "tpm" not in self.skip
+        if wanted and "emulator" in self.caps().values("devices/tpm", "backendModel"):
+            self.add("tpm")
 
     def _tpm(self, node: tree.Node) -> None:
         if tree.get(node, "backend/@type") is None:
@@ -310,11 +310,10 @@ class Guest:
                 tree.put(node, "target/@type", "virtio")
 
     def _controllers(self) -> None:
-        if any(tree.get(d, "target/@bus") == "scsi" for d in self.devices("disk")) and osinfo.has(
-            self.system, "virtio-scsi"
-        ):
-            if not any(c.get("type") == "scsi" for c in self.devices("controller")):
-                self.add("controller", {"type": "scsi", "model": "virtio-scsi"})
+        scsi = any(tree.get(d, "target/@bus") == "scsi" for d in self.devices("disk"))
+        has_one = any(c.get("type") == "scsi" for c in self.devices("controller"))
+        if scsi and not has_one and osinfo.has(self.system, "virtio-scsi"):
+            self.add("controller", {"type": "scsi", "model": "virtio-scsi"})
         if self.q35 and not any(c.get("type") == "pci" for c in self.devices("controller")):
             self.add("controller", {"type": "pci", "model": "pcie-root"})
             for _ in range(14):

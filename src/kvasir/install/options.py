@@ -147,7 +147,7 @@ def put(node: tree.Node, path: str, field: Any, key: str, value: str | None, opt
             tree.put(node, path, None)
         return
     text = value if value is not None else "yes"
-    words = getattr(getattr(field, "type", None), "words", ())
+    words: tuple[str, ...] = getattr(getattr(field, "type", None), "words", ())
     if len(words) == 2 and set(words) in ({"yes", "no"}, {"on", "off"}):
         lower = text.lower()
         if lower not in TRUE | FALSE:

@@ -7,7 +7,7 @@ spelling to the path; ``special`` are sub-options with a behaviour of their own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from . import tree
@@ -22,8 +22,8 @@ class Option:
     tag: str = ""
     model: str = ""
     first: tuple[str, ...] = ()
-    old: dict[str, str] = field(default_factory=dict)
-    special: dict[str, Handler] = field(default_factory=dict)
+    old: Mapping[str, str] = field(default_factory=dict)
+    special: Mapping[str, Handler] = field(default_factory=dict)
     patterns: tuple[tuple[str, Handler], ...] = ()
     device: bool = False
     none: bool = True  # "--option none" means: no such device

@@ -7,9 +7,11 @@ step ``@name`` is an attribute, none means the element's text.
 from __future__ import annotations
 
 import re
-from xml.etree import ElementTree as ET
+from xml.etree import ElementTree
 
-Node = ET.Element
+ET = ElementTree
+
+Node = ElementTree.Element
 _STEP = re.compile(r"([^\[\]]+?)(?:\[(\d+)\])?\Z")
 OSINFO = "http://libosinfo.org/xmlns/libvirt/domain/1.0"
 ET.register_namespace("libosinfo", OSINFO)
@@ -70,7 +72,7 @@ def _put_text(node: Node, path: str, value: str | None) -> None:
         assert place is not None
         place.text = value
         return
-    head, _, last = path.rpartition("/")
+    head = path.rpartition("/")[0]
     parent = find(node, head) if head else node
     gone = find(node, path)
     if parent is not None and gone is not None:
