@@ -194,6 +194,19 @@ class Error(Exception):
         )
         super().__init__(self.message)
 
+    def get_error_code(self) -> int:
+        """The code (libvirt-python's name for it, as the next three)."""
+        return int(self.code)
+
+    def get_error_domain(self) -> int:
+        return int(self.origin)
+
+    def get_error_message(self) -> str:
+        return self.message
+
+    def get_error_level(self) -> int:
+        return 2
+
 
 class InternalError(Error):
     """internal error"""
@@ -310,3 +323,9 @@ class DeviceMissing(Error):
     """device not found"""
 
     code, prefix = Code.DEVICE_MISSING, "device not found"
+
+
+class AuthFailed(Error):
+    """authentication failed"""
+
+    code, prefix = Code.AUTH_FAILED, "authentication failed"

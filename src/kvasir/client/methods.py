@@ -1,0 +1,146 @@
+"""Methods made from the wire's table: ``Domain.blockInfo`` is the procedure ``domain_get_block_info``.
+
+A method that the table explains whole is nowhere written down. ``resolve`` finds the procedure behind a libvirt-python
+name and makes the method: the object and its parameters in the table's order, trailing flags and optional arguments left
+out when not given, typed parameters as a dict (getters that want the count first are called twice), results that are
+objects wrapped. Names that the rule does not find stand in each class's ``NAMES``.
+"""
+
+from __future__ import annotations
+
+from kvasir.errors import InvalidArg, Origin
+from kvasir.rpc import programs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+OBJECTS = frozenset(("D", "N", "NP", "NF", "NB", "IF", "SP", "SV", "ND", "SE", "CK", "SN"))
+TYPED_STRING_OKAY = 4
+
+
+def snake(name: str) -> str:
+    """``blockJobAbort`` -> ``block_job_abort``; ``XMLDesc`` -> ``xml_desc``."""
+    out = ""
+    for at, letter in enumerate(name):
+        if letter.isupper():
+            before = name[at - 1 : at]
+            after = name[at + 1 : at + 2]
+            if before and (before.islower() or before.isdigit() or (before.isupper() and after.islower())):
+                out += "_"
+            out += letter.lower()
+        else:
+            out += letter
+    return out
+
+
+def find(prefixes: Sequence[str], name: str, named: str | None) -> programs.Procedure | None:
+    """The procedure behind a method's name."""
+    if named:
+        program = programs.QEMU if named.startswith("qemu:") else programs.REMOTE
+        return program[named.removeprefix("qemu:")]
+    base = snake(name)
+    for prefix in prefixes:
+        for middle in ("", "get_"):
+            try:
+                found = programs.REMOTE[prefix + middle + base]
+            except KeyError:
+                continue
+            if not found.event:
+                return found
+    return None
+
+
+def fields(procedure: programs.Procedure, result: bool = False) -> list[tuple[str, str]]:
+    """Names and types of a procedure's arguments (or results)."""
+    text = procedure._result if result else procedure._args
+    return [(name, kind) for name, _, kind in (field.partition(":") for field in text.split())]
+
+
+def make(procedure: programs.Procedure, bound: bool) -> Callable[..., Any]:
+    """The method of a procedure; ``bound``: its first argument is the object itself."""
+    wanted = fields(procedure)[1 if bound else 0 :]
+    results = fields(procedure, result=True)
+    counted = ("nparams", "i") in wanted and results[:1] == [("params", "P[]")]
+    listed = ("need_results", "i") in wanted
+    if counted or listed:
+        wanted = [field for field in wanted if field[0] not in ("nparams", "need_results")]
+    least = len(wanted)
+    while least and (wanted[least - 1] == ("flags", "u") or wanted[least - 1][1].endswith("?")):
+        least -= 1
+
+    def method(self: Any, *given: Any, **named: Any) -> Any:
+        values = _arguments(procedure.name, wanted, least, given, named)
+        if bound and values and any(kind == "P[]" for _, kind in wanted):
+            values = [_typed(self, procedure, value) if isinstance(value, dict) else value for value in values]
+        head = [self.handle] if bound else []
+        if counted:
+            return _counted(self, procedure, head, values)
+        if listed:
+            at = len(values) - (1 if wanted and wanted[-1][0] == "flags" else 0)
+            values.insert(at, 1)
+            return self._wrap(self._call(procedure, head + values)[0], results[0][1])
+        answer = self._call(procedure, head + values)
+        if not results:
+            return 0
+        if len(results) == 1:
+            return self._wrap(answer, results[0][1])
+        return [self._wrap(value, kind) for value, (_, kind) in zip(answer, results, strict=True)]
+
+    method.__name__ = procedure.name
+    return method
+
+
+def _arguments(
+    name: str, wanted: list[tuple[str, str]], least: int, given: Sequence[Any], named: dict[str, Any]
+) -> list[Any]:
+    values = [getattr(value, "handle", value) for value in given]
+    for field, kind in wanted[len(values) :]:
+        if field in named:
+            value = named.pop(field)
+            values.append(getattr(value, "handle", value))
+        elif len(values) >= least:
+            values.append(0 if kind == "u" else None)
+        else:
+            raise TypeError(f"{name}() misses the argument '{field}'")
+    if named or len(values) > len(wanted):
+        raise TypeError(f"{name}() takes {', '.join(field for field, _ in wanted) or 'no arguments'}")
+    return values
+
+
+def _counted(self: Any, procedure: programs.Procedure, head: list[Any], values: list[Any]) -> dict[str, Any]:
+    """Typed parameters by the getters that first tell how many there are."""
+    plain, flags = values, []
+    if fields(procedure)[-1] == ("flags", "u"):
+        plain, flags = values[:-1], [values[-1] | TYPED_STRING_OKAY]
+    answer = self._call(procedure, [*head, *plain, 0, *flags])
+    count = answer if isinstance(answer, int) else answer[-1] if len(answer) > 1 else 0
+    if not count:
+        return {}
+    answer = self._call(procedure, [*head, *plain, count, *flags])
+    return dict(answer[0] if isinstance(answer, tuple) else answer)
+
+
+def _typed(self: Any, procedure: programs.Procedure, values: dict[str, Any]) -> list[tuple[str, Any]]:
+    """A dict as typed parameters; plain ints get the type that the matching getter shows."""
+    from kvasir.rpc.typed import Int, LLong, UInt, ULLong
+
+    known: dict[str, Any] = {}
+    if any(type(value) is int for value in values.values()) and "_set_" in procedure.name:
+        try:
+            getter = procedure.name.replace("_set_", "_get_", 1)
+            known = make(programs.REMOTE[getter], True)(self)
+        except (KeyError, TypeError):
+            known = {}
+    pairs = []
+    for name, value in values.items():
+        if type(value) is int:
+            kind = (
+                type(known[name]) if name in known else UInt if 0 <= value < 1 << 32 else LLong if value < 0 else ULLong
+            )
+            if kind not in (Int, UInt, LLong, ULLong):
+                raise InvalidArg(f"parameter {name} takes no integer", origin=Origin.REMOTE)
+            value = kind(value)
+        pairs.append((name, value))
+    return pairs

@@ -1,0 +1,191 @@
+"""Streams: bytes both ways beside the calls of a connection (console, screenshot, volume content)."""
+
+from __future__ import annotations
+
+from kvasir.client.link import CONTINUE, ERROR, OK, STREAM_HOLE
+from kvasir.errors import Error, InvalidArg, Origin
+from kvasir.rpc.errors import decode_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from kvasir.client.connection import Connection
+    from kvasir.rpc.programs import Procedure
+
+CHUNK = 262_120
+"""Most bytes that one packet carries."""
+NONBLOCK = 1
+
+
+class Stream:
+    """A stream, bound to a call by ``Domain.openConsole`` and the like."""
+
+    def __init__(self, connection: Connection, flags: int = 0) -> None:
+        self._conn = connection
+        self._link = connection.link
+        self._flags = flags
+        self._procedure: Procedure | None = None
+        self._serial = -1
+        self._rest = b""
+        self._hole = 0
+        self._ended = False
+
+    def connect(self) -> Connection:
+        return self._conn
+
+    def _bind(self, procedure: Procedure, values: Sequence[Any]) -> Any:
+        serial = self._link.begin(procedure, values, stream=True)
+        answer = self._link.finish(serial)
+        self._procedure, self._serial = procedure, serial
+        return answer
+
+    def _bound(self) -> Procedure:
+        if self._procedure is None:
+            raise InvalidArg("stream is not open", origin=Origin.STREAMS)
+        return self._procedure
+
+    def _waiting(self) -> bool:
+        return bool(self._rest or self._hole or self._ended or self._link.streams.get(self._serial))
+
+    def _next(self) -> None:
+        """Take the next packet into the buffer."""
+        kind, status, payload = self._link.next_stream(self._serial)
+        if status == ERROR:
+            self._forget()
+            raise decode_error(payload)
+        if kind == STREAM_HOLE:
+            self._hole = int.from_bytes(payload[:8], "big", signed=True)
+        elif status == OK or not payload:
+            self._ended = True
+        else:
+            self._rest = payload
+
+    def recv(self, nbytes: int) -> bytes | int:
+        """At most nbytes; b"" at the end; -2 when nothing is there and the stream does not block."""
+        self._bound()
+        while not self._rest:
+            if self._hole:
+                taken = min(self._hole, nbytes)
+                self._hole -= taken
+                return bytes(taken)
+            if self._ended:
+                return b""
+            if self._flags & NONBLOCK and not self._waiting():
+                self._link.pump(0)
+                if not self._waiting():
+                    return -2
+            self._next()
+        data, self._rest = self._rest[:nbytes], self._rest[nbytes:]
+        return data
+
+    def recvHole(self, flags: int = 0) -> int:
+        """Length of the hole that stands at the reading position, 0 when data stand there."""
+        while not (self._rest or self._hole or self._ended):
+            self._next()
+        hole, self._hole = self._hole, 0
+        return hole
+
+    def send(self, data: bytes) -> int:
+        """Send bytes; gives how many went."""
+        procedure = self._bound()
+        for at in range(0, len(data), CHUNK):
+            if self._link.streams.get(self._serial):
+                self._check_abort()
+            self._link.send_stream(procedure, self._serial, CONTINUE, data[at : at + CHUNK])
+        return len(data)
+
+    def sendHole(self, length: int, flags: int = 0) -> int:
+        """Send a hole of that many bytes."""
+        self._link.send_hole(self._bound(), self._serial, length)
+        return 0
+
+    def _check_abort(self) -> None:
+        for _, status, payload in list(self._link.streams[self._serial]):
+            if status == ERROR:
+                self._forget()
+                raise decode_error(payload)
+
+    def recvAll(self, handler: Callable[[Stream, bytes, Any], Any], opaque: Any = None) -> None:
+        """Give everything that comes to ``handler(stream, bytes, opaque)`` until the end."""
+        while True:
+            data = self.recv(CHUNK)
+            if not isinstance(data, bytes) or not data:
+                return
+            try:
+                handler(self, data, opaque)
+            except BaseException:
+                self.abort()
+                raise
+
+    def sendAll(self, handler: Callable[[Stream, int, Any], bytes], opaque: Any = None) -> None:
+        """Send what ``handler(stream, nbytes, opaque)`` gives until it gives nothing."""
+        while True:
+            try:
+                data = handler(self, CHUNK, opaque)
+            except BaseException:
+                self.abort()
+                raise
+            if not data:
+                return
+            self.send(data)
+
+    def sparseRecvAll(
+        self,
+        handler: Callable[[Stream, bytes, Any], Any],
+        holeHandler: Callable[[Stream, int, Any], Any],
+        opaque: Any = None,
+    ) -> None:
+        """``recvAll`` that tells holes apart."""
+        while True:
+            hole = self.recvHole()
+            if hole:
+                holeHandler(self, hole, opaque)
+                continue
+            data = self.recv(CHUNK)
+            if not isinstance(data, bytes) or not data:
+                return
+            handler(self, data, opaque)
+
+    def finish(self) -> int:
+        """End the stream well; raises what went wrong on the other side."""
+        procedure = self._bound()
+        self._link.send_stream(procedure, self._serial, OK)
+        while True:
+            _, status, payload = self._link.next_stream(self._serial)
+            if status == CONTINUE:
+                continue
+            self._forget()
+            if status == ERROR:
+                raise decode_error(payload)
+            return 0
+
+    def abort(self) -> int:
+        """End the stream at once; what was sent may be lost."""
+        procedure = self._bound()
+        self._link.send_stream(procedure, self._serial, ERROR)
+        while True:
+            _, status, _ = self._link.next_stream(self._serial)
+            if status != CONTINUE:
+                self._forget()
+                return 0
+
+    def _forget(self) -> None:
+        self._link.streams.pop(self._serial, None)
+        self._procedure = None
+        self._ended = True
+
+    def close(self) -> None:
+        """Leave it whatever its state (also called when the object goes)."""
+        if self._procedure is not None and not self._link.broken:
+            try:
+                self.abort()
+            except Error:
+                self._forget()
+
+    def __del__(self) -> None:
+        try:
+            self.close()
+        except Exception:
+            return

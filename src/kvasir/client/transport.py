@@ -1,0 +1,173 @@
+"""How to reach a daemon: unix sockets (with a daemon started on demand for a session), ssh and other commands."""
+
+from __future__ import annotations
+
+import _socket
+import os
+
+from kvasir.client import uri as uris
+from kvasir.errors import Code, Error, InternalError, Origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kvasir.client.link import Channel
+
+SESSION_TIMEOUT = 30
+"""Seconds to wait for a daemon of our own to open its socket."""
+
+
+def connect(uri: uris.Uri, readonly: bool) -> Channel:
+    """A connected channel to the daemon that the URI means."""
+    transport = uris.check_transport(uri)
+    if transport == "ssh":
+        return command_channel(_ssh_command(uri, readonly))
+    if transport == "ext":
+        command = uri.parameter("command")
+        if not command:
+            raise InternalError("remote_open: for 'ext' transport, command is required", origin=Origin.REMOTE)
+        return command_channel([command])
+    path = uri.parameter("socket")
+    session = uri.path == "/session"
+    if path is None:
+        path = socket_path(uri, session, readonly)
+    channel = _try(path)
+    if isinstance(channel, OSError) and session and uri.parameter("socket") is None:
+        channel = _autostart(path)
+    if isinstance(channel, OSError):
+        raise Error(
+            f"Failed to connect socket to '{path}': {channel.strerror}",
+            code=Code.SYSTEM_ERROR,
+            origin=Origin.RPC,
+            int1=channel.errno or 0,
+            hint="is the daemon running? start it with: kvasird" if not session else "",
+        )
+    return channel
+
+
+def socket_path(uri: uris.Uri, session: bool, readonly: bool) -> str:
+    """The socket that serves a URI: the hypervisor's own daemon where it is there, else the common one."""
+    if session:
+        runtime = os.environ.get("XDG_RUNTIME_DIR") or os.path.expanduser("~/.cache")
+        folder, end = runtime + "/libvirt", "-sock"
+    else:
+        folder, end = uris.root() + "/run/libvirt", "-sock-ro" if readonly else "-sock"
+    mode = uri.parameter("mode") or "auto"
+    if mode not in ("auto", "direct", "legacy"):
+        raise InternalError(f"Unknown remote mode '{mode}'", origin=Origin.REMOTE)
+    own = f"{folder}/virt{uri.driver}d{end}"
+    if mode == "direct" or (mode == "auto" and os.path.exists(own)):
+        return own
+    return f"{folder}/libvirt{end}"
+
+
+def _try(path: str) -> Channel | OSError:
+    channel = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    try:
+        channel.connect(path)
+    except OSError as problem:
+        channel.close()
+        return problem
+    return channel
+
+
+def daemon_command() -> list[str]:
+    """The daemon that a session starts: VIRTD_PATH, LIBVIRTD_PATH, the kvasird beside this program, or the module."""
+    import sys
+
+    for name in ("VIRTD_PATH", "LIBVIRTD_PATH"):
+        if os.environ.get(name):
+            return [os.environ[name], "--timeout=120"]
+    beside = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "kvasird")
+    if os.access(beside, os.X_OK):
+        return [beside, "--timeout=120"]
+    from shutil import which
+
+    found = which("kvasird")
+    return [found, "--timeout=120"] if found else [sys.executable, "-m", "kvasir.daemon", "--timeout=120"]
+
+
+def _autostart(path: str) -> Channel | OSError:
+    """Start a session's daemon and wait for its socket."""
+    import fcntl
+    from time import monotonic, sleep
+
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    with open(folder + "/kvasir-start.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        channel = _try(path)
+        if not isinstance(channel, OSError):
+            return channel
+        command = daemon_command()
+        process = _spawn(command)
+        end = monotonic() + SESSION_TIMEOUT
+        while isinstance(channel, OSError) and monotonic() < end:
+            sleep(0.02)
+            done, status = os.waitpid(process, os.WNOHANG)
+            channel = _try(path)
+            if done and isinstance(channel, OSError):
+                raise Error(
+                    f"the session's daemon {command[0]} ended with status {os.waitstatus_to_exitcode(status)}",
+                    code=Code.INTERNAL_ERROR,
+                    origin=Origin.RPC,
+                    hint=f"run it in the foreground to see why: {' '.join(command)}",
+                )
+        return channel
+
+
+def _spawn(command: list[str]) -> int:
+    """Start a process of its own session without our terminal."""
+    null = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in (0, 1, 2)]
+    environment = dict(os.environ)
+    if command[1:2] == ["-m"]:
+        source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        environment["PYTHONPATH"] = source + os.pathsep + environment.get("PYTHONPATH", "")
+    return os.posix_spawnp(command[0], command, environment, file_actions=null, setsid=True)
+
+
+def _ssh_command(uri: uris.Uri, readonly: bool) -> list[str]:
+    command = [uri.parameter("command") or "ssh", "-T", "-e", "none"]
+    if uri.port:
+        command += ["-p", str(uri.port)]
+    if uri.user:
+        command += ["-l", uri.user]
+    if uri.parameter("keyfile"):
+        command += ["-i", str(uri.parameter("keyfile"))]
+    if uri.parameter("no_tty") == "1":
+        command += ["-o", "BatchMode=yes"]
+    if uri.parameter("no_verify") == "1":
+        command += ["-o", "StrictHostKeyChecking=no"]
+    if uri.host.startswith("-"):
+        raise InternalError(f"host name '{uri.host}' is not allowed", origin=Origin.REMOTE)
+    socket = uri.parameter("socket")
+    netcat = uri.parameter("netcat") or "nc"
+    helper = (
+        f"{netcat} -U {_shell(socket)}"
+        if socket
+        else f"virt-ssh-helper {'-r ' if readonly else ''}{_shell(uri.remote_name())}"
+    )
+    return [*command, "--", uri.host, helper]
+
+
+def _shell(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def command_channel(command: list[str]) -> Channel:
+    """A command whose standard input and output are the connection."""
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    fd = theirs.fileno()
+    actions = [(os.POSIX_SPAWN_DUP2, fd, 0), (os.POSIX_SPAWN_DUP2, fd, 1)]
+    try:
+        os.posix_spawnp(command[0], command, os.environ, file_actions=actions)
+    except OSError as problem:
+        raise Error(
+            f"Cannot run {command[0]}: {problem.strerror}",
+            code=Code.SYSTEM_ERROR,
+            origin=Origin.RPC,
+            int1=problem.errno or 0,
+        ) from None
+    finally:
+        theirs.close()
+    channel: Channel = ours
+    return channel
