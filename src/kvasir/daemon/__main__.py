@@ -1,0 +1,5 @@
+"""``python -m kvasir.daemon``."""
+
+from kvasir.daemon.main import run
+
+run()

@@ -1,0 +1,209 @@
+"""The daemon as one object: configuration, paths, drivers, services; start, idle, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kvasir.daemon import drivers as driver_table
+from kvasir.daemon import sockets
+from kvasir.daemon.config import Config
+from kvasir.daemon.hub import Hub
+from kvasir.daemon.logs import Logging
+from kvasir.daemon.paths import Paths
+from kvasir.daemon.service import Limits, Listener, Service
+from kvasir.daemon.workers import Workers
+from kvasir.errors import Error
+from kvasir.rpc import programs
+
+log = logging.getLogger(__name__)
+
+IDLE_CHECK = 1.0
+GRACE = 5.0
+
+
+class Daemon:
+    """Everything that one process serves."""
+
+    def __init__(
+        self, paths: Paths, config: Config, qemu_config: Config, timeout: float = 0, logs: Logging | None = None
+    ) -> None:
+        self.paths, self.config, self.qemu_config, self.timeout = paths, config, qemu_config, timeout
+        self.logs = logs or Logging()
+        self.started = time.time()
+        self.hub = Hub()
+        self.drivers: dict[str, Any] = {}
+        """By URI scheme the hypervisor drivers, by name the others ('storage', 'network', ...)."""
+        self.services: dict[str, Service] = {}
+        self._pid_file: sockets.PidFile | None = None
+        self._ending = asyncio.Event()
+        self._idle: asyncio.TimerHandle | None = None
+        self._serving = False
+
+    # --- start
+
+    async def start(self, make_drivers: Callable[[Daemon], dict[str, Any]] | None = None) -> None:
+        """Take the lock and the sockets, start the drivers, then serve."""
+        self.paths.make()
+        self._pid_file = sockets.PidFile(self.paths.pid_file)
+        try:
+            listeners = self._listen()
+            self.drivers = (make_drivers or driver_table.make_all)(self)
+            for driver in self.drivers.values():
+                await driver.start()
+                if getattr(driver, "bus", None) is not None:
+                    driver.bus.subscribe(self.hub.deliver)
+            self._make_services(listeners)
+        except BaseException:
+            self._unlisten()
+            raise
+        for service in self.services.values():
+            service.start()
+        self._serving = True
+        sockets.notify("READY=1")
+        log.info("ready, serving %s after %.3f s", self.paths.uri, time.time() - self.started)
+        self._check_idle()
+
+    def _listen(self) -> dict[str, Listener]:
+        config, run = self.config, self.config.unix_sock_dir or self.paths.run
+        private = self.paths.is_session
+        modes = [config.unix_sock_rw_perms, config.unix_sock_ro_perms, config.unix_sock_admin_perms]
+        rw, ro, admin = (0o700,) * 3 if private else [int(mode, 8) for mode in modes]
+        group = None if private else sockets.group_id(config.unix_sock_group or _default_group())
+        auth_rw, auth_ro = ("none", "none") if private else (config.auth_unix_rw, config.auth_unix_ro)
+        wanted = {
+            sockets.RW: sockets.Wanted(f"{run}/{sockets.RW}", rw, group, False, auth_rw),
+            sockets.RO: sockets.Wanted(f"{run}/{sockets.RO}", ro, group, True, auth_ro),
+            sockets.ADMIN: sockets.Wanted(f"{run}/{sockets.ADMIN}", admin),
+        }
+        if private:
+            del wanted[sockets.RO]
+        given = sockets.activated()
+        found: dict[str, Listener] = {}
+        self._listeners = found
+        for name, one in wanted.items():
+            if name in given:
+                found[name] = Listener(given[name], one.path, one.readonly, one.auth, ours=False)
+            elif not given or name != sockets.ADMIN:
+                found[name] = sockets.listen(one, config.max_queued_clients)
+        return found
+
+    def _make_services(self, listeners: dict[str, Listener]) -> None:
+        config = self.config
+        limits = Limits(
+            config.max_clients,
+            config.max_anonymous_clients,
+            config.max_client_requests,
+            config.keepalive_interval,
+            config.keepalive_count,
+            config.keepalive_required,
+        )
+        workers = Workers(config.max_workers, config.prio_workers, config.min_workers)
+        mine = [one for name, one in listeners.items() if name != sockets.ADMIN]
+        served = (programs.REMOTE, programs.QEMU, programs.LXC)
+        self.services["libvirtd"] = Service("libvirtd", self, served, mine, limits, workers)
+        if sockets.ADMIN not in listeners:
+            return
+        limits = Limits(
+            config.admin_max_clients,
+            0,
+            config.admin_max_client_requests,
+            config.admin_keepalive_interval,
+            config.admin_keepalive_count,
+            config.admin_keepalive_required,
+        )
+        workers = Workers(config.admin_max_workers, 0, config.admin_min_workers)
+        self.services["admin"] = Service(
+            "admin", self, (programs.ADMIN,), [listeners[sockets.ADMIN]], limits, workers
+        )
+
+    # --- idle
+
+    def client_came(self) -> None:
+        """A client connected."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def client_went(self) -> None:
+        """A client left; the last one starts the clock of ``--timeout``."""
+        self._check_idle()
+
+    def _busy(self) -> bool:
+        if any(service.clients for service in self.services.values()):
+            return True
+        return any(driver.active_count() for driver in self.drivers.values() if hasattr(driver, "active_count"))
+
+    def _check_idle(self, since: float | None = None) -> None:
+        if not self._serving or self.timeout <= 0 or self._ending.is_set():
+            return
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        if any(service.clients for service in self.services.values()):
+            return
+        now = asyncio.get_running_loop().time()
+        if self._busy():
+            since = None
+        elif since is not None and now - since >= self.timeout:
+            log.info("idle for %s s, leaving", self.timeout)
+            self.end()
+            return
+        else:
+            since = since or now
+        wait = min(self.timeout, IDLE_CHECK * 10) if since is None else max(0.01, self.timeout - (now - since))
+        self._idle = asyncio.get_running_loop().call_later(wait, self._check_idle, since)
+
+    # --- stop
+
+    def end(self) -> None:
+        """Let ``run`` return."""
+        self._ending.set()
+
+    async def wait(self) -> None:
+        """Until somebody ends the daemon."""
+        await self._ending.wait()
+
+    async def stop(self) -> None:
+        """Stop serving; guests live on."""
+        self._serving = False
+        sockets.notify("STOPPING=1")
+        if self._idle is not None:
+            self._idle.cancel()
+        for service in self.services.values():
+            service.stop()
+        for service in self.services.values():
+            await service.workers.stop(GRACE)
+        for driver in reversed(list(self.drivers.values())):
+            try:
+                await driver.stop()
+            except Error as problem:
+                log.error("stopping: %s", problem.message)
+            except Exception:
+                log.exception("stopping a driver")
+        self._unlisten()
+
+    def _unlisten(self) -> None:
+        for listener in getattr(self, "_listeners", {}).values():
+            listener.sock.close()
+            if listener.ours:
+                try:
+                    os.unlink(listener.path)
+                except FileNotFoundError:
+                    pass
+        if self._pid_file is not None:
+            self._pid_file.remove()
+            self._pid_file = None
+
+
+def _default_group() -> str | None:
+    """The distribution's group of administrators of guests, where it exists."""
+    try:
+        sockets.group_id("libvirt")
+    except Error:
+        return None
+    return "libvirt"

@@ -1,0 +1,207 @@
+"""From a packet to a procedure and back: programs, rights, decoding, workers, replies.
+
+The procedures are the public functions of the modules in ``kvasir.calls.MODULES``, found by name. A coroutine function gets
+a worker; a plain function never waits and runs at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kvasir import calls
+from kvasir.daemon.readonly import REFUSED
+from kvasir.daemon.session import Session
+from kvasir.daemon.streams import Stream
+from kvasir.errors import Code, Error, Origin
+from kvasir.rpc import frames, programs
+from kvasir.rpc.errors import encode_error
+
+if TYPE_CHECKING:
+    from kvasir.daemon.client import Client
+    from kvasir.daemon.workers import Workers
+
+log = logging.getLogger(__name__)
+
+BEFORE_LOGIN = frozenset({"auth_list", "auth_sasl_init", "auth_sasl_start", "auth_sasl_step", "auth_polkit"})
+"""What a client may call before it has said who it is."""
+
+
+class Entry:
+    """A served procedure."""
+
+    __slots__ = ("function", "names", "procedure", "waits")
+
+    def __init__(self, procedure: programs.Procedure, function: Callable[..., Any]) -> None:
+        self.procedure, self.function = procedure, function
+        self.waits = inspect.iscoroutinefunction(function)
+        self.names = procedure.args.names
+
+
+def load(program: programs.Program) -> dict[int, Entry]:
+    """Every procedure of the program that some module of ``kvasir.calls`` serves."""
+    found: dict[int, Entry] = {}
+    for name in calls.MODULES:
+        module = import_module(f"kvasir.calls.{name}")
+        if getattr(module, "PROGRAM", "remote") != program.name:
+            continue
+        for attribute, value in vars(module).items():
+            if not attribute.startswith("_") and inspect.isfunction(value) and value.__module__ == module.__name__:
+                if attribute not in program:
+                    raise LookupError(f"kvasir.calls.{name}.{attribute} is no procedure of {program.name}")
+                procedure = program[attribute]
+                found[procedure.number] = Entry(procedure, value)
+    return found
+
+
+def rpc_error(text: str) -> Error:
+    return Error(text, code=Code.RPC, origin=Origin.RPC)
+
+
+_ACRONYMS = {
+    **{word: word.upper() for word in ("xml", "uuid", "id", "uri", "cpu", "os", "pm", "nmi", "fs", "dhcp", "sev", "io", "fd", "ssh", "numa")},
+    **{"nwfilter": "NWFilter", "nwfilters": "NWFilters", "iothread": "IOThread", "vcpus": "Vcpus", "wwn": "WWN", "fsinfo": "FSInfo"},
+    **{"fsfreeze": "FSFreeze", "fsthaw": "FSThaw", "fstrim": "FSTrim", "uuids": "UUIDs", "scsi": "SCSI", "xmlflags": "XMLFlags"},
+}
+
+
+def api_name(procedure: str) -> str:
+    """The name of libvirt's API function behind a procedure, near enough for a message."""
+    words = procedure.split("_")
+    if words[0] == "nwfilter" and words[1:2] == ["binding"]:
+        return "virNWFilter" + "".join(_ACRONYMS.get(word, word.capitalize()) for word in words[1:])
+    if words[:2] == ["storage", "vol"] or words[:2] == ["storage", "pool"] or words[0] not in ("interface",):
+        return "vir" + "".join(_ACRONYMS.get(word, word.capitalize()) for word in words)
+    return "vir" + "".join(word.capitalize() for word in words)
+
+
+class Dispatcher:
+    """The programs of one service."""
+
+    def __init__(self, served: tuple[programs.Program, ...], workers: Workers) -> None:
+        self.workers = workers
+        self.programs = {program.id: program for program in served}
+        self.entries = {program.id: load(program) for program in served}
+
+    def take(self, client: Client, frame: frames.Frame) -> None:
+        """A packet of a client that is no keepalive."""
+        if frame.type in (frames.STREAM, frames.STREAM_HOLE):
+            stream = client.streams.get(frame.serial)
+            if stream is not None and stream.procedure.number == frame.procedure:
+                stream.received(frame)
+            return
+        try:
+            entry, session = self._find(client, frame)
+            values = entry.procedure.decode_args(frame.payload)
+            if client.readonly and entry.procedure.name in REFUSED.get(frame.program, ()):
+                raise read_only()
+        except Error as problem:
+            _close_all(frame.fds)
+            self._answer_error(client, frame, problem)
+            return
+        arguments = dict(zip(entry.names, values, strict=True))
+        if not entry.waits:
+            try:
+                result = entry.function(session, **arguments)
+            except Exception as problem:
+                self._failed(client, session, frame, problem)
+            else:
+                self._answer(client, session, frame, result)
+            return
+        client.held()
+
+        async def job() -> None:
+            try:
+                result = await entry.function(session, **arguments)
+            except Exception as problem:
+                self._failed(client, session, frame, problem)
+            else:
+                self._answer(client, session, frame, result)
+            finally:
+                client.released()
+
+        self.workers.submit(job, entry.procedure.high)
+
+    def _find(self, client: Client, frame: frames.Frame) -> tuple[Entry, Session]:
+        program = self.programs.get(frame.program)
+        if program is None or frame.version != program.version:
+            raise rpc_error(f"Cannot find program {frame.program} version {frame.version}")
+        if frame.type not in (frames.CALL, frames.CALL_WITH_FDS):
+            raise rpc_error(f"Unexpected message type {frame.type}")
+        if frame.status != frames.OK:
+            raise rpc_error(f"Unexpected message status {frame.status}")
+        procedure = program.number(frame.procedure)
+        if procedure is None or procedure.event:
+            raise rpc_error(f"unknown procedure: {frame.procedure}")
+        if not client.authenticated and procedure.name not in BEFORE_LOGIN:
+            raise rpc_error("authentication required")
+        entry = self.entries[frame.program].get(frame.procedure)
+        if entry is None:
+            name = api_name(procedure.name)
+            raise Error(
+                name,
+                code=Code.NO_SUPPORT,
+                origin=Origin.NONE,
+                message=f"this function is not supported by the connection driver: {name}",
+            )
+        return entry, Session(client, procedure, frame.serial, frame.fds)
+
+    def _answer(self, client: Client, session: Session, frame: frames.Frame, result: Any) -> None:
+        _close_all(session.fds)
+        procedure, fds = session.procedure, session.returned_fds
+        try:
+            payload = procedure.encode_result(result)
+            kind = frames.REPLY_WITH_FDS if fds else frames.REPLY
+            data = frames.pack(
+                frame.program, frame.version, frame.procedure, kind, frame.serial, frames.OK, payload, len(fds)
+            )
+        except Error as problem:
+            log.exception("%s returned what cannot be sent", procedure.name)
+            _close_all(fds)
+            self._answer_error(client, frame, problem)
+            return
+        client.send(data, fds)
+        if session.pump is not None and not client.closed:
+            stream = Stream(client, procedure, frame.serial, session.pump)
+            client.streams[frame.serial] = stream
+            stream.start()
+
+    def _failed(self, client: Client, session: Session, frame: frames.Frame, problem: Exception) -> None:
+        _close_all(session.fds)
+        _close_all(session.returned_fds)
+        if not isinstance(problem, Error):
+            log.exception("%s failed", session.procedure.name)
+        self._answer_error(client, frame, problem)
+
+    def _answer_error(self, client: Client, frame: frames.Frame, problem: Exception) -> None:
+        if isinstance(problem, Error):
+            log.debug("%s: error %d: %s", frame.procedure, problem.code, problem.message)
+        client.send(
+            frames.pack(
+                frame.program,
+                frame.version,
+                frame.procedure,
+                frames.REPLY,
+                frame.serial,
+                frames.ERROR,
+                encode_error(problem),
+            )
+        )
+
+
+def read_only() -> Error:
+    """The error of a write on a read-only connection."""
+    text = "read only access prevents the operation"
+    return Error(text, code=Code.OPERATION_DENIED, origin=Origin.NONE, message=f"operation forbidden: {text}")
+
+
+def _close_all(fds: list[int]) -> None:
+    while fds:
+        try:
+            os.close(fds.pop())
+        except OSError:
+            log.exception("closing a descriptor")

@@ -1,0 +1,101 @@
+"""Logging as libvirtd.conf says it: ``log_level`` (1 debug, 2 info, 3 warning, 4 error), ``log_filters``, ``log_outputs``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from kvasir.errors import Code, Error, Origin
+
+LEVELS = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
+FORMAT = "%(asctime)s.%(msecs)03d: %(process)d: %(levelname)s : %(name)s: %(message)s"
+DATES = "%Y-%m-%d %H:%M:%S"
+
+
+def _bad(what: str, text: str) -> Error:
+    return Error(f"Invalid {what} '{text}'", code=Code.CONF_SYNTAX, origin=Origin.CONF)
+
+
+def _level(text: str, whole: str, what: str) -> int:
+    if not text.isdigit() or int(text) not in LEVELS:
+        raise _bad(what, whole)
+    return LEVELS[int(text)]
+
+
+def _output(text: str) -> logging.Handler:
+    level, _, rest = text.partition(":")
+    kind, _, data = rest.partition(":")
+    handler: logging.Handler
+    if kind == "stderr":
+        handler = logging.StreamHandler(sys.stderr)
+    elif kind == "file" and data:
+        handler = logging.FileHandler(data, encoding="utf-8", errors="backslashreplace")
+    elif kind in ("syslog", "journald"):
+        from logging.handlers import SysLogHandler
+
+        handler = SysLogHandler("/dev/log", SysLogHandler.LOG_DAEMON)
+        handler.ident = f"{data or 'libvirtd'}: "
+    else:
+        raise _bad("log output", text)
+    handler.setLevel(_level(level, text, "log output"))
+    return handler
+
+
+class NameFilter(logging.Filter):
+    """Filters of the form ``1:qemu``: modules whose name holds the word get that level instead of the general one."""
+
+    def __init__(self, level: int, filters: list[tuple[str, int]]) -> None:
+        super().__init__()
+        self.level, self.filters = level, filters
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        level = self.level
+        for word, wanted in self.filters:
+            if word in record.name:
+                level = wanted
+        return record.levelno >= level
+
+
+def parse_filters(text: str) -> list[tuple[str, int]]:
+    """``level:word ...`` as pairs."""
+    found = []
+    for one in text.split():
+        level, _, word = one.partition(":")
+        if not word:
+            raise _bad("log filter", one)
+        found.append((word.lstrip("+").removeprefix("libvirt").strip("."), _level(level, one, "log filter")))
+    return found
+
+
+class Logging:
+    """What is set now, so that ``virt-admin daemon-log-*`` can show and change it."""
+
+    def __init__(self) -> None:
+        self.level, self.filters, self.outputs = 3, "", "3:stderr"
+
+    def setup(self, config: Any, verbose: bool = False) -> None:
+        """Set from the configuration; ``--verbose`` means level 2 at least."""
+        level = config.log_level if config.log_level in LEVELS else 3
+        self.level = min(level, 2) if verbose else level
+        self.filters = config.log_filters or ""
+        self.outputs = config.log_outputs or f"{self.level}:stderr"
+        self.apply(self.filters, self.outputs)
+
+    def apply(self, filters: str, outputs: str) -> None:
+        """Set filters and outputs; nothing is changed when one of them is wrong."""
+        pairs = parse_filters(filters)
+        handlers = [_output(one) for one in outputs.split()]
+        chosen = NameFilter(LEVELS[self.level], pairs)
+        for handler in handlers:
+            handler.setFormatter(logging.Formatter(FORMAT, DATES))
+            handler.addFilter(chosen)
+        root = logging.getLogger()
+        for old in list(root.handlers):
+            root.removeHandler(old)
+            if isinstance(old, logging.FileHandler):
+                old.close()
+        for handler in handlers:
+            root.addHandler(handler)
+        root.setLevel(min([LEVELS[self.level], *(level for _, level in pairs)]))
+        self.filters, self.outputs = filters, outputs

@@ -1,0 +1,109 @@
+"""``kvasird``: the command."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import NoReturn
+
+from kvasir import __version__
+from kvasir.daemon import config as configuration
+from kvasir.daemon.logs import Logging
+from kvasir.daemon.paths import Paths
+from kvasir.errors import Error
+
+log = logging.getLogger(__name__)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options; those of libvirtd are understood as well, since clients start us by its name."""
+    made = argparse.ArgumentParser("kvasird", description="Serves virtual machines on libvirt's wire.")
+    add = made.add_argument
+    add("--root", metavar="DIR", default="", help="keep every file and socket under DIR")
+    add("-t", "--timeout", metavar="SECONDS", type=float, default=0, help="leave when idle for so long")
+    add("-f", "--config", metavar="FILE", help="read FILE instead of libvirtd.conf")
+    add("--qemu-config", metavar="FILE", help="read FILE instead of qemu.conf")
+    add("--session", action="store_true", help="serve qemu:///session (the default of an ordinary user)")
+    add("-d", "--daemon", action="store_true", help="go into the background when ready")
+    add("-p", "--pid-file", metavar="FILE", help="accepted as libvirtd does; the pid file stays at its place")
+    add("-v", "--verbose", action="store_true", help="log at level info")
+    add("-V", "--version", action="version", version=f"kvasird {__version__}")
+    return made
+
+
+class _Background:
+    """``-d``: the parent leaves when the child is ready, with the child's result."""
+
+    def __init__(self) -> None:
+        reader, self.writer = os.pipe()
+        if os.fork():
+            os.close(self.writer)
+            word = os.read(reader, 1)
+            os._exit(0 if word == b"+" else 1)
+        os.close(reader)
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        os.chdir("/")
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, 0)
+        os.dup2(null, 1)
+
+    def ready(self) -> None:
+        os.write(self.writer, b"+")
+        os.close(self.writer)
+        os.dup2(0, 2)
+
+
+async def serve(options: argparse.Namespace, paths: Paths, logs: Logging, background: _Background | None) -> int:
+    """Run until a signal or the idle timeout ends it."""
+    from kvasir.daemon.app import Daemon
+
+    settings = configuration.load_daemon(options.config or f"{paths.etc}/libvirtd.conf", options.config is not None)
+    logs.setup(settings, options.verbose)
+    qemu = configuration.load_qemu(options.qemu_config or f"{paths.etc}/qemu.conf", options.qemu_config is not None)
+    daemon = Daemon(paths, settings, qemu, options.timeout, logs)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        loop.add_signal_handler(number, daemon.end)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    await daemon.start()
+    if background is not None:
+        background.ready()
+    await daemon.wait()
+    await daemon.stop()
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of ``kvasird``."""
+    options = parser().parse_args(argv)
+    root = os.path.abspath(options.root) if options.root else ""
+    session = options.session or (os.geteuid() != 0 and not root)
+    paths = Paths.session(root) if session else Paths.system(root)
+    logs = Logging()
+    logging.basicConfig(level=logging.WARNING, format="kvasird: %(message)s", stream=sys.stderr)
+    background = _Background() if options.daemon else None
+    os.umask(0o022)
+    try:
+        return asyncio.run(serve(options, paths, logs, background))
+    except Error as problem:
+        print(f"kvasird: {problem.message}", file=sys.stderr)
+        if problem.hint:
+            print(f"kvasird: {problem.hint}", file=sys.stderr)
+        return 1
+    except OSError as problem:
+        print(f"kvasird: {problem}", file=sys.stderr)
+        return 1
+
+
+def run() -> NoReturn:
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

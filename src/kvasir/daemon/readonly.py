@@ -1,0 +1,26 @@
+"""What a read-only connection may not call: by the access rights in the table, and the exceptions to that rule."""
+
+from __future__ import annotations
+
+from kvasir.rpc import programs
+
+_READS = ("getattr", "read", "search_")
+_HARMLESS = frozenset({"connect_set_identity"})
+_ALSO_REFUSED: frozenset[str] = frozenset()
+
+
+def _refused(program: programs.Program) -> frozenset[str]:
+    found = set()
+    for procedure in program:
+        first = procedure.rights[0].split(":")[1] if procedure.rights else "getattr"
+        if not first.startswith(_READS) or first == "read_secure":
+            found.add(procedure.name)
+    return frozenset(found - _HARMLESS | _ALSO_REFUSED)
+
+
+REFUSED: dict[int, frozenset[str]] = {
+    programs.REMOTE.id: _refused(programs.REMOTE),
+    programs.QEMU.id: frozenset(procedure.name for procedure in programs.QEMU if not procedure.event),
+    programs.LXC.id: frozenset(procedure.name for procedure in programs.LXC),
+}
+"""Program -> names that answer "operation forbidden" there."""
