@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -117,9 +118,7 @@ class Daemon:
             config.admin_keepalive_required,
         )
         workers = Workers(config.admin_max_workers, 0, config.admin_min_workers)
-        self.services["admin"] = Service(
-            "admin", self, (programs.ADMIN,), [listeners[sockets.ADMIN]], limits, workers
-        )
+        self.services["admin"] = Service("admin", self, (programs.ADMIN,), [listeners[sockets.ADMIN]], limits, workers)
 
     # --- idle
 
@@ -164,6 +163,12 @@ class Daemon:
         """Let ``run`` return."""
         self._ending.set()
 
+    def reload(self) -> None:
+        """SIGHUP: drivers that can read their configuration anew do."""
+        for driver in self.drivers.values():
+            if hasattr(driver, "reload"):
+                driver.reload()
+
     async def wait(self) -> None:
         """Until somebody ends the daemon."""
         await self._ending.wait()
@@ -191,10 +196,8 @@ class Daemon:
         for listener in getattr(self, "_listeners", {}).values():
             listener.sock.close()
             if listener.ours:
-                try:
+                with contextlib.suppress(FileNotFoundError):
                     os.unlink(listener.path)
-                except FileNotFoundError:
-                    pass
         if self._pid_file is not None:
             self._pid_file.remove()
             self._pid_file = None

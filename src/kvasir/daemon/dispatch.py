@@ -63,9 +63,42 @@ def rpc_error(text: str) -> Error:
 
 
 _ACRONYMS = {
-    **{word: word.upper() for word in ("xml", "uuid", "id", "uri", "cpu", "os", "pm", "nmi", "fs", "dhcp", "sev", "io", "fd", "ssh", "numa")},
-    **{"nwfilter": "NWFilter", "nwfilters": "NWFilters", "iothread": "IOThread", "vcpus": "Vcpus", "wwn": "WWN", "fsinfo": "FSInfo"},
-    **{"fsfreeze": "FSFreeze", "fsthaw": "FSThaw", "fstrim": "FSTrim", "uuids": "UUIDs", "scsi": "SCSI", "xmlflags": "XMLFlags"},
+    **{
+        word: word.upper()
+        for word in (
+            "xml",
+            "uuid",
+            "id",
+            "uri",
+            "cpu",
+            "os",
+            "pm",
+            "nmi",
+            "fs",
+            "dhcp",
+            "sev",
+            "io",
+            "fd",
+            "ssh",
+            "numa",
+        )
+    },
+    **{
+        "nwfilter": "NWFilter",
+        "nwfilters": "NWFilters",
+        "iothread": "IOThread",
+        "vcpus": "Vcpus",
+        "wwn": "WWN",
+        "fsinfo": "FSInfo",
+    },
+    **{
+        "fsfreeze": "FSFreeze",
+        "fsthaw": "FSThaw",
+        "fstrim": "FSTrim",
+        "uuids": "UUIDs",
+        "scsi": "SCSI",
+        "xmlflags": "XMLFlags",
+    },
 }
 
 
@@ -89,7 +122,11 @@ class Dispatcher:
 
     def take(self, client: Client, frame: frames.Frame) -> None:
         """A packet of a client that is no keepalive."""
-        if frame.type in (frames.STREAM, frames.STREAM_HOLE):
+        if frame.type not in (frames.CALL, frames.CALL_WITH_FDS):
+            _close_all(frame.fds)
+            if frame.type not in (frames.STREAM, frames.STREAM_HOLE):
+                log.debug("%r: dropped a packet of type %d", client, frame.type)
+                return
             stream = client.streams.get(frame.serial)
             if stream is not None and stream.procedure.number == frame.procedure:
                 stream.received(frame)
@@ -130,8 +167,6 @@ class Dispatcher:
         program = self.programs.get(frame.program)
         if program is None or frame.version != program.version:
             raise rpc_error(f"Cannot find program {frame.program} version {frame.version}")
-        if frame.type not in (frames.CALL, frames.CALL_WITH_FDS):
-            raise rpc_error(f"Unexpected message type {frame.type}")
         if frame.status != frames.OK:
             raise rpc_error(f"Unexpected message status {frame.status}")
         procedure = program.number(frame.procedure)
@@ -141,6 +176,7 @@ class Dispatcher:
             raise rpc_error("authentication required")
         entry = self.entries[frame.program].get(frame.procedure)
         if entry is None:
+            Session(client, procedure, frame.serial, []).require_open()
             name = api_name(procedure.name)
             raise Error(
                 name,

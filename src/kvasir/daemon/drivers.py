@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from kvasir.errors import Code, Error, Origin
 
 if TYPE_CHECKING:
+    from kvasir.daemon.app import Daemon
     from kvasir.daemon.config import Config
     from kvasir.daemon.paths import Paths
 
@@ -34,21 +35,27 @@ def make(scheme: str, paths: Paths, config: Config) -> Any:
 
 
 def choose(uri: str | None, drivers: dict[str, Any]) -> Any:
-    """The driver that serves the URI; '' or None is the first one's own."""
-    if not uri:
-        return next(iter(drivers.values()))
-    parts = urlsplit(uri)
-    driver = drivers.get(parts.scheme)
-    if driver is None:
-        raise Error(f"no connection driver available for {uri}", code=Code.NO_CONNECT, origin=Origin.NONE)
-    wanted = urlsplit(driver.uri).path
-    if not parts.path:
-        raise Error(
-            f"no QEMU URI path given, try {driver.uri}",
-            code=Code.INTERNAL_ERROR,
-            message=f"internal error: no QEMU URI path given, try {driver.uri}",
-        )
-    if parts.path != wanted:
-        text = f"unexpected QEMU URI path '{parts.path}', try {driver.uri}"
-        raise Error(text, code=Code.INTERNAL_ERROR, message=f"internal error: {text}")
+    """The driver that serves the URI; '' or None is the first one's own. Errors are libvirt's."""
+    hypervisors = {scheme: driver for scheme, driver in drivers.items() if scheme in DRIVERS}
+    if not uri and hypervisors:
+        return next(iter(hypervisors.values()))
+    parts = urlsplit(uri or "")
+    if not parts.scheme:
+        raise _no_driver(f"URI '{uri}' does not include a driver name")
+    driver = hypervisors.get(parts.scheme)
+    if driver is None or parts.netloc:
+        raise _no_driver(uri or "")
+    mine = urlsplit(driver.uri).path
+    if parts.path != mine and not (mine == "/system" and parts.path == "/session"):
+        text = f"unexpected {parts.scheme} URI path '{parts.path}', try {driver.uri}"
+        raise Error(text, code=Code.INTERNAL_ERROR, origin=Origin.NONE, message=f"internal error: {text}")
     return driver
+
+
+def _no_driver(text: str) -> Error:
+    return Error(text, code=Code.NO_CONNECT, origin=Origin.NONE, message=f"no connection driver available for {text}")
+
+
+def make_all(daemon: Daemon) -> dict[str, Any]:
+    """The drivers of the daemon."""
+    return {scheme: make(scheme, daemon.paths, daemon.qemu_config) for scheme in DRIVERS}

@@ -41,7 +41,7 @@ class Registration:
     matches: Callable[[str], bool] | None = None
 
 
-def _problem(text: str, origin: Origin = Origin.REMOTE) -> Error:
+def _problem(text: str, origin: Origin = Origin.RPC) -> Error:
     return Error(text, code=Code.INTERNAL_ERROR, origin=origin, message=f"internal error: {text}")
 
 
@@ -63,7 +63,8 @@ class Hub:
     def register(self, client: Client, kind: str, number: int, thing: Any = None) -> int:
         """Register for events of that kind and number, of one object or of all. Returns the callback id."""
         if (kind, number) not in BY_NUMBER:
-            raise _problem(f"unsupported event ID {number}")
+            what = "" if kind == "domain" else f"{kind.replace('_', ' ')} "
+            raise _problem(f"unsupported {what}event ID {number}")
         return self._add(Registration(client, kind, number, self._next, key_of(thing), False)).callback
 
     def register_legacy(self, client: Client, number: int) -> None:
@@ -71,8 +72,6 @@ class Hub:
         kind = BY_NUMBER.get(("domain", number))
         if kind is None or kind.LEGACY is None:
             raise _problem(f"unsupported event ID {number}")
-        if self._legacy(client, number) is not None:
-            raise _problem(f"domain event {number} already registered")
         self._add(Registration(client, "domain", number, self._next, None, True))
 
     def register_monitor(self, client: Client, thing: Any, pattern: str | None, is_regex: bool, nocase: bool) -> int:
@@ -85,7 +84,9 @@ class Hub:
             except re.error as problem:
                 text = f"failed to compile regex '{pattern}': {problem}"
                 raise Error(text, code=Code.INVALID_ARG, message=f"invalid argument: {text}") from None
-            made.matches = (lambda name: bool(found.search(name))) if is_regex else (lambda name: bool(found.match(name)))
+            made.matches = (
+                (lambda name: bool(found.search(name))) if is_regex else (lambda name: bool(found.match(name)))
+            )
         return self._add(made).callback
 
     def deregister(self, client: Client, kind: str, callback: int) -> None:
@@ -94,11 +95,14 @@ class Hub:
             if found.kind == kind and found.callback == callback and not found.legacy:
                 self._remove(found)
                 return
-        what = "domain monitor" if kind == "monitor" else kind.replace("_", " ")
+        what = "qemu monitor" if kind == "monitor" else kind.replace("_", " ")
         raise _problem(f"{what} event callback {callback} not registered")
 
     def deregister_legacy(self, client: Client, number: int) -> None:
         """Take an old registration back."""
+        kind = BY_NUMBER.get(("domain", number))
+        if kind is None or kind.LEGACY is None:
+            raise _problem(f"unsupported event ID {number}")
         found = self._legacy(client, number)
         if found is None:
             raise _problem(f"domain event {number} not registered")
@@ -138,6 +142,14 @@ class Hub:
             one.client.send(frames.pack(program.id, 1, procedure.number, frames.MESSAGE, 0, frames.OK, payload))
 
     def _add(self, made: Registration) -> Registration:
+        for one in self._registrations_of(made.client):
+            if (one.kind, one.number, one.key) == (
+                made.kind,
+                made.number,
+                made.key,
+            ) and made.matches is one.matches is None:
+                text = "event callback already tracked"
+                raise Error(text, code=Code.INVALID_ARG, origin=Origin.NONE, message=f"invalid argument: {text}")
         self._next = (self._next + 1) & 0x7FFFFFFF
         first = "events" not in made.client.data
         made.client.data.setdefault("events", []).append(made)

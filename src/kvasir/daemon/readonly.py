@@ -5,8 +5,16 @@ from __future__ import annotations
 from kvasir.rpc import programs
 
 _READS = ("getattr", "read", "search_")
-_HARMLESS = frozenset({"connect_set_identity"})
-_ALSO_REFUSED: frozenset[str] = frozenset()
+_HARMLESS = frozenset({"domain_migrate_get_compression_cache", "domain_migrate_get_max_downtime"})
+_ALSO_REFUSED = frozenset(
+    {
+        "domain_get_launch_security_info",
+        "domain_set_scheduler_parameters",
+        "node_device_get_autostart",
+        "node_get_sev_info",
+    }
+)
+_MONITOR_HARMLESS = frozenset({"connect_domain_monitor_event_deregister"})
 
 
 def _refused(program: programs.Program) -> frozenset[str]:
@@ -20,7 +28,9 @@ def _refused(program: programs.Program) -> frozenset[str]:
 
 REFUSED: dict[int, frozenset[str]] = {
     programs.REMOTE.id: _refused(programs.REMOTE),
-    programs.QEMU.id: frozenset(procedure.name for procedure in programs.QEMU if not procedure.event),
+    programs.QEMU.id: frozenset(
+        procedure.name for procedure in programs.QEMU if not procedure.event and procedure.name not in _MONITOR_HARMLESS
+    ),
     programs.LXC.id: frozenset(procedure.name for procedure in programs.LXC),
 }
 """Program -> names that answer "operation forbidden" there."""

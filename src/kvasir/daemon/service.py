@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kvasir.daemon.client import Client
 from kvasir.daemon.dispatch import Dispatcher
@@ -50,7 +49,13 @@ class Service:
     """``name`` is what ``virt-admin srv-list`` shows."""
 
     def __init__(
-        self, name: str, daemon: Daemon, served: tuple[Program, ...], listeners: list[Listener], limits: Limits, workers: Workers
+        self,
+        name: str,
+        daemon: Daemon,
+        served: tuple[Program, ...],
+        listeners: list[Listener],
+        limits: Limits,
+        workers: Workers,
     ) -> None:
         self.name, self.daemon, self.listeners, self.limits = name, daemon, listeners, limits
         self.workers = workers
@@ -131,4 +136,3 @@ class Service:
         self.clients.pop(client.id, None)
         self.check_limits()
         self.daemon.client_went()
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import grp
 import logging
@@ -62,10 +63,8 @@ class PidFile:
 
     def remove(self) -> None:
         """At the end of the daemon."""
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
-        except FileNotFoundError:
-            pass
         os.close(self._fd)
 
 

@@ -172,6 +172,4 @@ class Stream:
     def _send(self, kind: int, status: int, payload: bytes) -> None:
         if not self.closed:
             procedure = self.procedure
-            self.client.send(
-                frames.pack(procedure.program.id, 1, procedure.number, kind, self.serial, status, payload)
-            )
+            self.client.send(frames.pack(procedure.program.id, 1, procedure.number, kind, self.serial, status, payload))

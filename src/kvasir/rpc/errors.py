@@ -32,7 +32,7 @@ def encode_error(problem: BaseException) -> bytes:
         message, prefix, hint = f"internal error: {text}", "internal error", ""
         code, origin, int1, int2 = int(Code.INTERNAL_ERROR), int(Origin.NONE), -1, -1
     limit = STRING_MAX // 8
-    pattern = f"{prefix}: %s" if prefix and text else ("%s" if text else prefix)
+    pattern = message.removesuffix(text) + "%s" if text and message.endswith(text) else (prefix or "%s")
     return _RECORD.encode(
         (
             *(code, origin, _clean(message)[:limit], LEVEL_ERROR, None),

@@ -314,7 +314,7 @@ class Record:
 
 
 def _run(letters: str) -> tuple[int, Any, Any]:
-    return len(letters), struct.Struct(">" + letters), None
+    return len(letters.replace("16", "")), struct.Struct(">" + letters), None
 
 
 def _record_codec(name: str, structs: Callable[[str], str]) -> Codec:

@@ -1,0 +1,17 @@
+"""The procedures: thin functions, grouped as libvirt's API is, named as the wire names them.
+
+    async def domain_get_info(session, dom): ...          # plain ``def`` when it never waits
+        return state, max_mem, memory, n, cpu_time        # None | the single result | a tuple in the table's order
+
+Every public function of a module listed here serves the procedure of its name (of the program that the module's ``PROGRAM``
+says, ``remote`` when it says none). ``session`` is ``kvasir.daemon.session.Session``; the other arguments come by the table's
+names. What raises ``kvasir.errors.Error`` reaches the client as that error.
+"""
+
+MODULES: tuple[str, ...] = (
+    "connection",
+    "events",
+    "monitor_events",
+    "node",
+)
+"""One name a line; each is a file in this folder."""
