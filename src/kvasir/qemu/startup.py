@@ -1,0 +1,322 @@
+"""Starting a guest: every step pushes its own undo, so that a start that fails anywhere leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+from typing import Any
+
+from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
+
+from . import guestlog, live, process, statusdoc
+from .events import EventHandler, run_cpus
+from .guest import Guest, Runtime, short_name
+from .hostwork import Host, remove_tree
+from .jobs import Async, Kind, Operation
+from .labels import Labels
+from .monitor import Monitor, MonitorGone, listen_unix
+from .states import Detail, Paused, Running, Shutoff, State
+from .states import Lifecycle as L
+
+log = logging.getLogger(__name__)
+
+GREETING = 60.0
+"""Seconds that a starting QEMU has for its greeting, beyond what its memory takes to allocate."""
+
+
+async def start(
+    guest: Guest,
+    domain: Any = None,
+    *,
+    paused: bool = False,
+    owner: Any = None,
+    bypass_cache: bool = False,
+    force_boot: bool = False,
+    reset_nvram: bool = False,
+    fds: list[int] | None = None,
+) -> None:
+    """Start the guest: from its persistent definition, or from ``domain`` (transient).
+
+    ``owner`` is the client whose leaving destroys it; ``fds`` are descriptors for init (containers only: refused).
+    Raises OperationInvalid when it runs, and QEMU's own last words when QEMU refuses.
+    """
+    if fds:
+        raise OperationUnsupported("passing files to a guest's init is for containers", code=Code.OPERATION_UNSUPPORTED)
+    async with guest.jobs.long(Async.START, Operation.START, mask=Kind(0)):
+        guest.need_inactive()
+        _managed_save(guest, force_boot)
+        source = domain if domain is not None else guest.config
+        if source is None:
+            raise OperationInvalid("domain has no definition")
+        await launch(guest, source, paused=paused, owner=owner, reset_nvram=reset_nvram)
+
+
+def _managed_save(guest: Guest, force_boot: bool) -> None:
+    """A saved state is for the save and restore part; without it, only ``force_boot`` can go on."""
+    path = f"{guest.driver.paths.qemu.save}/{guest.name}.save"
+    if not os.path.exists(path):
+        return
+    if force_boot:
+        try:
+            os.unlink(path)
+        except OSError as error:
+            raise SystemFailure(f"cannot remove managed save file {path}", error) from error
+        return
+    restore = getattr(guest.driver, "restore_managed", None)
+    if restore is None:
+        raise OperationUnsupported(
+            f"starting from the managed save image {path} is not built yet",
+            hint=f"virsh start --force-boot {guest.name} drops the image and boots afresh",
+        )
+
+
+class Start:
+    """One start under way."""
+
+    def __init__(self, guest: Guest, source: Any, stack: contextlib.AsyncExitStack) -> None:
+        self.guest, self.driver, self.stack = guest, guest.driver, stack
+        self.domain = source.copy()
+        self.run = Runtime()
+        self.run.starting = True
+        self.vm: Any = None
+        self.host: Host | None = None
+        self.argv: list[str] = []
+        self.log: guestlog.GuestLog | None = None
+
+    async def steps(self) -> None:
+        """From the definition to a QEMU that waits, stopped, on its monitor."""
+        await self.identify()
+        self.folders()
+        await self.devices()
+        await self.command()
+        await self.execute()
+        await self.speak()
+
+    async def identify(self) -> None:
+        """Give the guest an id and find what its emulator can do."""
+        guest = self.guest
+        emulator = live.emulator(self.domain, self.driver)
+        if not os.access(emulator, os.X_OK):
+            raise SystemFailure(f"Cannot check QEMU binary {emulator}", OSError(2, os.strerror(2)))
+        caps = await self.driver.caps.get(emulator)
+        self.driver.guests.give_id(guest)
+        guest.run, guest.live = self.run, self.domain
+        guest.set_state(State.PAUSED, Paused.STARTING_UP)
+        self.stack.callback(self._unidentify)
+        self.domain.id = guest.id
+        self.vm = self.driver.vm(self.domain, caps)
+        self.vm.id = guest.id
+        self.run.words = sorted(caps.words)
+        self.host = Host(self.driver, guest, self.vm, self.stack)
+        self.stack.callback(self.host.close_fds)
+
+    def _unidentify(self) -> None:
+        guest = self.guest
+        self.driver.guests.take_id(guest)
+        guest.run = guest.live = None
+        guest.set_state(State.SHUTOFF, Shutoff.FAILED)
+        self.run.ended.set()
+
+    def folders(self) -> None:
+        """The guest's own folders and its log."""
+        assert self.host is not None
+        p, guest = self.driver.paths.qemu, self.guest
+        leaf = f"domain-{guest.id}-{short_name(guest.name)}"
+        self.run.lib, self.run.channel = f"{p.lib}/{leaf}", f"{p.channel}/{leaf}"
+        for path in (self.run.lib, self.run.channel):
+            remove_tree(path)
+            self.host.make_folder(path, 0o750)
+            self.stack.callback(remove_tree, path)
+        self.run.monitor_path = f"{self.run.lib}/monitor.sock"
+        path = f"{p.log}/{guest.name}.log"
+        try:
+            self.log = guestlog.GuestLog(path, self.driver.privileged)
+        except OSError as error:
+            raise SystemFailure(f"failed to create logfile {path}", error) from error
+        self.stack.callback(self.log.close)
+
+    async def devices(self) -> None:
+        """Aliases, addresses and the host resources of each device; labels on its files."""
+        assert self.host is not None
+        await live.prepare(self.guest, self.domain, self.vm)
+        for device in live.devices(self.domain):
+            await device.prepare(self.host)
+        labels = Labels(self.driver, self.guest)
+        self.stack.callback(labels.restore)
+        await labels.apply(self.domain)
+        self.run.labels = labels.done
+
+    async def command(self) -> None:
+        """The monitor's socket and the whole command line."""
+        assert self.host is not None
+        try:
+            fd = listen_unix(self.run.monitor_path)
+        except Error as error:
+            raise InternalError(error.text) from error
+        self.driver.identity.own(self.run.monitor_path)
+        self.host.pass_fd("monitor", fd)
+        self.argv = live.command_line(self.vm, self.domain, self.guest)
+
+    def environment(self) -> dict[str, str]:
+        """What QEMU sees of the environment, as libvirt gives it."""
+        env = {"LC_ALL": "C", "PATH": os.environ.get("PATH") or "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"}
+        if self.driver.privileged:
+            lib = self.run.lib
+            env |= {"HOME": lib, "XDG_DATA_HOME": f"{lib}/.local/share", "XDG_CACHE_HOME": f"{lib}/.cache"}
+            env["XDG_CONFIG_HOME"] = f"{lib}/.config"
+        else:
+            for name in ("HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+                if os.environ.get(name):
+                    env[name] = os.environ[name]
+        return env | live.extra_environment(self.domain)
+
+    async def execute(self) -> None:
+        """Run QEMU."""
+        assert self.host is not None and self.log is not None
+        identity, config = self.driver.identity, self.driver.config
+        env = self.environment()
+        version = self.vm.caps.version
+        self.log.begin(live.VERSION, ".".join(map(str, version)) + (self.vm.caps.package or ""))
+        self.log.command(self.argv, env)
+        self.run.log_start = self.log.start
+        await self.save_status()
+        self.stack.callback(self.driver.status.delete, self.guest.name)
+        privileged = self.driver.privileged and os.geteuid() == 0
+        pid = await process.start(
+            process.Launch(
+                self.argv,
+                env,
+                self.log.fd,
+                list(self.host.fds),
+                uid=identity.uid if identity.uid else None,
+                gid=identity.gid if identity.uid else None,
+                groups=identity.groups,
+                drop_capabilities=privileged and bool(config.clear_emulator_capabilities),
+                limits=process.limits(
+                    config.max_core if privileged else None, config.max_files, config.max_processes, None
+                ),
+                gate=self._gate,
+            )
+        )
+        self.run.pid = pid
+        self.host.close_fds()
+        try:
+            self.run.watch = process.Watch(pid)
+        except ProcessLookupError:
+            raise self.refusal("process exited while connecting to monitor") from None
+        self.stack.push_async_callback(self._kill)
+
+    async def _gate(self, pid: int) -> None:
+        """The process exists but does not run QEMU yet: write down that it does, so that no crash forgets it."""
+        self.run.pid = pid
+        process.write_pidfile(self.driver.status.pidfile(self.guest.name), pid)
+
+    async def _kill(self) -> None:
+        watch = self.run.watch
+        if watch is None:
+            return
+        self.run.stopping = True
+        if self.run.monitor is not None:
+            await self.run.monitor.close()
+        if watch.signal(9):
+            await watch.wait(10)
+        watch.close()
+
+    def refusal(self, text: str) -> Error:
+        """An error with QEMU's last words."""
+        words = self.log.words() if self.log is not None else ""
+        return InternalError(f"{text}: {words}" if words else text)
+
+    async def speak(self) -> None:
+        """Connect to the monitor while watching the process, and ask for all that the live definition shows."""
+        handler = EventHandler(self.guest)
+        monitor = Monitor(self.guest.name, handler.qmp, handler.eof)
+        watch = self.run.watch
+        assert watch is not None
+        connecting = asyncio.ensure_future(monitor.connect(self.run.monitor_path, GREETING))
+        dying = asyncio.ensure_future(watch.wait())
+        try:
+            await asyncio.wait({connecting, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if not connecting.done():
+                raise self.refusal("process exited while connecting to monitor")
+            try:
+                connecting.result()
+            except Error as error:
+                if await watch.wait(1):
+                    raise self.refusal("process exited while connecting to monitor") from None
+                raise self.refusal(error.text) from error
+        finally:
+            for task in (connecting, dying):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+        self.run.monitor = monitor
+        self.run.monitor_since = time.time()
+        try:
+            await live.learn(self.guest)
+        except MonitorGone:
+            await watch.wait(1)
+            raise self.refusal("process exited while connecting to monitor") from None
+
+    async def save_status(self) -> None:
+        statusdoc.save(self.guest)
+
+
+async def launch(
+    guest: Guest, source: Any, *, paused: bool = False, owner: Any = None, reset_nvram: bool = False
+) -> None:
+    """Start QEMU for ``source`` inside the caller's async job; running and announced when it returns."""
+    driver = guest.driver
+    before = (guest.state, guest.reason)
+    async with contextlib.AsyncExitStack() as stack:
+        work = Start(guest, source, stack)
+        work.vm_reset_nvram = reset_nvram  # type: ignore[attr-defined]
+        try:
+            await work.steps()
+            await _set_going(guest, work.run, paused)
+        except BaseException:
+            stack.callback(_failed, guest, before)
+            raise
+        work.run.starting = False
+        if work.log is not None:
+            work.log.close()
+        stack.pop_all()
+    if owner is not None:
+        work.run.owner = owner
+        owner.on_close(lambda: driver.spawn(_autodestroy(guest, work.run), f"autodestroy {guest.name}"))
+    statusdoc.save(guest)
+    from . import agent
+
+    if work.run.monitor is not None and not work.run.monitor.alive:
+        return
+    agent.attach(guest)
+    driver.event(guest, L.STARTED, Detail.STARTED_BOOTED)
+    if paused:
+        driver.event(guest, L.SUSPENDED, Detail.SUSPENDED_PAUSED)
+
+
+def _failed(guest: Guest, before: tuple[State, int]) -> None:
+    guestlog.append(f"{guest.driver.paths.qemu.log}/{guest.name}.log", "shutting down, reason=failed")
+    if guest.persistent:
+        guest.set_state(State.SHUTOFF, Shutoff.FAILED if before[0] is State.SHUTOFF else before[1])
+
+
+async def _set_going(guest: Guest, run: Runtime, paused: bool) -> None:
+    """Let the virtual CPUs run, or leave the guest as one that its user paused."""
+    if live.has_agent(guest.live):
+        live.announce_agent(guest, connected=False)
+    if paused:
+        guest.set_state(State.PAUSED, Paused.USER)
+        return
+    await run_cpus(guest, Running.BOOTED)
+
+
+async def _autodestroy(guest: Guest, run: Runtime) -> None:
+    """The owner went away."""
+    from . import lifecycle
+
+    if guest.run is run and guest.active:
+        await lifecycle.stop(guest, Shutoff.DESTROYED, Detail.STOPPED_DESTROYED)

@@ -1,0 +1,227 @@
+"""The XML files of the QEMU driver, at libvirt's paths and in its format: definitions, autostart links, status documents.
+
+A file is written whole or not at all: a new file beside it, fsync, rename, fsync of the folder. What was left half written
+by a crash has another name and is swept away at the next start; a file that cannot be read is reported and left alone.
+Reading 1,000 definitions takes no parser: name and uuid are found in the text, and the document is read when needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import logging
+import os
+import re
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+HEADER = """\
+<!--
+WARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE
+OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:
+  {command}
+or other application using the libvirt API.
+-->
+
+"""
+"""What libvirt writes over each of its files; clients never see it."""
+
+NEW = ".new"
+_COMMENT = re.compile(r"\A\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*", re.S)
+_NAME = re.compile(r"<name>([^<]*)</name>")
+_UUID = re.compile(r"<uuid>\s*([0-9a-fA-F-]{32,36})\s*</uuid>")
+
+
+def write_file(path: str, text: str, mode: int = 0o600) -> None:
+    """Write a file so that a crash at any moment leaves the old one or the new one. Raises OSError."""
+    temporary = path + NEW
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        with open(fd, "wb") as stream:
+            stream.write(text.encode("utf-8", "surrogateescape"))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync_folder(os.path.dirname(path))
+
+
+def sync_folder(path: str) -> None:
+    """Make the folder's entries durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError:
+        log.debug("%s cannot be synced", path)
+    finally:
+        os.close(fd)
+
+
+def body(text: str) -> str:
+    """The document without the comment over it."""
+    found = _COMMENT.match(text)
+    return text[found.end() :] if found else text
+
+
+@dataclass(slots=True)
+class Found:
+    """A definition as the index of the folder knows it."""
+
+    name: str
+    uuid: bytes
+    text: str
+
+
+def peek(text: str) -> tuple[str, bytes] | None:
+    """Name and uuid of a document without parsing it; None when it does not look like a whole one."""
+    if not text.rstrip().endswith("</domain>"):
+        return None
+    name, uuid = _NAME.search(text), _UUID.search(text)
+    if name is None or uuid is None:
+        return None
+    try:
+        return html.unescape(name.group(1)), bytes.fromhex(uuid.group(1).replace("-", ""))
+    except ValueError:
+        return None
+
+
+def read_text(path: str) -> str:
+    """Raises OSError."""
+    with open(path, "rb") as stream:
+        return stream.read().decode("utf-8", "surrogateescape")
+
+
+class Store:
+    """The definitions and autostart links of one daemon."""
+
+    def __init__(self, etc: str, autostart: str) -> None:
+        self.etc, self.autostart = etc, autostart
+
+    def path(self, name: str) -> str:
+        return f"{self.etc}/{name}.xml"
+
+    def link(self, name: str) -> str:
+        return f"{self.autostart}/{name}.xml"
+
+    def load(self) -> list[Found]:
+        """Every definition that can be read, by name. What cannot is named in the log and stays as it is."""
+        found: list[Found] = []
+        for entry in sorted(self._entries(self.etc)):
+            path = f"{self.etc}/{entry}"
+            if entry.endswith(NEW):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+                continue
+            if not entry.endswith(".xml") or entry.startswith("."):
+                continue
+            try:
+                text = read_text(path)
+            except IsADirectoryError:
+                continue
+            except OSError as error:
+                log.error("cannot read %s: %s", path, error.strerror)
+                continue
+            known = peek(text)
+            if known is None:
+                log.error("%s is no whole guest definition; it is left as it is and the guest is not loaded", path)
+            elif known[0] + ".xml" != entry:
+                log.error("%s: the name inside is '%s'; the guest is not loaded", path, known[0])
+            else:
+                found.append(Found(*known, text=body(text)))
+        return found
+
+    @staticmethod
+    def _entries(path: str) -> list[str]:
+        try:
+            return os.listdir(path)
+        except FileNotFoundError:
+            return []
+
+    def read(self, name: str) -> str:
+        """The text of a definition. Raises OSError."""
+        return body(read_text(self.path(name)))
+
+    def save(self, name: str, text: str) -> None:
+        """Write a definition. Raises OSError."""
+        write_file(self.path(name), HEADER.format(command=f"virsh edit {shell_word(name)}") + text)
+
+    def delete(self, name: str) -> None:
+        """Remove definition and autostart link. The definition goes last: a crash between leaves a whole guest."""
+        for path in (self.link(name), self.path(name)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        for folder in (self.autostart, self.etc):
+            with contextlib.suppress(OSError):
+                sync_folder(folder)
+
+    def autostarts(self) -> set[str]:
+        """The names of the guests that start with the host."""
+        return {
+            entry[:-4]
+            for entry in self._entries(self.autostart)
+            if entry.endswith(".xml") and os.path.islink(f"{self.autostart}/{entry}")
+        }
+
+    def set_autostart(self, name: str, on: bool) -> None:
+        """Make or remove the link. Raises OSError."""
+        os.makedirs(self.autostart, exist_ok=True)
+        link = self.link(name)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(link)
+        if on:
+            os.symlink(self.path(name), link)
+        sync_folder(self.autostart)
+
+
+def shell_word(name: str) -> str:
+    """The name as it can stand in a comment (no ``--``)."""
+    return name.replace("--", "-\\-")
+
+
+class Status:
+    """The status documents and pid files of running guests."""
+
+    def __init__(self, run: str) -> None:
+        self.run = run
+
+    def path(self, name: str) -> str:
+        return f"{self.run}/{name}.xml"
+
+    def pidfile(self, name: str) -> str:
+        return f"{self.run}/{name}.pid"
+
+    def save(self, name: str, text: str) -> None:
+        """Write a status document. Raises OSError."""
+        write_file(self.path(name), HEADER.format(command=f"virsh edit {shell_word(name)}") + text)
+
+    def delete(self, name: str) -> None:
+        for path in (self.path(name), self.pidfile(name)):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def load(self) -> list[tuple[str, str]]:
+        """(name, document) of every status file; unreadable ones are named in the log."""
+        found = []
+        for entry in sorted(Store._entries(self.run)):
+            path = f"{self.run}/{entry}"
+            if entry.endswith(".xml" + NEW):
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+            elif entry.endswith(".xml"):
+                try:
+                    found.append((entry[:-4], body(read_text(path))))
+                except OSError as error:
+                    log.error("cannot read %s: %s", path, error.strerror)
+        return found
+
+    def orphans(self, known: set[str]) -> list[tuple[str, str]]:
+        """(name, path) of pid files whose guest has no status document: a start that was cut off."""
+        return [
+            (entry[:-4], f"{self.run}/{entry}")
+            for entry in sorted(Store._entries(self.run))
+            if entry.endswith(".pid") and entry[:-4] not in known
+        ]
