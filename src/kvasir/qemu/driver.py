@@ -200,7 +200,9 @@ class QemuDriver:
         text = str(uuids.UUID(bytes=uuid))
         if known is not None:
             if known.name != name:
-                raise OperationFailed(f"domain '{known.name}' is already defined with uuid {text}", origin=Origin.DOMAIN)
+                raise OperationFailed(
+                    f"domain '{known.name}' is already defined with uuid {text}", origin=Origin.DOMAIN
+                )
             if live and known.active:
                 raise OperationInvalid(f"domain '{name}' is already active", origin=Origin.DOMAIN)
             if live and not known.persistent:

@@ -317,4 +317,4 @@ class EventHandler:
         self._graphics(2, data)
 
 
-__all__ = ["EventHandler", "Error", "OperationFailed", "Shutoff", "resumed", "run_cpus", "stop_cpus", "suspended"]
+__all__ = ["Error", "EventHandler", "OperationFailed", "Shutoff", "resumed", "run_cpus", "stop_cpus", "suspended"]

@@ -156,7 +156,9 @@ class Labels:
             if error.errno in (30, 1) and (error.errno == 30 or found.st_mode & stat.S_IROTH):
                 log.warning("%s stays with its owner: %s", path, error.strerror)
                 return
-            raise SystemFailure(f"unable to set user and group to '{owner[0]}:{owner[1]}' on '{path}'", error) from error
+            raise SystemFailure(
+                f"unable to set user and group to '{owner[0]}:{owner[1]}' on '{path}'", error
+            ) from error
 
     def _reachable(self, path: str, owner: tuple[int, int]) -> None:
         """Complain with a repair when a folder on the way bars QEMU's user."""
