@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import Any
 
 from kvasir.errors import Error
@@ -42,8 +41,6 @@ async def autostart_all(driver: Any) -> None:
     """Start every guest with an autostart link that does not run. One that fails does not stop the others."""
     from . import startup
 
-    if not first_of_boot(os.path.join(driver.paths.qemu.run, "autostarted")):
-        return
     for guest in sorted(driver.guests.by_uuid.values(), key=lambda g: str(g.name)):
         if not guest.autostart or guest.active:
             continue

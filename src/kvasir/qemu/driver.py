@@ -66,7 +66,8 @@ class QemuDriver:
             guest.set_config(None, found.text)
             self.guests.add(guest)
         await adopt.adopt_all(self)
-        self.spawn(autostart.autostart_all(self), "autostart")
+        if autostart.first_of_boot(f"{self.paths.qemu.run}/autostarted"):
+            self.spawn(autostart.autostart_all(self), "autostart")
 
     def _make_folders(self) -> None:
         p = self.paths.qemu
@@ -181,7 +182,7 @@ class QemuDriver:
 
     async def complete(self, text: str, flags_validate: bool = False) -> Any:
         """Parse a user's document and fill in all that libvirt fills in. Raises XmlError, ConfigUnsupported."""
-        from .define import from_user
+        from .admit import from_user
 
         return await from_user(self, text, validate=flags_validate)
 

@@ -267,7 +267,7 @@ def channel_state(guest: Any, alias: str, connected: bool) -> bool:
         if channel.alias == alias:
             for name in ("target_state", "state"):
                 if hasattr(channel, name):
-                    changed = getattr(channel, name) != word
+                    changed = bool(getattr(channel, name) != word)
                     setattr(channel, name, word)
                     return changed
             return True

@@ -119,8 +119,8 @@ class Monitor:
                 raise MonitorGone from error
         reply = dict(answer)
         if "error" in reply and refuse:
-            error = reply["error"]
-            raise MonitorError(str(message.get("execute")), str(error.get("class")), str(error.get("desc")))
+            said = reply["error"]
+            raise MonitorError(str(message.get("execute")), str(said.get("class")), str(said.get("desc")))
         return reply
 
     @staticmethod

@@ -1,0 +1,82 @@
+"""From a user's document to a guest's definition: parsed, checked against the schema if asked, completed as libvirt does."""
+
+from __future__ import annotations
+
+import os
+import uuid as uuids
+from typing import Any
+
+from kvasir.errors import Error, InternalError, InvalidArg, OperationUnsupported, XmlError
+
+from . import live
+
+BAD_NAME = "\n"
+
+
+async def from_user(driver: Any, text: str, *, validate: bool = False) -> Any:
+    """The completed definition of a document. Raises XmlError, XmlDetail, SchemaError, ConfigUnsupported."""
+    from kvasir.model.domain import Domain
+
+    from . import define
+
+    if validate:
+        _validate(text)
+    domain = Domain.from_xml(text)
+    check_name(str(domain.name))
+    if not domain.uuid:
+        domain.uuid = str(uuids.uuid4())
+    vm = await context(driver, domain)
+    define.complete(domain, vm)
+    return domain
+
+
+def check_name(name: str) -> None:
+    """Refuse names that can be no file. Raises XmlError, InvalidArg."""
+    if "/" in name:
+        raise XmlError(f"name {name} cannot contain '/'")
+    if any(char in name for char in BAD_NAME):
+        raise XmlError(f"invalid char in name: {BAD_NAME.strip() or chr(92) + 'n'}")
+    if name in (".", ".."):
+        raise InvalidArg(f"'{name}' is no name for a guest")
+    if len(name.encode("utf-8", "surrogateescape")) > 250:
+        raise InvalidArg(f"name {name[:40]}... is too long for a file")
+
+
+async def context(driver: Any, domain: Any) -> Any:
+    """The ``vm`` of a document, with the abilities of its emulator. Raises OperationUnsupported, InternalError."""
+    if not domain.emulator:
+        arch = domain.os.arch or os.uname().machine
+        if arch not in driver.binaries:
+            raise OperationUnsupported(f"could not find any emulator for architecture '{arch}'")
+        binary = driver.binaries[arch]
+    else:
+        binary = live.emulator(domain, driver)
+    try:
+        caps = await driver.caps.get(binary)
+    except OSError as error:
+        raise InvalidArg(f"Cannot check QEMU binary {binary}: {error.strerror}") from error
+    return driver.vm(domain, caps)
+
+
+def _validate(text: str) -> None:
+    """Check the document against the schema that its own field tables give."""
+    from kvasir.errors import SchemaError
+    from kvasir.model.domain import Domain
+
+    check = getattr(Domain, "validate", None)
+    if check is None:
+        try:
+            from kvasir.xml import schema
+        except ImportError:
+            raise OperationUnsupported("validation against the schema is not built yet") from None
+        check = getattr(schema, "validate", None)
+        if check is None:
+            raise OperationUnsupported("validation against the schema is not built yet")
+        check(Domain, text)
+        return
+    try:
+        check(text)
+    except SchemaError:
+        raise
+    except Error as error:
+        raise InternalError(error.text) from error
