@@ -27,16 +27,25 @@ def encode_error(problem: BaseException) -> bytes:
         message, text, prefix = problem.message, problem.text, problem.prefix
         code, origin, hint = int(problem.code), int(problem.origin), problem.hint
         int1, int2 = problem.int1, problem.int2
+        str1, str2 = getattr(problem, "str1", None), getattr(problem, "str2", None)
     else:
         text = f"{type(problem).__name__}: {problem}"
         message, prefix, hint = f"internal error: {text}", "internal error", ""
         code, origin, int1, int2 = int(Code.INTERNAL_ERROR), int(Origin.NONE), -1, -1
+        str1 = str2 = None
     limit = STRING_MAX // 8
     pattern = message.removesuffix(text) + "%s" if text and message.endswith(text) else (prefix or "%s")
     return _RECORD.encode(
         (
             *(code, origin, _clean(message)[:limit], LEVEL_ERROR, None),
-            *(pattern or None, _clean(text)[:limit] or None, _clean(hint)[:limit] or None, int1, int2, None),
+            *(
+                str1 or pattern or None,
+                _clean(str2 or text)[:limit] or None,
+                _clean(hint)[:limit] or None,
+                int1,
+                int2,
+                None,
+            ),
         )
     )
 
