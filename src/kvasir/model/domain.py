@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from kvasir.errors import Code, Error, Origin
-from kvasir.xml import Element, attr, child, children, raw, scaled, text
+from kvasir.errors import Code, ConfigUnsupported, Error, Origin
+from kvasir.xml import Element, attr, child, children, flag, raw, scaled, text
 from kvasir.xml.fields import NAMESPACES
 from kvasir.xml.types import CPUSET, ENUM, INT, UINT, UUID, YESNO
 
@@ -112,6 +112,7 @@ class Domain(Element, tag="domain"):
     name: str = text("name")
     uuid: str = text("uuid", UUID, error="malformed uuid element")
     genid: str | None = text("genid", UUID)
+    genid_wanted: bool = flag("genid", when=lambda domain, form: False)
     title: str | None = text("title")
     description: str | None = text("description")
     metadata: Any = raw("metadata")
@@ -169,6 +170,18 @@ class Domain(Element, tag="domain"):
         for name, _ in DEVICES:
             if name in self.FIELDS:
                 yield from getattr(self, name)
+
+    @classmethod
+    def parse(cls, node: Any, keep: bool = False) -> Domain:
+        """Read a guest's document. Raises ConfigUnsupported for a wrong type or action, XmlError for the rest."""
+        kind = node.get("type")
+        if kind is not None and kind not in VIRT_TYPES:
+            raise ConfigUnsupported(f"invalid domain type {kind}", origin=Origin.DOMAIN)
+        for name in ("on_poweroff", "on_reboot", "on_crash"):
+            word = node.findtext(name)
+            if word and word not in cls.FIELDS[name].type.words:
+                raise ConfigUnsupported(f"unknown {name} action: {word}", origin=Origin.DOMAIN)
+        return super().parse(node, keep)
 
     def parsed(self, node: Any) -> None:
         """What libvirt checks while it reads."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvasir.xml import Element, attr, child, flag, scaled
+from kvasir.xml import Element, Form, attr, child, flag, scaled
 from kvasir.xml.types import ENUM, ONOFF, UINT
 
 
@@ -34,6 +34,13 @@ class HyperV(Element, tag="hyperv"):
     ipi: bool | None = attr("ipi/@state", ONOFF)
     evmcs: bool | None = attr("evmcs/@state", ONOFF)
     avic: bool | None = attr("avic/@state", ONOFF)
+
+    def write(self, out: list[str], pad: str, form: Form, tag: str) -> None:
+        """libvirt writes an element without children as two lines here."""
+        mark = len(out)
+        super().write(out, pad, form, tag)
+        if out[mark].endswith("/>\n"):
+            out[mark:] = [out[mark][:-3] + ">\n", f"{pad}</{tag}>\n"]
 
 
 class Kvm(Element, tag="kvm"):
@@ -68,7 +75,11 @@ class Features(Element, tag="features"):
     kvm: Kvm | None = child(Kvm)
     pvspinlock_state: bool | None = attr("pvspinlock/@state", ONOFF)
     pvspinlock: bool = flag("pvspinlock")
-    capabilities_policy: str | None = attr("capabilities/@policy", ENUM("default", "allow", "deny"))
+    capabilities_policy: str | None = attr(
+        "capabilities/@policy",
+        ENUM("default", "allow", "deny"),
+        when=lambda o, form: o.capabilities_policy != "default",
+    )
     pmu_state: bool | None = attr("pmu/@state", ONOFF)
     pmu: bool = flag("pmu")
     vmport_state: bool | None = attr("vmport/@state", ONOFF)
@@ -93,4 +104,11 @@ class Features(Element, tag="features"):
     cfpc: str | None = attr("cfpc/@value", ENUM("broken", "workaround", "fixed"))
     sbbc: str | None = attr("sbbc/@value", ENUM("broken", "workaround", "fixed"))
     ibs: str | None = attr("ibs/@value", ENUM("broken", "workaround", "fixed-ibs", "fixed-ccd", "fixed-na"))
-    tcg_tb_cache: int | None = scaled("tcg/tb-cache", "MiB")
+    tcg_tb_cache: int | None = scaled("tcg/tb-cache", "KiB")
+
+    def written(self, form: Form) -> Features | None:
+        """Nothing, when every feature is at its default."""
+        said = any(
+            getattr(self, name) not in (None, False) for name in self.FIELDS if name != "capabilities_policy"
+        ) or self.capabilities_policy not in (None, "default")
+        return self if said else None

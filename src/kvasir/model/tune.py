@@ -152,10 +152,10 @@ class Cputune(Element, tag="cputune"):
     vcpupins: list[VcpuPin] = children(VcpuPin)
     emulatorpin: frozenset[int] | None = attr("emulatorpin/@cpuset", CPUSET)
     iothreadpins: list[IothreadPin] = children(IothreadPin)
-    vcpuscheds: list[VcpuSched] = children(VcpuSched)
-    iothreadscheds: list[IothreadSched] = children(IothreadSched)
     emulator_scheduler: str | None = attr("emulatorsched/@scheduler", ENUM("batch", "idle", "fifo", "rr"))
     emulator_priority: int | None = attr("emulatorsched/@priority", INT)
+    vcpuscheds: list[VcpuSched] = children(VcpuSched)
+    iothreadscheds: list[IothreadSched] = children(IothreadSched)
     cachetunes: list[Cachetune] = children(Cachetune)
     memorytunes: list[Memorytune] = children(Memorytune)
 

@@ -68,6 +68,21 @@ class Vm:
     def uses_pci_express(self) -> bool:
         return self.is_q35 or self.is_virt
 
+    def resolve_machine(self, name: str | None) -> str:
+        """The machine type's own name: aliases resolved, the binary's default where none is named."""
+        return str(self.caps.canonical_machine(name) if name else self.caps.default_machine())
+
+    def default_cpu(self) -> str | None:
+        """The CPU model of the machine when the document names none, in libvirt's short form."""
+        machine = self.caps.machine(self.machine)
+        kind = getattr(machine, "default_cpu", None) or getattr(machine, "cpu", None)
+        return str(kind).removesuffix("-x86_64-cpu").removesuffix("-cpu") if kind else None
+
+    def max_cpus(self) -> int:
+        """The most vCPUs that the machine type takes, 0 where unknown."""
+        machine = self.caps.machine(self.machine)
+        return int(getattr(machine, "max_cpus", 0) or 0)
+
     def fd(self, name: str) -> int:
         """The number of a passed descriptor. Raises KeyError when the driver passed none of that name."""
         return self.fds[name]

@@ -1,0 +1,98 @@
+"""What libvirt refuses of the root element, with its words. Called before and after the defaults are filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvasir.errors import ConfigUnsupported, Origin, XmlDetail, XmlError
+
+ACTIONS = ("on_poweroff", "on_reboot", "on_crash")
+TIMERS = {"pit", "rtc", "hpet", "tsc", "kvmclock", "hypervclock", "armvtimer"}
+NOT_X86 = ("gic", "hpt", "htm", "nested-hv", "ccf-assist", "cfpc", "sbbc", "ibs")
+
+
+def check_root(domain: Any, vm: Any) -> None:
+    """Refuse what cannot be. Raises XmlError, ConfigUnsupported."""
+    _names(domain)
+    _boot(domain)
+    _cpus(domain, vm)
+    _features(domain, vm)
+    _clock(domain)
+    _tuning(domain)
+    sev = domain.launch_security is not None and domain.launch_security.type == "sev"
+    if sev and not vm.caps.has("sev-guest"):
+        raise ConfigUnsupported("SEV launch security is not supported with this QEMU binary")
+
+
+def _names(domain: Any) -> None:
+    if "\n" in domain.name:
+        raise XmlDetail("invalid char in name: \n")
+    if "/" in domain.name:
+        raise XmlError(f"name {domain.name} cannot contain '/'")
+    if domain.title and "\n" in domain.title:
+        raise XmlError("Domain title can't contain newlines")
+
+
+def _boot(domain: Any) -> None:
+    os = domain.os
+    pflash = os.firmware == "efi" or (os.loader is not None and os.loader.type == "pflash")
+    if pflash and os.arch in ("x86_64", "i686") and not (domain.features is not None and domain.features.acpi):
+        raise ConfigUnsupported("UEFI requires ACPI on this architecture")
+    if os.useserial and not getattr(domain, "serials", []):
+        raise XmlError("need at least one serial port to use BIOS serial output", origin=Origin.QEMU)
+    if os.loader is not None and os.loader.secure and domain.os.firmware is None:
+        smm = domain.features is not None and domain.features.smm_state
+        if not smm:
+            raise ConfigUnsupported("Secure boot requires SMM feature enabled")
+
+
+def _cpus(domain: Any, vm: Any) -> None:
+    limit = vm.max_cpus()
+    if limit and domain.vcpu > limit:
+        raise ConfigUnsupported(f"Maximum CPUs greater than specified machine type limit {limit}")
+    topology = domain.cpu.topology if domain.cpu is not None else None
+    if (
+        topology is not None
+        and topology.sockets * (topology.dies or 1) * topology.cores * topology.threads != domain.vcpu
+    ):
+        raise ConfigUnsupported("CPU topology doesn't match maximum vcpu count")
+
+
+def _features(domain: Any, vm: Any) -> None:
+    features = domain.features
+    if features is None:
+        return
+    if features.hyperv is not None and features.hyperv.spinlocks and (features.hyperv.spinlocks_retries or 0) < 4095:
+        raise XmlError("HyperV spinlock retry count must be at least 4095")
+    if vm.arch in ("x86_64", "i686"):
+        said = {
+            "gic": features.gic or features.gic_version is not None,
+            "hpt": features.hpt_resizing is not None or features.hpt_maxpagesize is not None,
+            "htm": features.htm is not None,
+            "nested-hv": features.nested_hv is not None,
+            "ccf-assist": features.ccf_assist is not None,
+            "cfpc": features.cfpc is not None,
+            "sbbc": features.sbbc is not None,
+            "ibs": features.ibs is not None,
+        }
+        for name, on in said.items():
+            if on:
+                raise ConfigUnsupported(
+                    f"The '{name}' feature is not supported for architecture '{vm.arch}' or machine type '{vm.machine}'"
+                )
+
+
+def _clock(domain: Any) -> None:
+    for timer in domain.clock.timers if domain.clock is not None else ():
+        if timer.name not in TIMERS:
+            raise ConfigUnsupported(f"unsupported timer type (name) '{timer.name}'")
+
+
+def _tuning(domain: Any) -> None:
+    if domain.memtune is not None and domain.memtune.min_guarantee:
+        raise ConfigUnsupported("Parameter 'min_guarantee' not supported by QEMU.")
+    tune = domain.cputune
+    if tune is not None and domain.type != "kvm":
+        for kind in ("cachetune", "memorytune"):
+            if getattr(tune, f"{kind}s"):
+                raise ConfigUnsupported(f"{kind} is only supported for KVM domains")

@@ -1,0 +1,222 @@
+"""What libvirt fills into the root of a document when it is defined (its "post parse")."""
+
+from __future__ import annotations
+
+import uuid as _uuid
+from typing import Any
+
+from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
+
+from .clock import Clock
+from .cpu import Cpu, Sibling
+from .os import BootDevice
+from .sysinfo import Iothread
+from .tune import IothreadSched, NumaMemory, Numatune, VcpuSched
+
+
+def fill_root(domain: Any, vm: Any) -> None:
+    """Fill everything of the root element but devices. ``vm.caps`` resolves machine names and default CPUs."""
+    domain.uuid = domain.uuid or str(_uuid.uuid4())
+    _system(domain, vm)
+    _vcpus(domain)
+    _cpu(domain, vm)
+    _memory(domain)
+    _iothreads(domain)
+    _numatune(domain)
+    _clock(domain)
+    if domain.genid_wanted and domain.genid is None:
+        domain.genid = str(_uuid.uuid4())
+    domain.on_poweroff = domain.on_poweroff or "destroy"
+    domain.on_reboot = domain.on_reboot or "restart"
+    domain.on_crash = domain.on_crash or "destroy"
+    _seclabels(domain)
+    _cputune(domain)
+    features = domain.features
+    if features is not None:
+        for name in ("smm", "vmcoreinfo"):
+            if getattr(features, name) and getattr(features, f"{name}_state") is None:
+                setattr(features, f"{name}_state", True)
+
+
+def _system(domain: Any, vm: Any) -> None:
+    os = domain.os
+    os.type = os.type or "hvm"
+    os.arch = os.arch or "x86_64"
+    os.machine = vm.resolve_machine(os.machine)
+    devices_order = any(getattr(d, "boot", None) for d in domain.all_devices())
+    if not os.boots and not devices_order:
+        os.boots = [BootDevice(dev="hd")]
+    if os.loader is not None and os.loader.path and os.loader.type is None:
+        os.loader.type = "rom"
+
+
+def _vcpus(domain: Any) -> None:
+    if domain.vcpu is None:
+        domain.vcpu = 1
+    if domain.vcpu == 0:
+        raise InternalError("CPU IDs in <numa> exceed the <vcpu> count", origin=Origin.DOMAIN)
+    if domain.vcpu_current is not None and domain.vcpu_current > domain.vcpu:
+        raise ConfigUnsupported("maximum vCPU count must not be less than current vCPU count", origin=Origin.DOMAIN)
+    if domain.vcpu_current == domain.vcpu:
+        domain.vcpu_current = None
+    if domain.vcpu_placement == "auto":
+        domain.vcpu_cpuset = None
+    if domain.vcpu_placement is None:
+        tuned = domain.numatune.memory if domain.numatune is not None else None
+        follows = tuned is not None and tuned.placement == "auto" and domain.vcpu_cpuset is None
+        domain.vcpu_placement = "auto" if follows else "static"
+
+
+def _cpu(domain: Any, vm: Any) -> None:
+    cpu = domain.cpu
+    if cpu is None:
+        cpu = domain.cpu = Cpu()
+    if cpu.features and not cpu.model and cpu.mode in (None, "custom"):
+        raise XmlError("Non-empty feature list specified without CPU model", origin=Origin.CPU)
+    seen: set[str] = set()
+    for feature in cpu.features:
+        if feature.name in seen:
+            raise XmlError(f"CPU feature '{feature.name}' specified more than once", origin=Origin.CPU)
+        seen.add(feature.name)
+        feature.policy = feature.policy or "require"
+    if cpu.mode in ("host-passthrough", "maximum"):
+        cpu.check = cpu.check or "none"
+        if cpu.migratable is None and cpu.mode == "host-passthrough":
+            cpu.migratable = True
+    elif cpu.mode == "host-model":
+        cpu.check = cpu.check or "partial"
+    else:
+        _custom_cpu(cpu, domain, vm)
+    if cpu.topology is not None and cpu.topology.dies is None:
+        cpu.topology.dies = 1
+    _cells(domain, cpu)
+
+
+def _custom_cpu(cpu: Cpu, domain: Any, vm: Any) -> None:
+    cpu.mode = "custom"
+    given = cpu.model is not None
+    if not given:
+        cpu.model = vm.default_cpu()
+        if cpu.model is None:
+            domain.cpu = None if cpu == Cpu(mode="custom") else cpu
+            cpu.mode = None
+            return
+        cpu.fallback = "forbid"
+    cpu.match = cpu.match or "exact"
+    cpu.fallback = cpu.fallback or "allow"
+    if cpu.check is None:
+        cpu.check = "partial" if domain.type == "kvm" and given else "none"
+
+
+def _cells(domain: Any, cpu: Cpu) -> None:
+    if not cpu.cells:
+        return
+    for number, cell in enumerate(cpu.cells):
+        if cell.id is None:
+            cell.id = number
+    cpu.cells.sort(key=lambda c: c.id or 0)
+    domain.memory = sum(cell.memory or 0 for cell in cpu.cells)
+    if any(cell.distances for cell in cpu.cells):
+        _distances(cpu)
+
+
+def _distances(cpu: Cpu) -> None:
+    """Fill the table of distances: 10 to itself, what the other direction says, 20 otherwise."""
+    table = {(c.id, s.id): s.value for c in cpu.cells for s in c.distances}
+    for cell in cpu.cells:
+        wanted = {}
+        for other in cpu.cells:
+            value = table.get((cell.id, other.id), table.get((other.id, cell.id)))
+            if value is not None:
+                wanted[other.id] = value
+        if wanted and cell.id not in wanted:
+            wanted[cell.id] = 10
+        cell.distances = [Sibling(id=i, value=v) for i, v in sorted(wanted.items())]
+
+
+def _memory(domain: Any) -> None:
+    if not domain.memory:
+        raise XmlError(
+            "Memory size must be specified via <memory> or in the <numa> configuration", origin=Origin.DOMAIN
+        )
+    total = domain.memory + sum(
+        getattr(m, "size", 0) or 0
+        for m in getattr(domain, "memories", [])
+        if getattr(m, "counts_as_ram", True) and not domain.cpu.cells
+    )
+    domain.memory = total
+    if not domain.current_memory or domain.current_memory > total:
+        domain.current_memory = total
+
+
+def _iothreads(domain: Any) -> None:
+    if domain.iothreadids:
+        domain.iothreads = max(domain.iothreads or 0, len(domain.iothreadids))
+        used = {t.id for t in domain.iothreadids}
+        number = 1
+        while len(domain.iothreadids) < domain.iothreads:
+            while number in used:
+                number += 1
+            used.add(number)
+            domain.iothreadids.append(Iothread(id=number))
+    elif domain.iothreads == 0:
+        domain.iothreads = None
+
+
+def _numatune(domain: Any) -> None:
+    if domain.vcpu_placement == "auto" and (domain.numatune is None or domain.numatune.memory is None):
+        domain.numatune = domain.numatune or Numatune()
+        domain.numatune.memory = NumaMemory(mode="strict", placement="auto")
+    memory = domain.numatune.memory if domain.numatune is not None else None
+    if memory is not None:
+        memory.mode = memory.mode or "strict"
+        if memory.placement == "static" or memory.nodeset is not None:
+            memory.placement = None
+        elif memory.placement is None and domain.vcpu_placement == "auto":
+            memory.placement = "auto"
+    if domain.numatune is not None:
+        for node in domain.numatune.memnodes:
+            node.mode = node.mode or "strict"
+
+
+def _clock(domain: Any) -> None:
+    clock = domain.clock
+    if clock is None:
+        domain.clock = Clock(offset="utc")
+        return
+    clock.offset = clock.offset or "utc"
+    if clock.offset == "variable":
+        clock.adjustment = clock.adjustment or "0"
+        clock.basis = clock.basis or "utc"
+    elif clock.offset in ("utc", "localtime") and clock.adjustment not in (None, "reset"):
+        clock.basis, clock.offset = clock.offset, "variable"
+
+
+def _cputune(domain: Any) -> None:
+    """Schedulers are kept for each vCPU and I/O thread on its own."""
+    tune = domain.cputune
+    if tune is None:
+        return
+    tune.vcpuscheds = [
+        VcpuSched(vcpus=frozenset({n}), scheduler=s.scheduler, priority=s.priority)
+        for s in tune.vcpuscheds
+        for n in sorted(s.vcpus or ())
+    ]
+    tune.iothreadscheds = [
+        IothreadSched(iothreads=frozenset({n}), scheduler=s.scheduler, priority=s.priority)
+        for s in tune.iothreadscheds
+        for n in sorted(s.iothreads or ())
+    ]
+
+
+def _seclabels(domain: Any) -> None:
+    for label in domain.seclabels:
+        if label.type is None:
+            label.type = "dynamic"
+        if label.type == "none":
+            label.relabel = None
+            label.model = label.model or "none"
+        elif label.relabel is None:
+            label.relabel = True
+        if label.type == "dynamic" and not label.baselabel:
+            label.label = None
