@@ -171,6 +171,10 @@ class Domain(Element, tag="domain"):
             if name in self.FIELDS:
                 yield from getattr(self, name)
 
+    def cpu_cells(self) -> list[Any]:
+        """NUMA cells of the guest."""
+        return self.cpu.cells if self.cpu is not None else []
+
     @classmethod
     def parse(cls, node: Any, keep: bool = False) -> Domain:
         """Read a guest's document. Raises ConfigUnsupported for a wrong type or action, XmlError for the rest."""

@@ -70,13 +70,24 @@ class Vm:
 
     def resolve_machine(self, name: str | None) -> str:
         """The machine type's own name: aliases resolved, the binary's default where none is named."""
-        return str(self.caps.canonical_machine(name) if name else self.caps.default_machine())
+        return str(
+            self.caps.canonical_machine(name) if name else self.caps.canonical_machine(self.caps.default_machine)
+        )
 
     def default_cpu(self) -> str | None:
         """The CPU model of the machine when the document names none, in libvirt's short form."""
         machine = self.caps.machine(self.machine)
         kind = getattr(machine, "default_cpu", None) or getattr(machine, "cpu", None)
         return str(kind).removesuffix("-x86_64-cpu").removesuffix("-cpu") if kind else None
+
+    def short_name(self) -> str:
+        """The id and name that the guest's folders are called by."""
+        return f"domain-{self.id}-{self.name[:20]}"
+
+    def memory_folder(self) -> str:
+        """Where files that back the guest's memory lie."""
+        base = getattr(self.config, "memory_backing_dir", None) or "/var/lib/libvirt/qemu/ram"
+        return f"{base}/{self.id}-{self.name[:20]}"
 
     def max_cpus(self) -> int:
         """The most vCPUs that the machine type takes, 0 where unknown."""
