@@ -13,5 +13,6 @@ MODULES: tuple[str, ...] = (
     "events",
     "monitor_events",
     "node",
+    "storage",
 )
 """One name a line; each is a file in this folder."""

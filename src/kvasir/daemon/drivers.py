@@ -28,9 +28,13 @@ DRIVERS: Final[dict[str, str]] = {"qemu": "kvasir.qemu.driver:QemuDriver"}
 """URI scheme -> the driver's class."""
 
 
+OTHERS: Final[dict[str, str]] = {"storage": "kvasir.storage.driver:StorageDriver"}
+"""Drivers that no URI names; ``session.other(NAME)`` finds them."""
+
+
 def make(scheme: str, paths: Paths, config: Config) -> Any:
     """An instance of the driver of that scheme."""
-    module, _, name = DRIVERS[scheme].partition(":")
+    module, _, name = {**DRIVERS, **OTHERS}[scheme].partition(":")
     return getattr(import_module(module), name)(paths, config)
 
 
@@ -58,4 +62,4 @@ def _no_driver(text: str) -> Error:
 
 def make_all(daemon: Daemon) -> dict[str, Any]:
     """The drivers of the daemon."""
-    return {scheme: make(scheme, daemon.paths, daemon.qemu_config) for scheme in DRIVERS}
+    return {scheme: make(scheme, daemon.paths, daemon.qemu_config) for scheme in (*DRIVERS, *OTHERS)}

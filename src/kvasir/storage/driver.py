@@ -6,9 +6,10 @@ import asyncio
 import logging
 import os
 import uuid as _uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+from kvasir.daemon.events import Bus, PoolLifecycle, PoolRefresh
 from kvasir.errors import Error, OperationFailed, OperationInvalid, Origin, XmlError
 from kvasir.model.storage import Pool
 from kvasir.xml.form import STORED
@@ -50,15 +51,23 @@ def write_file(path: str, text: str) -> None:
 
 
 class StorageDriver:
-    """Pools of one daemon. ``config_dir`` is ``etc/libvirt/storage``, ``state_dir`` ``run/libvirt/storage``."""
+    """Pools of one daemon: documents in ``etc/libvirt/storage``, those of running pools in ``run/libvirt/storage``."""
 
-    def __init__(
-        self, config_dir: str, state_dir: str, publish: Callable[[StoragePool, int, int], None] | None = None
-    ) -> None:
-        self.config_dir, self.state_dir = config_dir, state_dir
+    def __init__(self, paths: Any, config: Any = None) -> None:
+        self.config_dir, self.state_dir = f"{paths.etc}/storage", f"{paths.run}/storage"
+        self.bus = Bus()
         self.pools: dict[str, StoragePool] = {}
-        self.publish = publish or (lambda pool, event, detail: None)
-        self.refreshed: Callable[[StoragePool], None] = lambda pool: None
+
+    def publish(self, pool: StoragePool, event: int, detail: int) -> None:
+        self.bus.publish(PoolLifecycle(pool, event, detail))
+
+    async def start(self) -> None:
+        """Take up what ran, start what starts by itself."""
+        self.load()
+        await self.start_all()
+
+    async def stop(self) -> None:
+        """The daemon ends; pools stay as they are."""
 
     # --- files
 
@@ -249,14 +258,14 @@ class StorageDriver:
             pool = StoragePool(document)
             self.pools[pool.name] = pool
         try:
-            await self.start(pool, flags)
+            await self.start_pool(pool, flags)
         except BaseException:
             if not pool.persistent:
                 self.pools.pop(pool.name, None)
             raise
         return pool
 
-    async def start(self, pool: StoragePool, flags: int) -> None:
+    async def start_pool(self, pool: StoragePool, flags: int) -> None:
         pool.need_inactive()
         await pool.start(flags)
         write_file(self._state(pool.name), self._state_text(pool))
@@ -269,9 +278,9 @@ class StorageDriver:
         except Error:
             self._stopped(pool)
             raise
-        self.refreshed(pool)
+        self.bus.publish(PoolRefresh(pool))
 
-    def stop(self, pool: StoragePool) -> None:
+    def stop_pool(self, pool: StoragePool) -> None:
         pool.stop()
         self._stopped(pool)
 

@@ -54,6 +54,10 @@ def _model(vm: Any) -> Iterator[str]:
             yield f"{feature.name}=on"
         elif feature.policy in ("disable", "forbid"):
             yield f"{feature.name}=off"
+    yield from _physical(cpu)
+
+
+def _physical(cpu: Any) -> Iterator[str]:
     if cpu.maxphysaddr_mode == "emulate" and cpu.maxphysaddr_bits:
         yield f"phys-bits={cpu.maxphysaddr_bits}"
     elif cpu.maxphysaddr_mode == "passthrough":

@@ -84,7 +84,8 @@ def uses_pflash(vm: Any) -> bool:
 
 def nvram_path(vm: Any) -> str | None:
     os = vm.domain.os
-    return os.nvram or os.nvram_file or os.nvram_dev
+    path: str | None = os.nvram or os.nvram_file or os.nvram_dev
+    return path
 
 
 def pflash_nodes(vm: Any) -> Iterator[Arg]:
