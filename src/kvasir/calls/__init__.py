@@ -12,7 +12,16 @@ MODULES: tuple[str, ...] = (
     "connection",
     "events",
     "monitor_events",
+    "domain_agent",
+    "domain_console",
+    "domain_info",
+    "domain_lifecycle",
+    "domain_list",
+    "domain_metadata",
+    "domain_stats",
+    "domain_xml",
     "node",
+    "qemu_monitor",
     "storage",
 )
 """One name a line; each is a file in this folder."""
