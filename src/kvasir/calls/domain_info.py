@@ -79,7 +79,8 @@ def domain_get_vcpus(session: Session, dom: Any, maxinfo: int, maplen: int) -> t
     found = guest(session, dom)
     if found.run is None or not found.active:
         raise OperationInvalid("cannot list vcpu pinning for an inactive domain")
-    rows, maps = [], b""
+    rows: list[tuple[int, ...]] = []
+    maps = b""
     for number, tid in sorted(found.run.vcpus.items())[:maxinfo]:
         times = proc.times(found.run.pid, tid)
         rows.append((number, 1, times.total if times else 0, times.cpu if times else -1))

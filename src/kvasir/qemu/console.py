@@ -127,7 +127,12 @@ async def pump(stream: Any, fd: int, holder: Holder) -> None:
 async def _ready(loop: asyncio.AbstractEventLoop, fd: int, write: bool) -> None:
     future = loop.create_future()
     add, remove = (loop.add_writer, loop.remove_writer) if write else (loop.add_reader, loop.remove_reader)
-    add(fd, lambda: future.done() or future.set_result(None))
+
+    def wake() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    add(fd, wake)
     try:
         await future
     finally:

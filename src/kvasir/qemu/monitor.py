@@ -117,7 +117,7 @@ class Monitor:
             except (ExecInterruptedError, QMPError, BaseQMPError, ConnectionError, EOFError) as error:
                 log.debug("guest %s: %s: %s", self.name, message.get("execute"), _cause(error))
                 raise MonitorGone from error
-        reply = dict(answer)
+        reply: Json = dict(answer)
         if "error" in reply and refuse:
             said = reply["error"]
             raise MonitorError(str(message.get("execute")), str(said.get("class")), str(said.get("desc")))
