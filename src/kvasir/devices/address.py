@@ -15,6 +15,11 @@ class Address(Element, tag="address"):
     type: str = attr("@type")
 
     @classmethod
+    def kinds(cls) -> dict[str, Any]:
+        """The classes by type word."""
+        return KINDS
+
+    @classmethod
     def parse(cls, node: Any, keep: bool = False) -> Any:
         if cls is not Address:
             return super().parse(node, keep)

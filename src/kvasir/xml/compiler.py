@@ -404,10 +404,16 @@ class WriterMaker:
 
 def copy_node(node: Any) -> Any:
     """A copy of a node that does not keep its document alive, without the blanks between its elements."""
-    from lxml import etree
+    from copy import deepcopy
 
-    parser = etree.XMLParser(remove_blank_text=True, resolve_entities=False, no_network=True)
-    return etree.fromstring(etree.tostring(node, with_tail=False), parser)
+    new = deepcopy(node)
+    new.tail = None
+    for one in new.iter():
+        if len(one) and not (one.text or "x").strip():
+            one.text = None
+        if one is not new and one.tail is not None and not one.tail.strip():
+            one.tail = None
+    return new
 
 
 def write_node(node: Any, pad: str) -> str:
