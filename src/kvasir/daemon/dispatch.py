@@ -177,6 +177,8 @@ class Dispatcher:
         entry = self.entries[frame.program].get(frame.procedure)
         if entry is None:
             Session(client, procedure, frame.serial, []).require_open()
+            if client.readonly and procedure.name in REFUSED.get(frame.program, ()):
+                raise read_only()
             name = api_name(procedure.name)
             raise Error(
                 name,

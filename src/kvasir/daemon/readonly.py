@@ -5,7 +5,9 @@ from __future__ import annotations
 from kvasir.rpc import programs
 
 _READS = ("getattr", "read", "search_")
-_HARMLESS = frozenset({"domain_migrate_get_compression_cache", "domain_migrate_get_max_downtime"})
+_HARMLESS = frozenset(
+    {"connect_set_identity", "domain_migrate_get_compression_cache", "domain_migrate_get_max_downtime"}
+)
 _ALSO_REFUSED = frozenset(
     {
         "domain_get_launch_security_info",
