@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from qemu.qmp import EventListener, ExecInterruptedError, ExecuteError, QMPClient, QMPError, Runstate
@@ -68,7 +69,8 @@ class Monitor:
         """Connect to the socket at ``path`` and negotiate. Raises InternalError."""
         try:
             async with asyncio.timeout(wait):
-                await self._client.connect(path)
+                with short_path(path) as near:
+                    await self._client.connect(near)
         except TimeoutError:
             raise InternalError(f"monitor of {self.name} did not greet within {wait:.0f} seconds") from None
         except (QMPError, BaseQMPError, OSError) as error:
@@ -161,21 +163,33 @@ def _cause(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
+@contextlib.contextmanager
+def short_path(path: str) -> Iterator[str]:
+    """The same socket under a name that fits into an address (108 bytes), however deep its folder lies."""
+    if len(path.encode("utf-8", "surrogateescape")) < 108:
+        yield path
+        return
+    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+    finally:
+        os.close(folder)
+
+
 def listen_unix(path: str, backlog: int = 1) -> int:
     """A listening unix socket at ``path`` as a descriptor to be inherited; the daemon can connect before QEMU runs."""
-    import socket
-
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        sock.bind(path)
+        with short_path(path) as near:
+            sock.bind(near)
         os.chmod(path, 0o600)
         sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise Error(f"failed to bind monitor socket {path}: {error.strerror}") from error
+        raise Error(f"failed to bind monitor socket {path}: {error.strerror or error}") from error
     return sock.detach()
 
 
-__all__ = ["ExecuteError", "Json", "Monitor", "MonitorError", "MonitorGone", "listen_unix"]
+__all__ = ["ExecuteError", "Json", "Monitor", "MonitorError", "MonitorGone", "listen_unix", "short_path"]

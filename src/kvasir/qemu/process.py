@@ -78,13 +78,15 @@ def _child(launch: Launch, say: int, hear: int) -> None:
     os.execve(launch.argv[0], list(launch.argv), dict(launch.env))
 
 
-def _fork(launch: Launch, say: int, hear: int) -> None:
+def _fork(launch: Launch, say: int, hear: int, not_ours: tuple[int, int]) -> None:
     """Fork twice; the grandchild is init's. Returns in the daemon only."""
     first = os.fork()
     if first:
         os.waitpid(first, 0)
         return
     try:
+        for fd in not_ours:  # else the daemon's death would not be seen at the gate
+            os.close(fd)
         os.setsid()
         if os.fork():
             os._exit(0)
@@ -123,7 +125,7 @@ async def start(launch: Launch) -> int:
     gate_out, gate_in = os.pipe2(os.O_CLOEXEC)
     pid = 0
     try:
-        _fork(launch, say, gate_out)
+        _fork(launch, say, gate_out, (hear, gate_in))
         os.close(say)
         say = -1
         first = await _read_line(hear)
