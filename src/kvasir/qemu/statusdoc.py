@@ -6,7 +6,6 @@ import functools
 import logging
 from dataclasses import dataclass, field
 from typing import Any
-from xml.sax.saxutils import escape
 
 from kvasir.errors import Error, XmlError
 
@@ -17,7 +16,8 @@ log = logging.getLogger(__name__)
 
 
 def _attr(value: object) -> str:
-    return escape(str(value), {"'": "&apos;", '"': "&quot;"})
+    text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace("'", "&apos;").replace('"', "&quot;")
 
 
 @functools.lru_cache(maxsize=8)
