@@ -2,3 +2,36 @@
 
 ``assign(vm)`` completes a whole document; ``place(vm, device)`` finds the address of one device that is plugged later.
 """
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def assign(vm: Any) -> None:
+    """Complete every address of the document. The same document gets the same addresses each time."""
+    from . import pci, ports, usb
+
+    ports.assign_virtio_serial(vm)
+    pci.assign(vm)
+    usb.assign(vm)
+    ports.assign_memory_slots(vm)
+
+
+def place(vm: Any, device: Any) -> None:
+    """Give one device an address for plugging it into the running guest. Raises InternalError when there is no room."""
+    from . import pci, ports, usb
+
+    if device in usb.devices(vm.domain) or getattr(device, "bus", None) == "usb":
+        usb.place(vm, device)
+    elif device.TAG == "channel" and device.target_type == "virtio":
+        if not ports.complete(device):
+            ports.Ports(vm).assign(device, console=False)
+    elif device.TAG == "memory" and device.model in ("dimm", "nvdimm"):
+        vm.domain.memories.append(device)
+        try:
+            ports.assign_memory_slots(vm)
+        finally:
+            vm.domain.memories.remove(device)
+    else:
+        pci.place(vm, device)
