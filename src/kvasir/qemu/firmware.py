@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kvasir.errors import OperationFailed
+
 log = logging.getLogger(__name__)
 
 FOLDERS = ("/usr/share/qemu/firmware", "/etc/qemu/firmware")
@@ -116,3 +118,82 @@ def supported(arch: str, machine: str, known: Iterable[Firmware]) -> Supported:
         result.images = [image for image, _ in BUILT_IN]
     result.images = [image for image in result.images if os.path.exists(image)]
     return result
+
+
+def choose(vm: Any, known: Iterable[Firmware] | None = None) -> None:
+    """Fill loader, variable template and variable file of a guest about to run. Raises OperationFailed.
+
+    ``<os firmware='efi'>`` takes the first descriptor that fits machine and wishes, as libvirt 9.0 does; an image given by
+    hand gets the template that belongs to it.
+    """
+    os = vm.domain.os
+    found = list(known) if known is not None else descriptors()
+    if os.firmware is None:
+        _template_by_hand(vm, found)
+        return
+    for item in found:
+        if _matches(vm, item):
+            _enable(vm, item)
+            return
+    raise OperationFailed(f"Unable to find any firmware to satisfy '{os.firmware}'")
+
+
+def nvram_file(vm: Any) -> str:
+    """Where the variables of a guest are kept."""
+    folder = getattr(getattr(vm.paths, "qemu", vm.paths), "nvram", None) or "/var/lib/libvirt/qemu/nvram"
+    return f"{folder}/{vm.name}_VARS.fd"
+
+
+def _template_by_hand(vm: Any, known: list[Firmware]) -> None:
+    os = vm.domain.os
+    if os.loader is None or os.loader.type != "pflash" or os.loader.stateless or os.nvram_template:
+        return
+    for item in known:
+        if item.executable == os.loader.path and item.nvram_template:
+            os.nvram_template = item.nvram_template
+            return
+    os.nvram_template = dict(BUILT_IN).get(os.loader.path or "")
+
+
+def _matches(vm: Any, item: Firmware) -> bool:
+    os = vm.domain.os
+    if {"efi": "uefi", "bios": "bios"}[os.firmware] not in item.interfaces or not item.fits(vm.arch, vm.machine):
+        return False
+    if item.device != "flash" and os.firmware == "efi":
+        return False
+    wishes = {feature.name: feature.enabled for feature in os.features}
+    for name in ("secure-boot", "enrolled-keys"):
+        if wishes.get(name) is not None and wishes[name] != (name in item.features):
+            return False
+    if os.loader is not None:
+        if os.loader.secure and not ("secure-boot" in item.features and "requires-smm" in item.features):
+            return False
+        if os.loader.secure is False and "requires-smm" in item.features:
+            return False
+        if os.loader.stateless is not None and os.loader.stateless != (item.mode == "stateless"):
+            return False
+    return not (os.nvram_template and item.nvram_template and os.nvram_template != item.nvram_template)
+
+
+def _enable(vm: Any, item: Firmware) -> None:
+    from kvasir.model.features import Features
+    from kvasir.model.os import Loader
+
+    os = vm.domain.os
+    os.loader = os.loader or Loader()
+    os.loader.path = item.executable
+    os.loader.type = "pflash" if item.device == "flash" else "rom"
+    if item.device == "flash":
+        os.loader.readonly = True
+        if item.mode == "split":
+            os.nvram_template = item.nvram_template
+            if not (os.nvram or os.nvram_file or os.nvram_dev):
+                os.nvram = nvram_file(vm)
+    if "requires-smm" in item.features:
+        os.loader.secure = True
+        vm.domain.features = vm.domain.features or Features()
+        if vm.domain.features.smm_state is None:
+            vm.domain.features.smm = True
+            vm.domain.features.smm_state = True
+    os.firmware = None
+    os.features = []

@@ -1,0 +1,48 @@
+"""Completes a document: everything that libvirt fills in between a user's ``define`` and ``dumpxml``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvasir.model.checks import check_root
+from kvasir.model.defaults import fill_root
+
+from . import addresses, aliases, firmware, implicit
+from .addresses import ports
+
+
+def complete(domain: Any, vm: Any) -> None:
+    """Fill defaults, implicit devices and addresses, then refuse what cannot work.
+
+    Raises XmlError, ConfigUnsupported and InternalError with libvirt's words. The result does not change when it is
+    completed again.
+    """
+    domain.emulator = domain.emulator or vm.caps.binary
+    implicit.number_controllers(domain)
+    check_early(domain)
+    fill_root(domain, vm)
+    implicit.add_default_devices(vm)
+    for device in list(domain.all_devices()):
+        device.defaults(vm)
+    implicit.sort_disks(domain)
+    implicit.sort_controllers(domain)
+    ports.assign_drives(vm)
+    implicit.add_controllers_for_devices(vm)
+    implicit.add_video(vm)
+    implicit.controller_models(vm)
+    for device in (*domain.controllers, *domain.videos):
+        device.defaults(vm)
+    addresses.assign(vm)
+    check_root(domain, vm)
+    for device in domain.all_devices():
+        device.check(vm)
+
+
+def check_early(domain: Any) -> None:
+    """What must hold before anything can be filled in."""
+
+
+async def prepare_live(domain: Any, vm: Any) -> None:
+    """What only a guest about to run has: firmware chosen, aliases, audio of the display."""
+    firmware.choose(vm)
+    aliases.assign(vm)

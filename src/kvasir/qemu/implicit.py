@@ -1,0 +1,194 @@
+"""Devices and controllers that libvirt adds to a document when it is defined."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvasir.devices.address import DriveAddress, VirtioSerialAddress
+from kvasir.errors import Origin, XmlError
+
+from .addresses import ports
+from .addresses.tools import add_controller, find_controller, insert_controller
+
+
+def number_controllers(domain: Any) -> None:
+    """Give controllers without a number the next free one of their type; parts of a USB 2 controller share one."""
+    companions = ("ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3")
+    for position, controller in enumerate(domain.controllers):
+        if controller.index is not None:
+            continue
+        before = domain.controllers[position - 1] if position else None
+        if (
+            before is not None
+            and controller.type == "usb" == before.type
+            and controller.model in companions[1:]
+            and before.model in companions
+        ):
+            controller.index = before.index
+            continue
+        used = {c.index for c in domain.controllers if c.type == controller.type and c.index is not None}
+        controller.index = next(
+            number for number in range(len(domain.controllers) + 1 + len(used)) if number not in used
+        )
+
+
+def sort_controllers(domain: Any) -> None:
+    """Controllers stand by number among those of their type."""
+    given, domain.controllers = domain.controllers, []
+    for controller in given:
+        insert_controller(domain, controller)
+
+
+def sort_disks(domain: Any) -> None:
+    """Disks stand by target name among those of their bus."""
+    given, domain.disks = domain.disks, []
+    for disk in given:
+        at = -1
+        for number in range(len(domain.disks) - 1, -1, -1):
+            current = domain.disks[number]
+            if current.bus != disk.bus:
+                continue
+            try:
+                later = ports.disk_index(current.target) > ports.disk_index(disk.target)
+            except XmlError:
+                later = False
+            if later:
+                at = number
+            elif at == -1:
+                at = number + 1
+        if at == -1:
+            domain.disks.append(disk)
+        else:
+            domain.disks.insert(at, disk)
+
+
+def add_default_devices(vm: Any) -> None:
+    """What every guest of the machine type has."""
+    domain = vm.domain
+    _consoles(domain)
+    if vm.machine != "isapc" and find_controller(vm, "usb", 0) is None:
+        model = "qemu-xhci" if vm.is_q35 and vm.caps.has("qemu-xhci") else None
+        add_controller(vm, "usb", 0, model)
+    if vm.is_q35:
+        add_controller(vm, "sata", 0)
+    if vm.is_q35 or vm.is_i440fx:
+        _root_bus(vm, "pcie-root" if vm.is_q35 else "pci-root")
+    if not domain.memballoons:
+        from kvasir.devices.memballoon import Memballoon
+
+        domain.memballoons.append(Memballoon(model="virtio"))
+    _inputs(domain)
+    _audio(vm)
+
+
+def _root_bus(vm: Any, model: str) -> None:
+    root = find_controller(vm, "pci", 0)
+    if root is None:
+        add_controller(vm, "pci", 0, model)
+    elif root.model is None:
+        root.model = model
+    elif root.model != model:
+        raise XmlError(
+            f"The PCI controller with index='0' must be model='{model}' for this machine type, "
+            f"but model='{root.model}' was found instead",
+            origin=Origin.QEMU,
+        )
+
+
+def _inputs(domain: Any) -> None:
+    from kvasir.devices.input import Input
+
+    for kind in ("mouse", "keyboard"):
+        if not any(i.type == kind and i.bus == "ps2" for i in domain.inputs):
+            domain.inputs.append(Input(type=kind, bus="ps2"))
+
+
+def _audio(vm: Any) -> None:
+    """One audio backend, after the first display."""
+    domain = vm.domain
+    if domain.audios:
+        return
+    from kvasir.devices.audio import Audio
+
+    first = domain.graphics[0].type if domain.graphics else None
+    kind = "none"
+    if first == "spice":
+        kind = "spice"
+    elif first == "sdl":
+        kind = "sdl"
+    domain.audios.append(Audio(id=1, type=kind))
+
+
+SERIAL_CONSOLES = (None, "serial")
+PLAIN_SERIALS = (None, "isa-serial", "system-serial", "spapr-vio-serial")
+
+
+def _consoles(domain: Any) -> None:
+    """The first console of an HVM guest is its first serial port under another name."""
+    from kvasir.devices.chardev import Console, Serial
+
+    consoles, serials = domain.consoles, domain.serials
+    if consoles and consoles[0].target_type in SERIAL_CONSOLES:
+        if not serials:
+            serials.append(twin(consoles[0], Serial))
+        consoles[0] = twin(serials[0], Console)
+        consoles[0].target_type = "serial"
+    elif serials and serials[0].target_type in PLAIN_SERIALS:
+        new = twin(serials[0], Console)
+        new.target_type = "serial"
+        consoles.insert(0, new)
+
+
+def twin(device: Any, cls: type) -> Any:
+    """The same character device under another class; targets and addresses are each one's own."""
+    skip = ("address", "alias", "acpi_index")
+    shared = {
+        name: getattr(device, name)
+        for name in cls.FIELDS  # type: ignore[attr-defined]
+        if name in device.FIELDS and not name.startswith("target") and name not in skip
+    }
+    new = cls(**shared).copy()  # type: ignore[attr-defined]
+    return new
+
+
+def add_controllers_for_devices(vm: Any) -> None:
+    """Controllers that the disks, channels, smartcards and host devices need."""
+    ports.add_disk_controllers(vm)
+    for device in (*vm.domain.channels, *vm.domain.consoles):
+        if device.target_type == "virtio":
+            place = device.address
+            add_controller(
+                vm, "virtio-serial", (place.controller or 0) if isinstance(place, VirtioSerialAddress) else 0
+            )
+    ports.assign_ccid(vm)
+    for hostdev in vm.domain.hostdevs:
+        if hostdev.type == "scsi" and isinstance(hostdev.address, DriveAddress):
+            for index in range((hostdev.address.controller or 0) + 1):
+                add_controller(vm, "scsi", index, "virtio-scsi")
+
+
+def add_video(vm: Any) -> None:
+    """A display needs a video card."""
+    domain = vm.domain
+    if domain.videos or not domain.graphics:
+        return
+    from kvasir.devices.video import Video
+
+    domain.videos.append(Video())
+
+
+def controller_models(vm: Any) -> None:
+    """Models of controllers that the document leaves open."""
+    for controller in vm.domain.controllers:
+        if controller.model is not None:
+            continue
+        if controller.type == "scsi":
+            if vm.caps.has("lsi"):
+                controller.model = "lsilogic"
+            elif vm.caps.has("virtio-scsi-pci"):
+                controller.model = "virtio-scsi"
+        elif controller.type == "usb":
+            if vm.caps.has("piix3-usb-uhci"):
+                controller.model = "piix3-uhci"
+            elif vm.caps.has("pci-ohci"):
+                controller.model = "pci-ohci"
