@@ -1,0 +1,43 @@
+"""Our completed documents and command lines are those of the real libvirt 9.0 (recorded by ``record.py``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kvasir.errors import Error
+
+from . import harness
+
+FILES = sorted(path for path in (harness.HERE / "argv").glob("*.xml") if not path.name.endswith(".out.xml"))
+pytestmark = pytest.mark.skipif(
+    not Path("/usr/bin/qemu-system-x86_64").exists(), reason="qemu-system-x86_64 is not installed"
+)
+
+
+def _needs_same_qemu() -> None:
+    if harness.caps().version[:2] != (7, 2):
+        pytest.skip(f"recorded with QEMU 7.2, here is {harness.caps().version}")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_completed_document(path: Path) -> None:
+    _needs_same_qemu()
+    recorded = path.with_name(f"{path.stem}.out.xml")
+    text = path.read_text()
+    if not recorded.exists():
+        with pytest.raises(Error) as caught:
+            harness.ours_xml(text)
+        assert f"error: {caught.value.message}\n" == path.with_name(f"{path.stem}.error").read_text()
+        return
+    once = harness.ours_xml(text)
+    assert not harness.xml_difference(once.rstrip("\n"), recorded.read_text().rstrip("\n"))
+    assert harness.ours_xml(once) == once, "completing a completed document changes it"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if p.with_name(f"{p.stem}.args").exists()], ids=lambda p: p.stem)
+def test_command_line(path: Path) -> None:
+    _needs_same_qemu()
+    recorded = path.with_name(f"{path.stem}.args").read_text()
+    assert not harness.argv_difference(harness.ours_argv(path.read_text()), recorded)
