@@ -74,6 +74,7 @@ QEMU: Final[dict[str, tuple[str, Any]]] = {
     "vnc_allow_host_audio": ("bool", False),
     "spice_listen": ("str", "127.0.0.1"),
     "spice_tls": ("bool", False),
+    "spice_tls_x509_cert_dir": ("str", None),
     "spice_auto_unix_socket": ("bool", False),
     "spice_password": ("str", None),
     "spice_sasl": ("bool", False),

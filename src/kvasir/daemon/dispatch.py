@@ -18,6 +18,7 @@ from kvasir.daemon.readonly import REFUSED
 from kvasir.daemon.session import Session
 from kvasir.daemon.streams import Stream
 from kvasir.errors import Code, Error, Origin
+from kvasir.qemu.jobs import CALLER
 from kvasir.rpc import frames, programs
 from kvasir.rpc.errors import encode_error
 
@@ -152,6 +153,7 @@ class Dispatcher:
         client.held()
 
         async def job() -> None:
+            CALLER.set(f"remoteDispatch{api_name(entry.procedure.name)[3:]}")
             try:
                 result = await entry.function(session, **arguments)
             except Exception as problem:

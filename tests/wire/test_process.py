@@ -1,0 +1,150 @@
+"""The daemon as a process: who may serve the folders, sockets from systemd, readiness, leaving when idle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kvasir.daemon.sockets import AnotherDaemon
+from tests.wire.harness import Raw, Served, process, real_virsh
+
+
+def wait_for(path: Path, child: subprocess.Popen[str], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert child.poll() is None, child.stderr and child.stderr.read()
+        try:
+            Raw(path).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(f"nobody serves {path}")
+
+
+def test_a_second_daemon_is_refused_and_names_the_first(tmp_path: Path) -> None:
+    with process(tmp_path) as first:
+        sock = tmp_path / "run/libvirt/libvirt-sock"
+        wait_for(sock, first)
+        with process(tmp_path) as second:
+            assert second.wait(20) == 1 and second.stderr is not None
+            text = second.stderr.read()
+        assert f"libvirtd.pid is held by process {first.pid} (" in text and "kvasir.daemon" in text
+        assert Raw(sock).open().call("connect_is_secure") == 1
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(15) == 0
+        assert not sock.exists() and not (tmp_path / "run/libvirtd.pid").exists()
+
+
+def test_killed_and_started_again(tmp_path: Path) -> None:
+    sock = tmp_path / "run/libvirt/libvirt-sock"
+    with process(tmp_path) as first:
+        wait_for(sock, first)
+        first.kill()
+        first.wait()
+    assert sock.exists(), "stale"
+    with process(tmp_path) as second:
+        wait_for(sock, second)
+        assert Raw(sock).open().call("connect_is_secure") == 1
+        memory = [line for line in Path(f"/proc/{second.pid}/status").read_text().splitlines() if "VmRSS" in line]
+        assert int(memory[0].split()[1]) <= 45 * 1024, "KiB of an idle daemon"
+
+
+def test_a_socket_that_somebody_serves_is_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "run/libvirt"
+    folder.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind(str(folder / "libvirt-sock"))
+        taken.listen()
+        with pytest.raises(AnotherDaemon, match=rf"libvirt-sock is held by process {os.getpid()} \("):
+            Served(tmp_path)
+        taken.setblocking(False)
+        taken.accept()
+
+
+def test_leaves_when_idle_but_not_while_guests_run(tmp_path: Path) -> None:
+    served = Served(tmp_path, timeout=0.4)
+    raw = Raw(served.run / "libvirt-sock").open()
+    time.sleep(0.8)
+    assert raw.call("connect_is_secure") == 1, "not while somebody is connected"
+    served.driver.active = 1
+    raw.close()
+    time.sleep(0.8)
+    assert served.thread.is_alive()
+    served.driver.active = 0
+    served.thread.join(5)
+    assert not served.thread.is_alive() and served.driver.stopped
+    assert not (served.run / "libvirt-sock").exists()
+
+
+def test_sockets_from_systemd_and_readiness(tmp_path: Path) -> None:
+    folder = tmp_path / "run/libvirt"
+    folder.mkdir(parents=True)
+    listeners = []
+    for name in ("libvirt-sock", "libvirt-sock-ro"):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(str(folder / name))
+        sock.listen()
+        listeners.append(sock)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
+        ready.bind(str(tmp_path / "notify"))
+        ready.settimeout(30)
+        code = (
+            "import fcntl, os, sys\n"
+            "fds = [int(word) for word in sys.argv[1:3]]\n"
+            "held = [fcntl.fcntl(fd, fcntl.F_DUPFD, 20) for fd in fds]\n"
+            "for number, fd in enumerate(held): os.dup2(fd, 3 + number, True)\n"
+            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2')\n"
+            "os.execv(sys.executable, [sys.executable, '-m', 'kvasir.daemon', '--root', sys.argv[3]])\n"
+        )
+        numbers = [str(sock.fileno()) for sock in listeners]
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, *numbers, str(tmp_path)],
+            pass_fds=[sock.fileno() for sock in listeners],
+            env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")},
+        )
+        try:
+            early = Raw(folder / "libvirt-sock", timeout=30)
+            assert early.call("auth_list") == [0], "connected before it was ready"
+            assert ready.recv(100) == b"READY=1"
+            assert Raw(folder / "libvirt-sock-ro").open().call("connect_is_secure") == 1
+            child.terminate()
+            assert ready.recv(100) == b"STOPPING=1"
+            assert child.wait(15) == 0
+            assert (folder / "libvirt-sock").exists(), "systemd's own file stays"
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+    for sock in listeners:
+        sock.close()
+
+
+def test_session_mode_and_the_real_virsh(tmp_path: Path, peers: Path) -> None:
+    with process(tmp_path, "--session") as child:
+        sock = tmp_path / "run/libvirt/libvirt-sock"
+        wait_for(sock, child)
+        assert (sock.stat().st_mode & 0o777) == 0o700
+        assert not (tmp_path / "run/libvirt/libvirt-sock-ro").exists()
+        uri = f"qemu+unix:///session?socket={sock}"
+        assert real_virsh(peers, "-c", uri, "uri").stdout.strip() == uri
+        wrong = real_virsh(peers, "-c", uri.replace(":///session", ":///system"), "uri")
+        assert "unexpected qemu URI path '/system', try qemu:///session" in wrong.stderr
+        assert (tmp_path / "config/libvirt/qemu").is_dir()
+
+
+def test_wrong_configuration_stops_the_start(tmp_path: Path) -> None:
+    settings = tmp_path / "x.conf"
+    settings.write_text("\nmax_workers = yes\n")
+    with process(tmp_path, "--config", str(settings)) as child:
+        assert child.wait(20) == 1 and child.stderr is not None
+        assert f"configuration file syntax error: {settings}:2: expecting a value" in child.stderr.read()
+    with process(tmp_path, "--config", str(tmp_path / "none")) as child:
+        assert child.wait(20) == 1 and child.stderr is not None
+        assert "No such file or directory" in child.stderr.read()
