@@ -64,11 +64,11 @@ def _disk_name(guest: Guest, said: dict[str, Any]) -> str:
             if (address.get("domain"), address.get("bus"), address.get("slot"), address.get("function")) == (
                 getattr(where, "domain", 0), getattr(where, "bus", 0), where.slot, getattr(where, "function", 0),
             ):  # fmt: skip
-                return str(disk.target_dev)
+                return live.disk_target(disk)
         elif getattr(where, "unit", None) is not None and (said.get("bus"), said.get("target"), said.get("unit")) == (
             getattr(where, "bus", 0), getattr(where, "target", 0), where.unit,
         ):  # fmt: skip
-            return str(disk.target_dev)
+            return live.disk_target(disk)
     return ""
 
 
@@ -101,8 +101,8 @@ def from_arp(guest: Guest) -> list[tuple[Any, ...]]:
     found = []
     for card in live.list_of(guest.live, "interfaces"):
         addresses = by_mac.get(str(card.mac).lower())
-        if addresses and card.target_dev:
-            found.append((str(card.target_dev), str(card.mac), [(0, address, 0) for address in addresses]))
+        if addresses and carlive.disk_target(d):
+            found.append((str(carlive.disk_target(d), str(card.mac), [(0, address, 0) for address in addresses]))
     return found
 
 

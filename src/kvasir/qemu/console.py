@@ -177,12 +177,13 @@ async def screenshot(guest: Guest, screen: int) -> tuple[int, str]:
     fd, path = tempfile.mkstemp(prefix="qemu.screendump.", dir=driver.paths.qemu.cache)
     try:
         driver.identity.own(path)
-        arguments: dict[str, Any] = {"filename": path}
+        png = "screenshot-format-png" in guest.need_active().words
+        arguments: dict[str, Any] = {"filename": path} | ({"format": "png"} if png else {})
         if screen:
             arguments |= {"device": heads[min(screen, len(heads) - 1)].alias}
         async with guest.jobs.normal(Kind.QUERY):
             await guest.monitor().command("screendump", arguments)
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC), "image/x-portable-pixmap"
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC), "image/png" if png else "image/x-portable-pixmap"
     except OSError as error:
         raise SystemFailure("unable to open stream", error) from error
     finally:

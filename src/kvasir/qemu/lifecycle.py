@@ -37,7 +37,8 @@ ACPI, AGENT = 1, 2
 def check_flags(flags: int, allowed: int, function: str) -> None:
     """Refuse flags that the call does not have, in libvirt's words. Raises InvalidArg."""
     if flags & ~allowed:
-        raise InvalidArg(f"unsupported flags (0x{flags & ~allowed:x}) in function {function}")
+        text = f"unsupported flags (0x{flags & ~allowed:x}) in function {function}"
+        raise InvalidArg(text, message=text, origin=Origin.QEMU, int1=0, int2=0)
 
 
 # -- pausing

@@ -159,10 +159,15 @@ def chardevs(domain: Any) -> Iterator[Any]:
         yield from list_of(domain, name)
 
 
+def disk_target(disk: Any) -> str:
+    """The name by which a disk is called (``vda``)."""
+    return str(getattr(disk, "target", None) or getattr(disk, "target_dev", None) or "")
+
+
 def find_disk(domain: Any, word: str) -> Any:
     """The disk with that target or source path, or None."""
     for disk in list_of(domain, "disks"):
-        if word and word in (getattr(disk, "target_dev", None), source_path(disk)):
+        if word and word in (disk_target(disk), source_path(disk)):
             return disk
     return None
 
@@ -185,7 +190,7 @@ def target_of(guest: Any, alias: str) -> str:
     """The target (``vda``) of a disk by its alias."""
     for disk in list_of(guest.live, "disks"):
         if disk.alias == alias:
-            return str(disk.target_dev)
+            return disk_target(disk)
     return ""
 
 

@@ -37,7 +37,20 @@ def get(domain: Any, uri: str) -> str | None:
 
     copy = bare(found)
     copy.tail = None
-    return str(etree.tostring(copy, encoding="unicode"))
+    _tidy(copy, "")
+    return str(etree.tostring(copy, encoding="unicode")) + "\n"
+
+
+def _tidy(node: Any, pad: str) -> None:
+    """Indent elements that hold only elements."""
+    kids = list(node)
+    if not kids or (node.text or "").strip() or any((kid.tail or "").strip() for kid in kids):
+        return
+    node.text = f"\n{pad}  "
+    for kid in kids:
+        kid.tail = f"\n{pad}  "
+        _tidy(kid, pad + "  ")
+    kids[-1].tail = f"\n{pad}"
 
 
 def put(domain: Any, value: str | None, key: str, uri: str) -> None:

@@ -131,12 +131,26 @@ class Start:
             self.host.make_folder(path, 0o750)
             self.stack.callback(remove_tree, path)
         self.run.monitor_path = f"{self.run.lib}/monitor.sock"
+        self._master_key()
         path = f"{p.log}/{guest.name}.log"
         try:
             self.log = guestlog.GuestLog(path, self.driver.privileged)
         except OSError as error:
             raise SystemFailure(f"failed to create logfile {path}", error) from error
         self.stack.callback(self.log.close)
+
+    def _master_key(self) -> None:
+        """The key that secrets of the command line are encrypted with."""
+        path = f"{self.run.lib}/master-key.aes"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(fd, os.urandom(32))
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise SystemFailure("failed to open domain master key file for write", error) from error
+        self.driver.identity.own(path)
 
     async def devices(self) -> None:
         """Aliases, addresses and the host resources of each device; labels on its files."""

@@ -160,7 +160,7 @@ def inactive(guest: Guest, wanted: int, flags: int) -> Params:
 
 
 def _summary(domain: Any) -> tuple[int, int, int, int, list[tuple[str, str]]]:
-    disks = [(str(disk.target_dev), live.source_path(disk) or "") for disk in live.list_of(domain, "disks")]
+    disks = [(live.disk_target(disk), live.source_path(disk) or "") for disk in live.list_of(domain, "disks")]
     return current_memory(domain), total_memory(domain), online_cpus(domain), max_cpus(domain), disks
 
 
@@ -209,6 +209,8 @@ def _cpu(guest: Guest) -> Params:
         return []
     return [
         ("cpu.time", ULLong(times.total)), ("cpu.user", ULLong(times.user)), ("cpu.system", ULLong(times.system)),
+        ("cpu.cache.monitor.count", UInt(0)), ("cpu.haltpoll.success.time", ULLong(0)),
+        ("cpu.haltpoll.fail.time", ULLong(0)),
     ]  # fmt: skip
 
 
@@ -244,7 +246,7 @@ def _interfaces(guest: Guest) -> Params:
     for number, card in enumerate(cards):
         if not getattr(card, "target_dev", None):
             continue
-        out.append((f"net.{number}.name", str(card.target_dev)))
+        out.append((f"net.{number}.name", str(carlive.disk_target(d)))
         counted = interface(card)
         if counted is not None:
             out += [(f"net.{number}.{name}", ULLong(value)) for name, value in zip(NET, counted, strict=True)]

@@ -90,7 +90,7 @@ async def of_path(guest: Guest, path: str) -> Row:
         if disk is None:
             raise InvalidArg(f"invalid path: {path}")
         if not disk.alias:
-            raise OperationInvalid(f"missing disk device alias name for {disk.target_dev}")
+            raise OperationInvalid(f"missing disk device alias name for {live.disk_target(disk)}")
         found = (await rows(guest)).get(disk.alias)
         if found is None:
             raise OperationInvalid(f"cannot find statistics for device '{disk.alias}'")
@@ -178,14 +178,17 @@ async def record(guest: Guest, monitor: bool, backing: bool) -> Params:
     """The block part of the record of a running guest."""
     disks = live.list_of(guest.live, "disks")
     if not monitor or not disks:
-        return record_inactive([(str(d.target_dev), live.source_path(d) or "") for d in disks])
+        return record_inactive([(live.disk_target(d), live.source_path(d) or "") for d in disks])
     counted, known = await rows(guest), await capacities(guest)
     out: Params = [("block.count", UInt(len(disks)))]
     for number, disk in enumerate(disks):
         path = live.source_path(disk)
-        out.append((f"block.{number}.name", str(disk.target_dev)))
+        out.append((f"block.{number}.name", live.disk_target(disk)))
         if path:
             out.append((f"block.{number}.path", path))
+            index = _index(disk)
+            if index is not None:
+                out.append((f"block.{number}.backingIndex", UInt(index)))
         row = counted.get(disk.alias)
         if row is None:
             continue
@@ -195,9 +198,17 @@ async def record(guest: Guest, monitor: bool, backing: bool) -> Params:
         )  # fmt: skip
         out += [(f"block.{number}.{name}", ULLong(value)) for name, value in values]
         if path:
-            try:
-                physical = image_sizes(path)[2]
-            except OSError:
-                physical = 0
-            out += _sizes(number, row.allocation, known.get(disk.alias, (0, 0))[0], physical)
+            capacity, physical = known.get(disk.alias, (0, 0))
+            sizes_ = (("allocation", row.allocation), ("capacity", capacity), ("physical", physical))
+            out += [(f"block.{number}.{name}", ULLong(value)) for name, value in sizes_]
     return out
+
+
+def _index(disk: Any) -> int | None:
+    """The number in a disk's node names (``<source index='2'/>``)."""
+    for owner in (disk, getattr(disk, "source", None)):
+        for name in ("source_index", "index"):
+            value = getattr(owner, name, None)
+            if isinstance(value, int):
+                return value
+    return None
