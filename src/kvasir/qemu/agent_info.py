@@ -101,8 +101,8 @@ def from_arp(guest: Guest) -> list[tuple[Any, ...]]:
     found = []
     for card in live.list_of(guest.live, "interfaces"):
         addresses = by_mac.get(str(card.mac).lower())
-        if addresses and carlive.disk_target(d):
-            found.append((str(carlive.disk_target(d), str(card.mac), [(0, address, 0) for address in addresses]))
+        if addresses and card.target_dev:
+            found.append((str(card.target_dev), str(card.mac), [(0, address, 0) for address in addresses]))
     return found
 
 

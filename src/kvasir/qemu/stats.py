@@ -246,7 +246,7 @@ def _interfaces(guest: Guest) -> Params:
     for number, card in enumerate(cards):
         if not getattr(card, "target_dev", None):
             continue
-        out.append((f"net.{number}.name", str(carlive.disk_target(d)))
+        out.append((f"net.{number}.name", str(card.target_dev)))
         counted = interface(card)
         if counted is not None:
             out += [(f"net.{number}.{name}", ULLong(value)) for name, value in zip(NET, counted, strict=True)]
