@@ -23,7 +23,8 @@ def raw(served: harness.Served) -> Iterator[harness.Raw]:
 
 
 @pytest.fixture(scope="session")
-def peers() -> Path:
+def cache() -> Path:
+    """The unpacked real libvirt."""
     found = harness.peers()
     if found is None:
         pytest.skip("the real libvirt cannot be had here (scripts/peers)")

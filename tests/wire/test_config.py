@@ -77,12 +77,12 @@ def test_senseless_values(tmp_path: Path, text: str) -> None:
     assert caught.value.code == Code.CONF_SYNTAX
 
 
-def test_every_key_that_libvirt_ships_is_known(peers: Path) -> None:
+def test_every_key_that_libvirt_ships_is_known(cache: Path) -> None:
     """The commented keys of the files that libvirt 9.0 installs, switched on, are all read."""
     import re
 
     for name, load in (("libvirtd.conf", config.load_daemon), ("qemu.conf", config.load_qemu)):
-        shipped = (peers / "etc/libvirt" / name).read_text()
+        shipped = (cache / "etc/libvirt" / name).read_text()
         keys = {line[1:].split("=")[0].strip() for line in shipped.splitlines() if re.match(r"#[a-z_0-9]+ *=", line)}
         found = load("/nonexistent")
         assert len(keys) > 30 and all(hasattr(found, key) for key in keys), [k for k in keys if not hasattr(found, k)]

@@ -201,13 +201,13 @@ for number in sorted(seen):
 """
 
 
-def test_real_libvirt_python_hears_all_27(served: Served, peers: Path) -> None:
+def test_real_libvirt_python_hears_all_27(served: Served, cache: Path) -> None:
     import os
 
     env = {
         **os.environ,
-        "LD_LIBRARY_PATH": str(peers / "usr/lib/x86_64-linux-gnu"),
-        "PYTHONPATH": str(peers / "usr/lib/python3/dist-packages"),
+        "LD_LIBRARY_PATH": str(cache / "usr/lib/x86_64-linux-gnu"),
+        "PYTHONPATH": str(cache / "usr/lib/python3/dist-packages"),
     }
     child = subprocess.Popen(
         [sys.executable, "-c", REAL, served.uri()], env=env, cwd=PROJECT, text=True,

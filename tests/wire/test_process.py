@@ -126,15 +126,15 @@ def test_sockets_from_systemd_and_readiness(tmp_path: Path) -> None:
         sock.close()
 
 
-def test_session_mode_and_the_real_virsh(tmp_path: Path, peers: Path) -> None:
+def test_session_mode_and_the_real_virsh(tmp_path: Path, cache: Path) -> None:
     with process(tmp_path, "--session") as child:
         sock = tmp_path / "run/libvirt/libvirt-sock"
         wait_for(sock, child)
         assert (sock.stat().st_mode & 0o777) == 0o700
         assert not (tmp_path / "run/libvirt/libvirt-sock-ro").exists()
         uri = f"qemu+unix:///session?socket={sock}"
-        assert real_virsh(peers, "-c", uri, "uri").stdout.strip() == uri
-        wrong = real_virsh(peers, "-c", uri.replace(":///session", ":///system"), "uri")
+        assert real_virsh(cache, "-c", uri, "uri").stdout.strip() == uri
+        wrong = real_virsh(cache, "-c", uri.replace(":///session", ":///system"), "uri")
         assert "unexpected qemu URI path '/system', try qemu:///session" in wrong.stderr
         assert (tmp_path / "config/libvirt/qemu").is_dir()
 

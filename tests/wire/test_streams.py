@@ -224,7 +224,7 @@ conn.close()
 """
 
 
-def test_real_clients(served: Served, peers: Path, tmp_path: Path) -> None:
+def test_real_clients(served: Served, cache: Path, tmp_path: Path) -> None:
     """libvirt-python echoes through a console, reads a screenshot, sees an error, gets a descriptor; virsh reads the shot."""
 
     def domain_lookup_by_name(session: Any, name: str) -> Any:
@@ -260,14 +260,14 @@ def test_real_clients(served: Served, peers: Path, tmp_path: Path) -> None:
         *(domain_lookup_by_name, domain_open_console, domain_screenshot, domain_open_channel, domain_open_graphics_fd),
     ):
         served.serve(function)
-    done = real_python(peers, REAL_CONSOLE, served.uri())
+    done = real_python(cache, REAL_CONSOLE, served.uri())
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         *("b'echo me'", "image/x-portable-pixmap", str(len(BIG)), "operation failed: the channel broke"),
         *("b'vnc'", "True"),
     ]
     shot = tmp_path / "shot.ppm"
-    virsh = real_virsh(peers, "-c", served.uri(), "screenshot", "guest", str(shot))
+    virsh = real_virsh(cache, "-c", served.uri(), "screenshot", "guest", str(shot))
     assert virsh.returncode == 0, virsh.stderr
     assert shot.read_bytes() == BIG
 
