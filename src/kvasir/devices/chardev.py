@@ -1,0 +1,228 @@
+"""Serial and parallel ports, consoles and channels: the guest's side. Backends are in ``chardev_source``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from kvasir.errors import ConfigUnsupported, Origin, XmlError
+from kvasir.xml import attr, variant
+from kvasir.xml.types import ENUM, INT, UINT
+
+from . import chardev_source
+from .address import IsaAddress, UsbAddress
+from .base import Device
+from .chardev_source import BACKENDS, TYPES
+
+if TYPE_CHECKING:
+    from kvasir.qemu.args import Arg
+
+SERIAL_TARGETS = (
+    "isa-serial", "usb-serial", "pci-serial", "spapr-vio-serial", "system-serial", "sclp-serial", "isa-debug",
+)  # fmt: skip
+SERIAL_MODELS = {
+    "isa-serial": "isa-serial", "usb-serial": "usb-serial", "pci-serial": "pci-serial", "spapr-vty": "spapr-vio-serial",
+    "pl011": "system-serial", "16550a": "system-serial", "sclpconsole": "sclp-serial", "sclplmconsole": "sclp-serial",
+    "isa-debugcon": "isa-debug",
+}  # fmt: skip
+"""Models and the target type that each belongs to; the first of a type is its default."""
+CONSOLE_TARGETS = ("serial", "xen", "uml", "virtio", "lxc", "openvz", "sclp", "sclplm")
+LIVE_TYPES = ("pty", "dev")
+
+
+class CharDevice(Device):
+    """A character device: a backend of the host joined to a port of the guest."""
+
+    type: str = attr("@type", ENUM(*TYPES))
+    source: Any = variant("type", BACKENDS)
+
+    def parsed(self, node: Any) -> None:
+        if self.type is None:
+            if "type" not in node.attrib and self.TAG != "console":
+                raise XmlError("Missing required attribute 'type' in element '%s'" % self.TAG, origin=Origin.XML)
+            self.type = "pty"
+            self.source = BACKENDS["pty"]()
+
+    @property
+    def path(self) -> str | None:
+        """The host path of the backend, where it has one."""
+        value = getattr(self.source, "path", None)
+        return str(value) if value is not None else None
+
+    def check(self, vm: Any) -> None:
+        """libvirt's rules for character devices."""
+        from .chardev_check import check
+
+        chardev_source.check(self, self.source)
+        check(self, vm)
+
+    async def prepare(self, host: Any) -> None:
+        """Log and output files, folders of sockets."""
+        from .chardev_host import prepare
+
+        await prepare(self, host)
+
+    def qemu(self, vm: Any) -> Iterator[Arg]:
+        """The backend, then the port."""
+        from .chardev_qemu import chardev
+
+        yield from chardev(self, vm)
+
+
+class Serial(CharDevice, tag="serial"):
+    """A serial port."""
+
+    ALIAS = "serial"
+
+    target_type: str | None = attr("target/@type", ENUM(*SERIAL_TARGETS))
+    port: int | None = attr("target/@port", INT)
+    model: str | None = attr("target/model/@name", ENUM(*SERIAL_MODELS))
+
+    def needs_address(self, vm: Any) -> str | None:
+        return {"pci-serial": "pci", "usb-serial": "usb"}.get(self.target_type or "")
+
+    def defaults(self, vm: Any) -> None:
+        """Kind of port and its model by the machine, number by the place among the ports."""
+        if self.target_type is None:
+            self.target_type = self._by_address() or default_target(vm)
+        if self.model is None:
+            self.model = next((m for m, kind in SERIAL_MODELS.items() if kind == self.target_type), None)
+            if self.target_type == "system-serial":
+                self.model = "pl011" if vm.arch in ("aarch64", "armv7l", "armv6l") else "16550a"
+        if self.port is None:
+            self.port = free_port(vm.domain.serials)
+        if isinstance(self.source, BACKENDS["unix"]) and self.source.mode is None:
+            self.source.mode = "bind"
+
+    def _by_address(self) -> str | None:
+        if isinstance(self.address, IsaAddress):
+            return "isa-serial"
+        if isinstance(self.address, UsbAddress):
+            return "usb-serial"
+        return "pci-serial" if self.address is not None and self.address.type == "pci" else None
+
+
+class Parallel(CharDevice, tag="parallel"):
+    """A parallel port."""
+
+    ALIAS = "parallel"
+
+    port: int | None = attr("target/@port", INT)
+
+    def defaults(self, vm: Any) -> None:
+        """Number by the place among the ports."""
+        if self.port is None:
+            self.port = free_port(vm.domain.parallels)
+
+
+class Console(CharDevice, tag="console"):
+    """A console: the first one is the first serial port under another name, the others are virtio ports."""
+
+    ALIAS = "console"
+
+    tty: str | None = attr("@tty", when=lambda c, form: form.live and c.type == "pty", parse=False)
+    target_type: str | None = attr("target/@type", ENUM(*CONSOLE_TARGETS))
+    port: int | None = attr("target/@port", UINT)
+
+    def needs_address(self, vm: Any) -> str | None:
+        return "virtio-serial" if self.target_type == "virtio" else None
+
+    def parsed(self, node: Any) -> None:
+        super().parsed(node)
+        tty = node.get("tty")
+        if self.type == "pty" and tty and self.source.path is None:
+            self.source.path = tty
+
+    def defaults(self, vm: Any) -> None:
+        """A serial console unless said otherwise; number by the place among the consoles."""
+        if self.target_type is None:
+            self.target_type = "serial"
+        consoles = vm.domain.consoles
+        self.port = next((i for i, console in enumerate(consoles) if console is self), len(consoles))
+
+    def written(self, form: Any) -> Any:
+        if form.live and self.type == "pty":
+            self.tty = self.source.path
+        return self
+
+    def qemu(self, vm: Any) -> Iterator[Arg]:
+        """Nothing for the name of a serial port; else as any port."""
+        if self.target_type != "serial":
+            yield from super().qemu(vm)
+
+
+class Channel(CharDevice, tag="channel"):
+    """A channel between host and guest that is no terminal."""
+
+    ALIAS = "channel"
+
+    target_type: str | None = attr("target/@type", ENUM("none", "guestfwd", "virtio", "xen"),
+                                   error="unknown target type '{value}' specified for character device")  # fmt: skip
+    target_address: str | None = attr("target/@address")
+    target_port: str | None = attr("target/@port")
+    name: str | None = attr("target/@name")
+    target_state: str | None = attr("target/@state", ENUM("connected", "disconnected"), only="live")
+
+    def needs_address(self, vm: Any) -> str | None:
+        return "virtio-serial" if self.target_type == "virtio" else None
+
+    def parsed(self, node: Any) -> None:
+        super().parsed(node)
+        if self.target_type is None:
+            raise XmlError("target type must be specified for channel device" if node.find("target") is not None
+                           else "character device target is missing")  # fmt: skip
+        if self.target_type == "guestfwd" and not self.target_port:
+            raise XmlError("guestfwd channel does not define a target port")
+
+    def defaults(self, vm: Any) -> None:
+        """The name of SPICE's channel; the socket of a channel without a path is made at the start."""
+        if self.target_type == "virtio" and self.type == "spicevmc" and self.name is None:
+            self.name = "com.redhat.spice.0"
+        if self.type == "unix" and self.source.mode is None and self.target_type == "virtio":
+            self.source.mode = "bind" if self.source.path else None
+
+
+def default_target(vm: Any) -> str:
+    """The kind of serial port that the machine has."""
+    if vm.arch in ("x86_64", "i686"):
+        return "isa-serial"
+    if vm.arch.startswith("ppc"):
+        return "spapr-vio-serial"
+    return "sclp-serial" if vm.arch.startswith("s390") else "system-serial"
+
+
+def free_port(devices: list[Any]) -> int:
+    """The number after the highest one taken."""
+    return max((d.port for d in devices if d.port is not None), default=-1) + 1
+
+
+def complete_consoles(vm: Any) -> None:
+    """libvirt's compatibility of the first console and the first serial port, before devices get their defaults.
+
+    A first console of type serial stands for the first serial port: where that is missing it is made from the console,
+    where it is there the console becomes its copy. Serial ports without any console get one.
+    """
+    domain = vm.domain
+    consoles, serials = domain.consoles, domain.serials
+    for console in consoles[1:]:
+        if console.target_type in (None, "serial"):
+            raise ConfigUnsupported("Only the first console can be a serial port", origin=Origin.DOMAIN)
+    if consoles and consoles[0].target_type in (None, "serial"):
+        console = consoles[0]
+        console.target_type = "serial"
+        if not serials:
+            serial = Serial(type=console.type, source=console.source.copy(), alias=console.alias, address=console.address)
+            serials.insert(0, serial)
+    elif not consoles and serials and serials[0].target_type in (None, "isa-serial", "spapr-vio-serial", "system-serial", "sclp-serial"):
+        consoles.insert(0, Console(type=serials[0].type, source=serials[0].source.copy(), target_type="serial", port=0))
+
+
+def mirror_console(vm: Any) -> None:
+    """The first console shows what the first serial port became; after the devices got their defaults."""
+    domain = vm.domain
+    if domain.consoles and domain.serials and domain.consoles[0].target_type == "serial":
+        console, serial = domain.consoles[0], domain.serials[0]
+        console.type, console.source = serial.type, serial.source.copy()
+        console.alias = serial.alias
+        console.address = serial.address.copy() if serial.address is not None else None
+        console.port = 0

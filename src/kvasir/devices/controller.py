@@ -1,0 +1,148 @@
+"""Controllers of buses: PCI bridges and ports, disk, USB, virtio-serial and smartcard controllers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
+from kvasir.xml import attr, scaled, text
+from kvasir.xml.types import ENUM, HEX, INT, ONOFF, UINT, UUID, Type
+
+from .base import Device
+
+if TYPE_CHECKING:
+    from kvasir.qemu.args import Arg
+
+TYPES = ("ide", "fdc", "scsi", "sata", "virtio-serial", "ccid", "usb", "pci", "xenbus", "isa")
+PCI_MODELS = (
+    "pci-root", "pcie-root", "pci-bridge", "dmi-to-pci-bridge", "pcie-to-pci-bridge", "pcie-root-port",
+    "pcie-switch-upstream-port", "pcie-switch-downstream-port", "pci-expander-bus", "pcie-expander-bus",
+)  # fmt: skip
+SCSI_MODELS = (
+    "auto", "buslogic", "lsilogic", "lsisas1068", "vmpvscsi", "ibmvscsi", "virtio-scsi", "lsisas1078",
+    "virtio-transitional", "virtio-non-transitional", "ncr53c90", "dc390", "am53c974",
+)  # fmt: skip
+USB_MODELS = (
+    "piix3-uhci", "piix4-uhci", "ehci", "ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3", "vt82c686b-uhci",
+    "pci-ohci", "nec-xhci", "qusb1", "qusb2", "qemu-xhci", "none",
+)  # fmt: skip
+MODELS: dict[str, tuple[str, ...]] = {
+    "pci": PCI_MODELS,
+    "scsi": SCSI_MODELS,
+    "usb": USB_MODELS,
+    "ide": ("piix3", "piix4", "ich6"),
+    "virtio-serial": ("virtio", "virtio-transitional", "virtio-non-transitional"),
+}
+PCI_NAMES = (
+    "none", "pci-bridge", "i82801b11-bridge", "pcie-pci-bridge", "ioh3420", "x3130-upstream", "xio3130-downstream", "pxb",
+    "pxb-pcie", "pcie-root-port", "spapr-pci-host-bridge",
+)  # fmt: skip
+_NUMBER = Type("uint", HEX(1).read, str, json={"type": "integer"})
+_BYTE = Type("uint8", HEX(1, 255).read, str, json={"type": "integer", "minimum": 0, "maximum": 255})
+
+
+class Controller(Device, tag="controller"):
+    """A controller: a bus that other devices are plugged into."""
+
+    type: str | None = attr("@type", ENUM(*TYPES))
+    index: int | None = attr("@index", UINT)
+    model: str | None = attr("@model", abi=True)
+    ports: int | None = attr("@ports", INT)
+    vectors: int | None = attr("@vectors", INT)
+    max_grant_frames: int | None = attr("@maxGrantFrames", INT)
+    max_event_channels: int | None = attr("@maxEventChannels", INT)
+    master: int | None = attr("master/@startport", UINT)
+    model_name: str | None = attr("model/@name", ENUM(*PCI_NAMES))
+    chassis_nr: int | None = attr("target/@chassisNr", _NUMBER)
+    chassis: int | None = attr("target/@chassis", _NUMBER)
+    port: int | None = attr("target/@port", HEX(1))
+    bus_nr: int | None = attr("target/@busNr", _NUMBER)
+    target_index: int | None = attr("target/@index", INT)
+    hotplug: bool | None = attr("target/@hotplug", ONOFF)
+    node: int | None = text("target/node", UINT)
+    queues: int | None = attr("driver/@queues", UINT)
+    cmd_per_lun: int | None = attr("driver/@cmd_per_lun", UINT)
+    max_sectors: int | None = attr("driver/@max_sectors", UINT)
+    ioeventfd: bool | None = attr("driver/@ioeventfd", ONOFF)
+    iothread: int | None = attr("driver/@iothread", UINT)
+    iommu: bool | None = attr("driver/@iommu", ONOFF)
+    ats: bool | None = attr("driver/@ats", ONOFF)
+    packed: bool | None = attr("driver/@packed", ONOFF)
+    page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF)
+    pcihole64: int | None = scaled("pcihole64")
+
+    def parsed(self, node: Any) -> None:
+        self.type = self.type or "ide"
+        if self.model is not None and self.model not in MODELS.get(self.type, ()):
+            raise ConfigUnsupported(f"Unknown model type '{self.model}'", origin=Origin.DOMAIN)
+        if self.type != "usb":
+            self.master = None
+        if self.type != "pci":
+            self.model_name = self.pcihole64 = None
+
+    def needs_address(self, vm: Any) -> str | None:
+        """ccid sits on USB; fdc, isa, the root buses and the none model have no address; the rest is PCI."""
+        if self.type == "ccid":
+            return "usb"
+        if self.type in ("fdc", "isa", "xenbus") or self.model in ("pci-root", "pcie-root", "none"):
+            return None
+        return "pci"
+
+    def alias_for(self, vm: Any) -> str:
+        """libvirt's name of the controller."""
+        builtin = self.index == 0 and not vm.is_q35
+        if self.type == "pci":
+            return "pcie.0" if self.model == "pcie-root" else "pci.0" if self.model == "pci-root" else f"pci.{self.index}"
+        if self.type == "ide" and builtin and vm.is_i440fx:
+            return "ide"
+        if self.type == "sata" and self.index == 0 and vm.is_q35:
+            return "ide"
+        if self.type == "usb" and self.index == 0 and self.master is None:
+            return "usb"
+        return f"{self.type}{self.index}"
+
+    def defaults(self, vm: Any) -> None:
+        """The next free index of the type, and the model that libvirt picks."""
+        if self.index is None:
+            taken = [c.index for c in vm.domain.controllers if c.type == self.type and c.index is not None]
+            self.index = max(taken, default=-1) + 1
+        if self.type == "usb" and self.model is None:
+            self.model = default_usb(vm, self.index)
+        if self.type == "scsi" and self.model in (None, "auto"):
+            self.model = default_scsi(vm)
+        if self.type == "usb" and self.model == "none" and self.address is not None:
+            self.address = None
+
+    def check(self, vm: Any) -> None:
+        """libvirt's rules for controllers."""
+        from .controller_check import check
+
+        check(self, vm)
+
+    def qemu(self, vm: Any) -> Iterator[Arg]:
+        """The device, unless the machine brings it."""
+        from .controller_qemu import controller
+
+        yield from controller(self, vm)
+
+
+def default_usb(vm: Any, index: int) -> str | None:
+    """The USB controller that libvirt gives this machine."""
+    if vm.is_virt:
+        return "qemu-xhci" if vm.caps.has("qemu-xhci") else "nec-xhci"
+    if vm.is_q35 and vm.caps.has("qemu-xhci") and index == 0:
+        return "qemu-xhci"
+    if vm.caps.has("piix3-usb-uhci"):
+        return "piix3-uhci"
+    return None
+
+
+def default_scsi(vm: Any) -> str | None:
+    """The SCSI controller that libvirt gives this machine."""
+    if vm.caps.has("lsi") and not vm.uses_pci_express:
+        return "lsilogic"
+    return "virtio-scsi" if vm.caps.has("virtio-scsi-pci") else None
+
+
+__all__ = ["Controller", "InternalError", "XmlError", "UUID"]

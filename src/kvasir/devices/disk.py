@@ -1,0 +1,226 @@
+"""Disks, CD-ROM and floppy drives: the part of the guest and how it is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
+from kvasir.xml import Element, Form, attr, child, flag, scaled, text, variant
+from kvasir.xml.types import ENUM, ONOFF, POSITIVE, UINT, ULLONG, YESNO
+
+from .base import Device
+from .disk_source import FORMATS, SOURCE_TYPES, SOURCES, Auth, BackingStore, Encryption, no_target
+
+if TYPE_CHECKING:
+    from kvasir.qemu.args import Arg
+
+BUSES = ("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd")
+PREFIXES = (("fd", "fdc"), ("hd", "ide"), ("sd", "scsi"), ("vd", "virtio"), ("xvd", "xen"), ("ubd", "uml"))
+MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
+
+
+class Iotune(Element, tag="iotune"):
+    """Limits of a disk's throughput; bytes and operations a second."""
+
+    total_bytes_sec: int | None = text("total_bytes_sec", ULLONG)
+    read_bytes_sec: int | None = text("read_bytes_sec", ULLONG)
+    write_bytes_sec: int | None = text("write_bytes_sec", ULLONG)
+    total_iops_sec: int | None = text("total_iops_sec", ULLONG)
+    read_iops_sec: int | None = text("read_iops_sec", ULLONG)
+    write_iops_sec: int | None = text("write_iops_sec", ULLONG)
+    total_bytes_sec_max: int | None = text("total_bytes_sec_max", ULLONG)
+    read_bytes_sec_max: int | None = text("read_bytes_sec_max", ULLONG)
+    write_bytes_sec_max: int | None = text("write_bytes_sec_max", ULLONG)
+    total_iops_sec_max: int | None = text("total_iops_sec_max", ULLONG)
+    read_iops_sec_max: int | None = text("read_iops_sec_max", ULLONG)
+    write_iops_sec_max: int | None = text("write_iops_sec_max", ULLONG)
+    size_iops_sec: int | None = text("size_iops_sec", ULLONG)
+    group_name: str | None = text("group_name")
+    total_bytes_sec_max_length: int | None = text("total_bytes_sec_max_length", ULLONG)
+    read_bytes_sec_max_length: int | None = text("read_bytes_sec_max_length", ULLONG)
+    write_bytes_sec_max_length: int | None = text("write_bytes_sec_max_length", ULLONG)
+    total_iops_sec_max_length: int | None = text("total_iops_sec_max_length", ULLONG)
+    read_iops_sec_max_length: int | None = text("read_iops_sec_max_length", ULLONG)
+    write_iops_sec_max_length: int | None = text("write_iops_sec_max_length", ULLONG)
+
+    def clean(self) -> bool:
+        """Drop zeros, which mean no limit; tells whether a limit is left."""
+        left = False
+        for name in self.FIELDS:
+            if getattr(self, name) == 0:
+                setattr(self, name, None)
+            left = left or getattr(self, name) is not None
+        return left
+
+    def check(self) -> None:
+        """Refuse a total beside its parts, and a burst without its limit."""
+        for kind in ("bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max"):
+            if getattr(self, f"total_{kind}") and (getattr(self, f"read_{kind}") or getattr(self, f"write_{kind}")):
+                raise XmlError(f"total and read/write {kind} cannot be set at the same time")
+
+
+class Mirror(Element, tag="mirror"):
+    """A copy that a block job writes; only in live documents."""
+
+    type: str | None = attr("@type", ENUM(*SOURCE_TYPES))
+    file: str | None = attr("@file")
+    file_format: str | None = attr("@format")
+    job: str | None = attr("@job", ENUM("copy", "active-commit"))
+    ready: str | None = attr("@ready", ENUM("yes", "abort", "pivot"))
+    format: str | None = attr("format/@type", ENUM(*FORMATS))
+    metadata_cache: int | None = scaled("format/metadata_cache/max_size", unit="bytes")
+    source: Any = variant("type", SOURCES)
+    backing_store: BackingStore | None = child(BackingStore)
+
+
+def _shown_snapshot(disk: Any, form: Form) -> bool:
+    return not (disk.snapshot == "no" and disk.readonly)
+
+
+def _shown_mirror(disk: Any, form: Form) -> bool:
+    return form.live
+
+
+class Disk(Device, tag="disk"):
+    """A disk, CD-ROM, floppy or passed-through SCSI unit."""
+
+    BOOT, HOTPLUG = True, True
+
+    type: str | None = attr("@type", ENUM(*SOURCE_TYPES))
+    device: str | None = attr("@device", ENUM("disk", "cdrom", "floppy", "lun"))
+    model: str | None = attr("@model", ENUM(*MODELS))
+    rawio: bool | None = attr("@rawio", YESNO)
+    sgio: str | None = attr("@sgio", ENUM("filtered", "unfiltered"))
+    snapshot: str | None = attr("@snapshot", ENUM("no", "internal", "external", "manual"), when=_shown_snapshot)
+    driver_name: str | None = attr("driver/@name")
+    format: str | None = attr("driver/@type", ENUM(*FORMATS), error="unknown driver format value '{value}'")
+    cache: str | None = attr("driver/@cache", ENUM("none", "writethrough", "writeback", "directsync", "unsafe"), live=True)
+    error_policy: str | None = attr("driver/@error_policy", ENUM("stop", "report", "ignore", "enospace"))
+    rerror_policy: str | None = attr("driver/@rerror_policy", ENUM("stop", "report", "ignore"))
+    io: str | None = attr("driver/@io", ENUM("native", "threads", "io_uring"))
+    ioeventfd: bool | None = attr("driver/@ioeventfd", ONOFF)
+    event_idx: bool | None = attr("driver/@event_idx", ONOFF)
+    copy_on_read: bool | None = attr("driver/@copy_on_read", ONOFF)
+    discard: str | None = attr("driver/@discard", ENUM("unmap", "ignore"))
+    iothread: int | None = attr("driver/@iothread", POSITIVE)
+    detect_zeroes: str | None = attr("driver/@detect_zeroes", ENUM("off", "on", "unmap"))
+    queues: int | None = attr("driver/@queues", POSITIVE)
+    queue_size: int | None = attr("driver/@queue_size", POSITIVE)
+    iommu: bool | None = attr("driver/@iommu", ONOFF)
+    ats: bool | None = attr("driver/@ats", ONOFF)
+    packed: bool | None = attr("driver/@packed", ONOFF)
+    page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF)
+    metadata_cache: int | None = scaled("driver/metadata_cache/max_size", unit="bytes")
+    auth: Auth | None = child(Auth)
+    source: Any = variant("type", SOURCES, absent="file")
+    backing_store: BackingStore | None = child(BackingStore)
+    backenddomain: str | None = attr("backenddomain/@name")
+    cyls: int | None = attr("geometry/@cyls", UINT)
+    heads: int | None = attr("geometry/@heads", UINT)
+    secs: int | None = attr("geometry/@secs", UINT)
+    trans: str | None = attr("geometry/@trans", ENUM("none", "auto", "lba"))
+    logical_block_size: int | None = attr("blockio/@logical_block_size", UINT)
+    physical_block_size: int | None = attr("blockio/@physical_block_size", UINT)
+    discard_granularity: int | None = attr("blockio/@discard_granularity", UINT)
+    mirror: Mirror | None = child(Mirror, when=_shown_mirror)
+    target: str | None = attr("target/@dev", key=True)
+    bus: str | None = attr("target/@bus", ENUM(*BUSES))
+    tray: str | None = attr("target/@tray", ENUM("closed", "open"), when=lambda d, form: d.tray == "open")
+    removable: bool | None = attr("target/@removable", ONOFF)
+    rotation_rate: int | None = attr("target/@rotation_rate", UINT)
+    iotune: Iotune | None = child(Iotune, live=True)
+    readonly: bool = flag("readonly")
+    shareable: bool = flag("shareable")
+    transient: bool = flag("transient")
+    share_backing: bool | None = attr("transient/@shareBacking", YESNO)
+    serial: str | None = text("serial")
+    wwn: str | None = text("wwn")
+    vendor: str | None = text("vendor")
+    product: str | None = text("product")
+    encryption: Encryption | None = child(Encryption)
+
+    @property
+    def target_dev(self) -> str | None:
+        """The disk's name in the guest's document (``vda``)."""
+        return self.target
+
+    def location(self) -> str | None:
+        """The path or name of the data, or None for a drive without medium."""
+        where = self.source.location() if self.source is not None else None
+        return str(where) if where is not None else None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no medium."""
+        return self.location() is None and not (self.type == "network" and self.source.protocol)
+
+    def parsed(self, node: Any) -> None:
+        self.device = self.device or "disk"
+        self.type = self.type or "file"
+        if self.source is None:
+            self.source = SOURCES[self.type]()
+        if not self.target:
+            raise no_target(self.location())
+        if self.device == "floppy" and not self.target.startswith("fd"):
+            raise XmlError(f"Invalid floppy device name: {self.target}")
+        if self.device in ("disk", "lun", "cdrom") and not self.target.startswith(("hd", "sd", "vd", "xvd", "ubd")):
+            raise XmlError(f"Invalid harddisk device name: {self.target}")
+        if self.iotune is not None and not self.iotune.clean():
+            self.iotune = None
+        if self.device == "cdrom":
+            self.readonly = True
+        if self.wwn is not None and not _is_wwn(self.wwn):
+            raise XmlError("malformed wwn", origin=Origin.XML)
+        for name, text_, most in (("vendor", self.vendor, 8), ("product", self.product, 16)):
+            if text_ is not None and len(text_) > most:
+                raise XmlError(f"disk {name} is more than {most} characters")
+            if text_ is not None and not text_.isprintable():
+                raise XmlError(f"disk {name} is not printable string")
+
+    def defaults(self, vm: Any) -> None:
+        """The bus by the target's name, driver qemu, format raw, ports of network hosts."""
+        if self.bus is None:
+            self.bus = next((bus for prefix, bus in PREFIXES if (self.target or "").startswith(prefix)), "ide")
+        if self.empty and self.device in ("cdrom", "floppy") and self.type != "file":
+            policy = self.source.startup_policy
+            self.type, self.source = "file", SOURCES["file"](startup_policy=policy)
+        self.source.defaults()
+        if self.encryption is not None:
+            self.encryption.fill()
+        if self.type != "vhostuser":
+            self.driver_name = self.driver_name or "qemu"
+            self.format = self.format or "raw"
+        if self.backing_store is not None:
+            for layer in self.backing_store.chain():
+                layer.source.defaults()
+        if self.mirror is not None and not self.mirror.job:
+            self.mirror = None
+
+    def check(self, vm: Any) -> None:
+        """libvirt's rules for disks."""
+        from .disk_check import check
+
+        check(self, vm)
+
+    def qemu(self, vm: Any) -> Iterator[Arg]:
+        """The block nodes of the chain, then the device."""
+        from .disk_qemu import disk
+
+        yield from disk(self, vm)
+
+    async def prepare(self, host: Any) -> None:
+        """Refuse what a later version starts."""
+        if self.type == "volume":
+            raise ConfigUnsupported(
+                f"disk '{self.target}' uses volume '{self.source.volume}' of storage pool '{self.source.pool}', "
+                "which this version cannot resolve yet",
+                hint="name the volume's path with <source file='...'/> in a disk of type 'file'",
+            )
+
+
+def _is_wwn(word: str) -> bool:
+    return len(word) == 16 and all(c in "0123456789abcdefABCDEF" for c in word)
+
+
+__all__ = ["Code", "Disk", "Error", "InternalError"]

@@ -1,0 +1,336 @@
+"""Where the data of a disk, of a layer of its backing chain or of its mirror lies: one class for each ``type=``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlError
+from kvasir.xml import Element, Form, attr, child, children, custom, scaled, text, variant
+from kvasir.xml.types import ENUM, HEX, UINT, ULLONG, UUID, YESNO
+
+SOURCE_TYPES = ("file", "block", "dir", "network", "volume", "nvme", "vhostuser")
+FORMATS = (
+    "none", "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "luks", "cow", "qcow",
+    "qcow2", "qed", "vmdk",
+)  # fmt: skip
+PROTOCOLS = ("nbd", "rbd", "sheepdog", "gluster", "iscsi", "http", "https", "ftp", "ftps", "tftp", "ssh", "vxhs", "nfs")
+PORTS = {
+    "nbd": 10809, "sheepdog": 7000, "gluster": 24007, "iscsi": 3260, "http": 80, "https": 443, "ftp": 21, "ftps": 990,
+    "tftp": 69, "ssh": 22, "vxhs": 9999,
+}  # fmt: skip
+"""Ports that a host without one gets (rbd and nfs leave it to their libraries)."""
+
+
+class Secret(Element, tag="secret"):
+    """A stored secret, by its uuid or by what it is used for."""
+
+    type: str | None = attr("@type")
+    uuid: str | None = attr("@uuid", UUID, error="malformed uuid '{value}'")
+    usage: str | None = attr("@usage")
+
+
+class Auth(Element, tag="auth"):
+    """The user and secret with which a network source is opened."""
+
+    username: str | None = attr("@username")
+    secret: Secret | None = child(Secret)
+
+    def parsed(self, node: Any) -> None:
+        if self.username is None:
+            raise XmlError("missing username for auth", origin=Origin.STORAGE)
+        if self.secret is None:
+            raise XmlError("missing secret element in auth", origin=Origin.STORAGE)
+        if self.secret.uuid is None and self.secret.usage is None:
+            raise XmlError("missing auth secret uuid or usage attribute", origin=Origin.STORAGE)
+
+
+class EncryptionSecret(Element, tag="secret"):
+    """The passphrase that opens an encrypted image."""
+
+    type: str | None = attr("@type", ENUM("passphrase"), error="unknown volume encryption secret type '{value}'")
+    uuid: str | None = attr("@uuid", UUID)
+    usage: str | None = attr("@usage")
+
+
+class Encryption(Element, tag="encryption"):
+    """How an image is encrypted, and the secrets that open it."""
+
+    format: str | None = attr("@format", ENUM("default", "qcow", "luks", "luks2"))
+    engine: str | None = attr("@engine", ENUM("qemu", "librbd"))
+    secrets: list[EncryptionSecret] = children(EncryptionSecret)
+    cipher: str | None = attr("cipher/@name")
+    cipher_size: int | None = attr("cipher/@size", UINT)
+    cipher_mode: str | None = attr("cipher/@mode")
+    cipher_hash: str | None = attr("cipher/@hash")
+    ivgen: str | None = attr("ivgen/@name")
+    ivgen_hash: str | None = attr("ivgen/@hash")
+
+    def parsed(self, node: Any) -> None:
+        if self.format is None:
+            raise XmlError("Missing required attribute 'format' in element 'encryption'", origin=Origin.XML)
+
+    def fill(self) -> None:
+        """The engine that libvirt assumes."""
+        if self.engine is None and self.format != "default":
+            self.engine = "qemu"
+
+
+class SourceSeclabel(Element, tag="seclabel"):
+    """Overrides the labelling of one source."""
+
+    model: str | None = attr("@model")
+    relabel: bool | None = attr("@relabel", YESNO)
+    labelskip: bool | None = attr("@labelskip", YESNO)
+    label: str | None = text("label")
+
+    def written(self, form: Form) -> Element | None:
+        return None if self.labelskip and not form.live else self
+
+
+class Slice(Element, tag="slice"):
+    """The part of a file that is the image, in bytes."""
+
+    type: str = attr("@type", ENUM("storage"), required=True)
+    offset: int = attr("@offset", ULLONG, required=True)
+    size: int = attr("@size", ULLONG, required=True)
+
+
+class Reservations(Element, tag="reservations"):
+    """Who keeps SCSI reservations: the daemon's own helper, or one at a socket."""
+
+    managed: bool | None = attr("@managed", YESNO)
+    type: str | None = attr("source/@type")
+    path: str | None = attr("source/@path")
+    mode: str | None = attr("source/@mode")
+
+
+class Host(Element, tag="host"):
+    """A server of a network source."""
+
+    name: str | None = attr("@name")
+    port: int | None = attr("@port", UINT)
+    transport: str | None = attr("@transport", ENUM("tcp", "unix", "rdma"), when=lambda host, form: host.transport != "tcp",
+                                 error="unknown protocol transport type '{value}'")  # fmt: skip
+    socket: str | None = attr("@socket")
+
+    def parsed(self, node: Any) -> None:
+        if self.transport == "unix" and not self.socket:
+            raise XmlError("missing socket for unix transport")
+        if self.socket and self.transport != "unix":
+            raise XmlError(f"transport '{self.transport or 'tcp'}' does not support socket attribute")
+        if self.transport != "unix" and not self.name:
+            raise XmlError("missing name for host")
+
+
+class Cookie(Element, tag="cookie"):
+    """A cookie sent to the HTTP server."""
+
+    name: str = attr("@name", required=True)
+    value: str | None = text(".")
+
+
+class Source(Element):
+    """What sources of all types share."""
+
+    startup_policy: str | None = attr("source/@startupPolicy", ENUM("mandatory", "requisite", "optional"), last=True)
+    index: int | None = attr("source/@index", UINT, last=True)
+    seclabels: list[SourceSeclabel] = children(SourceSeclabel, "source/seclabel", last=True)
+    slices: list[Slice] = children(Slice, "source/slices/slice", last=True)
+    auth: Auth | None = child(Auth, "source/auth", last=True)
+    encryption: Encryption | None = child(Encryption, "source/encryption", last=True)
+    reservations: Reservations | None = child(Reservations, "source/reservations", last=True)
+
+    def location(self) -> str | None:
+        """The path or name that libvirt's messages print, or None where there is no data."""
+        return None
+
+    def defaults(self) -> None:
+        """What libvirt fills in a source."""
+        if self.encryption is not None:
+            self.encryption.fill()
+
+    def check(self) -> None:
+        """Refuse what no source of this type can be."""
+        if self.encryption is not None and self.encryption.cipher:
+            raise ConfigUnsupported("supplying <cipher> for domain disk definition is unnecessary", origin=Origin.DOMAIN)
+
+
+class FileSource(Source):
+    """An image file."""
+
+    file: str | None = attr("source/@file", label=True)
+    fdgroup: str | None = attr("source/@fdgroup")
+
+    def location(self) -> str | None:
+        return self.file
+
+
+class BlockSource(Source):
+    """A block device of the host."""
+
+    dev: str | None = attr("source/@dev", label=True)
+
+    def location(self) -> str | None:
+        return self.dev
+
+
+class DirSource(Source):
+    """A folder shown as a FAT disk."""
+
+    dir: str | None = attr("source/@dir", label=True)
+
+    def location(self) -> str | None:
+        return self.dir
+
+
+class NetworkSource(Source):
+    """An image behind a network protocol."""
+
+    protocol: str | None = attr("source/@protocol", ENUM(*PROTOCOLS))
+    name: str | None = attr("source/@name")
+    query: str | None = attr("source/@query")
+    tls: bool | None = attr("source/@tls", YESNO)
+    tls_hostname: str | None = attr("source/@tlsHostname")
+    hosts: list[Host] = children(Host, "source/host")
+    snapshot: str | None = attr("source/snapshot/@name")
+    config: str | None = attr("source/config/@file")
+    initiator: str | None = attr("source/initiator/iqn/@name")
+    ssl_verify: bool | None = attr("source/ssl/@verify", YESNO)
+    cookies: list[Cookie] = children(Cookie, "source/cookies/cookie")
+    readahead: int | None = attr("source/readahead/@size", ULLONG)
+    timeout: int | None = attr("source/timeout/@seconds", ULLONG)
+    user: str | None = attr("source/identity/@user")
+    group: str | None = attr("source/identity/@group")
+
+    def location(self) -> str | None:
+        return self.name
+
+    def parsed(self, node: Any) -> None:
+        if node.find("source") is None:
+            return
+        if self.protocol is None:
+            raise XmlError("Missing required attribute 'protocol' in element 'source'", origin=Origin.XML)
+        if not self.name and self.protocol not in ("nbd",):
+            raise XmlError("missing name for disk source")
+        if self.protocol in ("iscsi", "nbd", "ssh") and len(self.hosts) > 1:
+            raise XmlError(f"protocol '{self.protocol}' accepts only one host")
+
+    def defaults(self) -> None:
+        super().defaults()
+        for host in self.hosts:
+            if host.port is None and host.transport != "unix":
+                host.port = PORTS.get(self.protocol or "")
+
+
+class VolumeSource(Source):
+    """A volume of a storage pool."""
+
+    pool: str | None = attr("source/@pool")
+    volume: str | None = attr("source/@volume")
+    mode: str | None = attr("source/@mode", ENUM("host", "direct"))
+
+    def parsed(self, node: Any) -> None:
+        if self.pool is None and self.volume is None:
+            return
+        if not self.pool or not self.volume:
+            raise XmlError("'pool' and 'volume' must be specified together for 'pool' type source")
+
+    def location(self) -> str | None:
+        return f"{self.pool}/{self.volume}" if self.pool else None
+
+
+class NvmeSource(Source):
+    """A namespace of an NVMe controller of the host, given to QEMU alone."""
+
+    type: str | None = attr("source/@type", ENUM("pci"))
+    managed: bool | None = attr("source/@managed", YESNO)
+    namespace: int | None = attr("source/@namespace", ULLONG)
+    domain: int | None = attr("source/address/@domain", HEX(4, 0xFFFFFFFF))
+    bus: int | None = attr("source/address/@bus", HEX(2, 0xFF))
+    slot: int | None = attr("source/address/@slot", HEX(2, 0x1F))
+    function: int | None = attr("source/address/@function", HEX(1, 7))
+
+    def location(self) -> str | None:
+        return None if self.bus is None else f"{self.domain or 0:04x}:{self.bus:02x}:{self.slot or 0:02x}.{self.function or 0}"
+
+    def parsed(self, node: Any) -> None:
+        source = node.find("source")
+        if source is None:
+            return
+        for name, value in (("type", self.type), ("namespace", self.namespace)):
+            if value is None:
+                raise XmlError(f"Missing required attribute '{name}' in element 'source'", origin=Origin.XML)
+        if self.namespace == 0:
+            raise XmlError("NVMe namespace can't be zero")
+        if source.find("address") is None:
+            raise XmlError("NVMe disk source is missing address")
+
+    def defaults(self) -> None:
+        super().defaults()
+        if self.managed is None:
+            self.managed = True
+        self.domain, self.slot, self.function = self.domain or 0, self.slot or 0, self.function or 0
+
+
+class VhostUserSource(Source):
+    """A disk served by another process over a vhost-user socket."""
+
+    type: str | None = attr("source/@type", ENUM("unix"))
+    path: str | None = attr("source/@path", label=True)
+    reconnect: bool | None = attr("source/reconnect/@enabled", YESNO)
+    reconnect_timeout: int | None = attr("source/reconnect/@timeout", UINT)
+
+    def location(self) -> str | None:
+        return self.path
+
+    def parsed(self, node: Any) -> None:
+        if node.find("source") is not None and not self.path:
+            raise XmlError("Missing required attribute 'path' in element 'source'", origin=Origin.XML)
+
+
+SOURCES: dict[str, Any] = {
+    "file": FileSource, "block": BlockSource, "dir": DirSource, "network": NetworkSource, "volume": VolumeSource,
+    "nvme": NvmeSource, "vhostuser": VhostUserSource,
+}  # fmt: skip
+
+
+def _read_layer(node: Any) -> BackingStore:
+    return BackingStore.parse(node)
+
+
+def _write_layer(layer: BackingStore, form: Form, pad: str) -> str:
+    return layer.xml(form, pad)
+
+
+class BackingStore(Element, tag="backingStore"):
+    """The layer below an image; empty where the chain ends."""
+
+    type: str | None = attr("@type", ENUM(*SOURCE_TYPES))
+    index: int | None = attr("@index", UINT)
+    format: str | None = attr("format/@type", ENUM(*FORMATS), error="unknown disk backing store format '{value}'")
+    metadata_cache: int | None = scaled("format/metadata_cache/max_size", unit="bytes")
+    source: Any = variant("type", SOURCES)
+    backing_store: Any = custom("backingStore", _read_layer, _write_layer)
+
+    def parsed(self, node: Any) -> None:
+        if self.type is None and len(node):
+            raise XmlError("missing disk backing store type")
+        if self.type is not None and self.format is None:
+            raise XmlError("missing disk backing store format")
+        if self.type is not None and node.find("source") is None:
+            raise XmlError("missing disk backing store source")
+
+    def chain(self) -> list[BackingStore]:
+        """This layer and those below it, without the empty end."""
+        layers: list[BackingStore] = []
+        layer: BackingStore | None = self
+        while layer is not None and layer.type is not None:
+            layers.append(layer)
+            layer = layer.backing_store
+        return layers
+
+
+def no_target(source: str | None) -> Error:
+    """libvirt's error 20."""
+    return Error(f"missing target information for device {source}" if source else "missing target information for device",
+                 code=Code.NO_TARGET, origin=Origin.DOMAIN)  # fmt: skip

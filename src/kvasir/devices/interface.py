@@ -1,0 +1,214 @@
+"""Network interfaces: the guest's card and what it is plugged into."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from kvasir.errors import ConfigUnsupported, InternalError, InvalidArg, Origin, XmlError
+from kvasir.xml import attr, child, children, text, variant
+from kvasir.xml.types import ENUM, ONOFF, POSITIVE, STR, UINT, ULLONG, YESNO, Type
+
+from .base import Device
+from .interface_parts import (
+    SOURCES,
+    ActualSource,
+    Bandwidth,
+    FilterRef,
+    Ip,
+    PortForward,
+    Route,
+    VirtualPort,
+    Vlan,
+    bad_value,
+)
+
+if TYPE_CHECKING:
+    from kvasir.qemu.args import Arg
+
+TYPES = (
+    "user", "ethernet", "vhostuser", "server", "client", "mcast", "network", "bridge", "internal", "direct", "hostdev",
+    "udp", "vdpa", "null", "vds",
+)  # fmt: skip
+VIRTIO = ("virtio", "virtio-transitional", "virtio-non-transitional")
+VIRTIO_ONLY = ("iommu", "ats", "packed", "page_per_vq")
+GENERATED_NAMES = ("vnet", "macvtap", "macvlan")
+
+
+def _read_mac(value: str) -> str:
+    parts = value.split(":")
+    if len(parts) != 6 or any(not re.fullmatch(r"[0-9a-fA-F]{1,2}", p) for p in parts):
+        raise ValueError(value)
+    return ":".join(f"{int(p, 16):02x}" for p in parts)
+
+
+MAC = Type("mac", _read_mac, STR.write, pattern="([0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2}", json={"type": "string"})
+
+
+def random_mac() -> str:
+    """A MAC address with QEMU's prefix."""
+    return "52:54:00:" + ":".join(f"{random.randrange(256):02x}" for _ in range(3))
+
+
+def _shown_target(net: Any, form: Any) -> bool:
+    """Names that the daemon makes up are not kept in inactive documents."""
+    return form.live or not str(net.target_dev).startswith(GENERATED_NAMES)
+
+
+class Interface(Device, tag="interface"):
+    """A network card of the guest."""
+
+    ALIAS, ADDRESS, BOOT, ROM = "net", "pci", True, True
+
+    type: str | None = attr("@type", ENUM(*TYPES))
+    managed: bool | None = attr("@managed", YESNO)
+    trust_guest_rx_filters: bool | None = attr("@trustGuestRxFilters", YESNO)
+    mac: str | None = attr("mac/@address", MAC, error="unable to parse mac address '{value}'", key=True, abi=True)
+    mac_type: str | None = attr("mac/@type", ENUM("generated", "static"))
+    mac_check: bool | None = attr("mac/@check", YESNO)
+    actual: ActualSource | None = child(ActualSource)
+    source: Any = variant("type", SOURCES)
+    vlan: Vlan | None = child(Vlan, live=True)
+    virtualport: VirtualPort | None = child(VirtualPort)
+    bandwidth: Bandwidth | None = child(Bandwidth, live=True)
+    isolated: bool | None = attr("port/@isolated", YESNO)
+    ips: list[Ip] = children(Ip)
+    routes: list[Route] = children(Route)
+    port_forwards: list[PortForward] = children(PortForward)
+    script: str | None = attr("script/@path")
+    downscript: str | None = attr("downscript/@path")
+    backenddomain: str | None = attr("backenddomain/@name")
+    target_dev: str | None = attr("target/@dev", when=_shown_target)
+    target_managed: bool | None = attr("target/@managed", YESNO)
+    guest_dev: str | None = attr("guest/@dev")
+    guest_actual: str | None = attr("guest/@actual", only="live")
+    model: str | None = attr("model/@type", abi=True)
+    driver_name: str | None = attr("driver/@name")
+    txmode: str | None = attr("driver/@txmode", ENUM("iothread", "timer"))
+    ioeventfd: bool | None = attr("driver/@ioeventfd", ONOFF)
+    event_idx: bool | None = attr("driver/@event_idx", ONOFF)
+    queues: int | None = attr("driver/@queues", UINT)
+    rx_queue_size: int | None = attr("driver/@rx_queue_size", UINT)
+    tx_queue_size: int | None = attr("driver/@tx_queue_size", UINT)
+    rss: bool | None = attr("driver/@rss", ONOFF)
+    rss_hash_report: bool | None = attr("driver/@rss_hash_report", ONOFF)
+    iommu: bool | None = attr("driver/@iommu", ONOFF)
+    ats: bool | None = attr("driver/@ats", ONOFF)
+    packed: bool | None = attr("driver/@packed", ONOFF)
+    page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF)
+    host_csum: bool | None = attr("driver/host/@csum", ONOFF)
+    host_gso: bool | None = attr("driver/host/@gso", ONOFF)
+    host_tso4: bool | None = attr("driver/host/@tso4", ONOFF)
+    host_tso6: bool | None = attr("driver/host/@tso6", ONOFF)
+    host_ecn: bool | None = attr("driver/host/@ecn", ONOFF)
+    host_ufo: bool | None = attr("driver/host/@ufo", ONOFF)
+    host_mrg_rxbuf: bool | None = attr("driver/host/@mrg_rxbuf", ONOFF)
+    guest_csum: bool | None = attr("driver/guest/@csum", ONOFF)
+    guest_tso4: bool | None = attr("driver/guest/@tso4", ONOFF)
+    guest_tso6: bool | None = attr("driver/guest/@tso6", ONOFF)
+    guest_ecn: bool | None = attr("driver/guest/@ecn", ONOFF)
+    guest_ufo: bool | None = attr("driver/guest/@ufo", ONOFF)
+    backend_type: str | None = attr("backend/@type", ENUM("passt"))
+    backend_tap: str | None = attr("backend/@tap")
+    backend_vhost: str | None = attr("backend/@vhost")
+    backend_log: str | None = attr("backend/@logFile")
+    filterref: FilterRef | None = child(FilterRef, live=True)
+    sndbuf: int | None = text("tune/sndbuf", ULLONG)
+    teaming: str | None = attr("teaming/@type", ENUM("persistent", "transient"))
+    teaming_persistent: str | None = attr("teaming/@persistent")
+    link: str | None = attr("link/@state", live=True)
+    mtu: int | None = attr("mtu/@size", UINT, error="malformed mtu size")
+    coalesce: int | None = attr("coalesce/rx/frames/@max", UINT, error="cannot parse value '{value}' for coalesce parameter")
+
+    @property
+    def is_virtio(self) -> bool:
+        return self.model in VIRTIO
+
+    def parsed(self, node: Any) -> None:
+        if self.type is None:
+            raise XmlError("Missing required attribute 'type' in element 'interface'", origin=Origin.XML)
+        if self.mac is not None and int(self.mac[:2], 16) & 1:
+            word = node.find("mac").get("address")
+            raise XmlError(f"expected unicast mac address, found multicast '{word}'")
+        if self.link is not None and self.link not in ("up", "down"):
+            raise ConfigUnsupported(f"unknown interface link state '{self.link}'", origin=Origin.DOMAIN)
+        if self.model is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", self.model):
+            raise InvalidArg("Model name contains invalid characters", origin=Origin.DOMAIN)
+        if self.type not in ("network", "bridge", "ethernet"):
+            self.filterref = None
+        elif self.filterref is not None and self.filterref.filter is None:
+            self.filterref = None
+        if self.bandwidth is not None and self.bandwidth == Bandwidth():
+            self.bandwidth = None
+        if self.type == "hostdev":
+            self.driver_name = None
+        elif self.driver_name not in (None, "qemu", "vhost") and self.is_virtio:
+            raise bad_value("name", "driver", str(self.driver_name))
+        if not self.is_virtio:
+            self._drop_virtio_options()
+        if self.teaming == "transient" and not self.teaming_persistent:
+            raise XmlError("teaming persistent attribute must be set if teaming type is 'transient'")
+        if self.teaming == "persistent" and self.teaming_persistent:
+            raise XmlError("teaming persistent attribute not allowed if teaming type is 'persistent'")
+
+    def _drop_virtio_options(self) -> None:
+        """libvirt keeps the driver's options of a virtio card only."""
+        for name, field in self.FIELDS.items():
+            if field.path.startswith("driver/") and name not in VIRTIO_ONLY:
+                setattr(self, name, None)
+
+    def defaults(self, vm: Any) -> None:
+        """A MAC address, the model, and what the daemon makes up is dropped."""
+        if self.mac is None:
+            self.mac = random_mac()
+            self.mac_type = None
+        if self.model is None and self.type != "hostdev":
+            self.model = "virtio" if self.type == "vdpa" else default_model(vm)
+        if self.queues == 1:
+            self.queues = None
+        if self.target_dev and self.target_dev.startswith(GENERATED_NAMES) and not self.target_managed_no():
+            self.target_dev = None
+
+    def target_managed_no(self) -> bool:
+        """Whether the tap device is the user's own."""
+        return self.target_managed is False
+
+    def check(self, vm: Any) -> None:
+        """libvirt's rules for interfaces."""
+        from .interface_check import check
+
+        check(self, vm)
+
+    def qemu(self, vm: Any) -> Iterator[Arg]:
+        """The host's side, then the card."""
+        from .interface_qemu import interface
+
+        yield from interface(self, vm)
+
+    async def prepare(self, host: Any) -> None:
+        """Tap devices and vhost descriptors."""
+        from .interface_host import prepare
+
+        await prepare(self, host)
+
+    async def release(self, host: Any) -> None:
+        """Take the tap device away."""
+        from .interface_host import release
+
+        await release(self, host)
+
+
+def default_model(vm: Any) -> str:
+    """The card that libvirt gives a guest whose document names none."""
+    if vm.is_virt or vm.is_microvm:
+        return "virtio"
+    if vm.caps.has("rtl8139"):
+        return "rtl8139"
+    if vm.caps.has("e1000"):
+        return "e1000"
+    return "virtio"
+
+
+__all__ = ["POSITIVE", "InternalError", "Interface"]
