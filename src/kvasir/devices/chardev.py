@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -27,19 +28,18 @@ SERIAL_MODELS = {
 }  # fmt: skip
 """Models and the target type that each belongs to; the first of a type is its default."""
 CONSOLE_TARGETS = ("serial", "xen", "uml", "virtio", "lxc", "openvz", "sclp", "sclplm")
-LIVE_TYPES = ("pty", "dev")
+TARGET = "unsupported:unknown target type '{value}' specified for character device"
+MODEL = "unsupported:unknown target model '{value}' specified for character device"
 
 
 class CharDevice(Device):
     """A character device: a backend of the host joined to a port of the guest."""
 
-    type: str = attr("@type", ENUM(*TYPES))
+    type: str = attr("@type", ENUM(*TYPES), error="unsupported:unknown type presented to host for character device: {value}")
     source: Any = variant("type", BACKENDS)
 
     def parsed(self, node: Any) -> None:
         if self.type is None:
-            if "type" not in node.attrib and self.TAG != "console":
-                raise XmlError("Missing required attribute 'type' in element '%s'" % self.TAG, origin=Origin.XML)
             self.type = "pty"
             self.source = BACKENDS["pty"]()
 
@@ -74,9 +74,9 @@ class Serial(CharDevice, tag="serial"):
 
     ALIAS = "serial"
 
-    target_type: str | None = attr("target/@type", ENUM(*SERIAL_TARGETS))
-    port: int | None = attr("target/@port", INT)
-    model: str | None = attr("target/model/@name", ENUM(*SERIAL_MODELS))
+    target_type: str | None = attr("target/@type", ENUM(*SERIAL_TARGETS), error=TARGET)
+    port: int | None = attr("target/@port", INT, error="Invalid port number: {value}")
+    model: str | None = attr("target/model/@name", ENUM(*SERIAL_MODELS), error=MODEL)
 
     def needs_address(self, vm: Any) -> str | None:
         return {"pci-serial": "pci", "usb-serial": "usb"}.get(self.target_type or "")
@@ -91,8 +91,6 @@ class Serial(CharDevice, tag="serial"):
                 self.model = "pl011" if vm.arch in ("aarch64", "armv7l", "armv6l") else "16550a"
         if self.port is None:
             self.port = free_port(vm.domain.serials)
-        if isinstance(self.source, BACKENDS["unix"]) and self.source.mode is None:
-            self.source.mode = "bind"
 
     def _by_address(self) -> str | None:
         if isinstance(self.address, IsaAddress):
@@ -107,7 +105,7 @@ class Parallel(CharDevice, tag="parallel"):
 
     ALIAS = "parallel"
 
-    port: int | None = attr("target/@port", INT)
+    port: int | None = attr("target/@port", INT, error="Invalid port number: {value}")
 
     def defaults(self, vm: Any) -> None:
         """Number by the place among the ports."""
@@ -121,8 +119,8 @@ class Console(CharDevice, tag="console"):
     ALIAS = "console"
 
     tty: str | None = attr("@tty", when=lambda c, form: form.live and c.type == "pty", parse=False)
-    target_type: str | None = attr("target/@type", ENUM(*CONSOLE_TARGETS))
-    port: int | None = attr("target/@port", UINT)
+    target_type: str | None = attr("target/@type", ENUM(*CONSOLE_TARGETS), error=TARGET)
+    port: int | None = attr("target/@port", UINT, error="Invalid port number: {value}")
 
     def needs_address(self, vm: Any) -> str | None:
         return "virtio-serial" if self.target_type == "virtio" else None
@@ -156,8 +154,7 @@ class Channel(CharDevice, tag="channel"):
 
     ALIAS = "channel"
 
-    target_type: str | None = attr("target/@type", ENUM("none", "guestfwd", "virtio", "xen"),
-                                   error="unknown target type '{value}' specified for character device")  # fmt: skip
+    target_type: str | None = attr("target/@type", ENUM("guestfwd", "virtio", "xen"), error=TARGET)
     target_address: str | None = attr("target/@address")
     target_port: str | None = attr("target/@port")
     name: str | None = attr("target/@name")
@@ -169,17 +166,22 @@ class Channel(CharDevice, tag="channel"):
     def parsed(self, node: Any) -> None:
         super().parsed(node)
         if self.target_type is None:
-            raise XmlError("target type must be specified for channel device" if node.find("target") is not None
-                           else "character device target is missing")  # fmt: skip
-        if self.target_type == "guestfwd" and not self.target_port:
-            raise XmlError("guestfwd channel does not define a target port")
+            if node.find("target") is None:
+                raise XmlError("target type must be specified for channel device")
+            raise ConfigUnsupported("unknown target type '(null)' specified for character device", origin=Origin.DOMAIN)
+        if self.target_type == "guestfwd":
+            if not self.target_address:
+                raise XmlError("guestfwd channel does not define a target address")
+            if not self.target_port:
+                raise XmlError("guestfwd channel does not define a target port")
 
     def defaults(self, vm: Any) -> None:
-        """The name of SPICE's channel; the socket of a channel without a path is made at the start."""
-        if self.target_type == "virtio" and self.type == "spicevmc" and self.name is None:
-            self.name = "com.redhat.spice.0"
-        if self.type == "unix" and self.source.mode is None and self.target_type == "virtio":
-            self.source.mode = "bind" if self.source.path else None
+        """A socket path that the daemon made up is dropped; the next start makes a new one."""
+        if self.type == "unix" and self.target_type == "virtio" and self.source.path:
+            folder, name = re.escape(vm.paths.channel_dir if hasattr(vm.paths, "channel_dir") else
+                                     "/var/lib/libvirt/qemu/channel/target"), re.escape(self.name or "")  # fmt: skip
+            if re.fullmatch(rf"{folder}/([^/]+\.|domain-[^/]+/){name}", self.source.path):
+                self.source.path = self.source.mode = None
 
 
 def default_target(vm: Any) -> str:

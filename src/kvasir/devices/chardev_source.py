@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvasir.errors import Origin, XmlError
+from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.xml import Element, attr, children
 from kvasir.xml.types import ENUM, ONOFF, UINT, YESNO
 
@@ -16,8 +16,9 @@ TYPES = (
 )  # fmt: skip
 
 
-def _missing(name: str) -> XmlError:
-    return XmlError(f"Missing required attribute '{name}' in element 'source'", origin=Origin.XML)
+def _reconnect(source: Any) -> None:
+    if source.reconnect and source.reconnect_timeout is None:
+        raise XmlError("Missing required attribute 'timeout' in element 'reconnect'", origin=Origin.XML)
 
 
 class Backend(Element):
@@ -67,8 +68,11 @@ class Unix(Backend):
     seclabels: list[SourceSeclabel] = children(SourceSeclabel, "source/seclabel")
 
     def parsed(self, node: Any) -> None:
-        if self.path is not None and self.mode is None:
+        if self.path is None:
+            self.mode = None
+        elif self.mode is None:
             self.mode = "connect"
+        _reconnect(self)
 
 
 class Tcp(Backend):
@@ -80,13 +84,15 @@ class Tcp(Backend):
     tls: bool | None = attr("source/@tls", YESNO)
     reconnect: bool | None = attr("source/reconnect/@enabled", YESNO)
     reconnect_timeout: int | None = attr("source/reconnect/@timeout", UINT)
-    protocol: str | None = attr("protocol/@type", ENUM("raw", "telnet", "telnets", "tls"))
+    protocol: str | None = attr("protocol/@type", ENUM("raw", "telnet", "telnets", "tls"),
+                                error="unsupported:Unknown protocol '{value}'")  # fmt: skip
 
     def parsed(self, node: Any) -> None:
         if self.mode is None:
             self.mode = "connect"
         if self.protocol is None:
             self.protocol = "raw"
+        _reconnect(self)
 
 
 class UdpEnd(Element, tag="source"):
@@ -141,29 +147,33 @@ BACKENDS: dict[str, Any] = {
 }  # fmt: skip
 
 
+def internal(what: str) -> InternalError:
+    """libvirt's error for a backend that lacks an attribute."""
+    return InternalError(f"Missing source {what} attribute for char device", origin=Origin.DOMAIN)
+
+
 def check(device: Any, source: Any) -> None:
     """Refuse a backend that lacks what its type needs, in libvirt's words."""
     kind = device.type
     if kind in ("file", "dev", "pipe") and not source.path:
-        raise XmlError(f"Missing source path attribute for char device")
-    if kind == "nmdm" and not source.master:
-        raise XmlError("Missing master path attribute for nmdm device")
-    if kind == "nmdm" and not source.slave:
-        raise XmlError("Missing slave path attribute for nmdm device")
+        raise internal("path")
+    if kind == "unix" and not source.path and device.TAG != "channel":
+        raise internal("path")
+    if kind == "nmdm" and not (source.master and source.slave):
+        raise InternalError("Should define both master and slave path attributes for nmdm device", origin=Origin.DOMAIN)
     if kind == "tcp":
         if not source.host:
-            raise XmlError("Missing source host attribute for char device")
+            raise internal("host")
         if not source.service:
-            raise XmlError("Missing source service attribute for char device")
+            raise internal("service")
     if kind == "udp":
         end = source.end("connect")
         if end is None or not end.service:
-            raise XmlError("Missing source service attribute for char device")
-    if kind == "spiceport":
-        if not source.channel:
-            raise XmlError("Missing source channel attribute for char device")
-    if kind == "dbus" and not source.channel:
-        raise XmlError("Missing source channel attribute for char device")
+            raise internal("service")
+    if kind in ("spiceport", "dbus") and not source.channel:
+        raise ConfigUnsupported("Missing source channel attribute for char device", origin=Origin.DOMAIN)
+    if kind in ("tcp", "unix") and source.reconnect and source.mode == "bind":
+        raise InternalError("chardev reconnect is possible only for connect mode", origin=Origin.DOMAIN)
 
 
 __all__ = ["BACKENDS", "TYPES", "Backend", "check"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
+from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.xml import Element, Form, attr, child, flag, scaled, text, variant
 from kvasir.xml.types import ENUM, ONOFF, POSITIVE, UINT, ULLONG, YESNO
 
@@ -23,26 +23,26 @@ MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
 class Iotune(Element, tag="iotune"):
     """Limits of a disk's throughput; bytes and operations a second."""
 
-    total_bytes_sec: int | None = text("total_bytes_sec", ULLONG)
-    read_bytes_sec: int | None = text("read_bytes_sec", ULLONG)
-    write_bytes_sec: int | None = text("write_bytes_sec", ULLONG)
-    total_iops_sec: int | None = text("total_iops_sec", ULLONG)
-    read_iops_sec: int | None = text("read_iops_sec", ULLONG)
-    write_iops_sec: int | None = text("write_iops_sec", ULLONG)
-    total_bytes_sec_max: int | None = text("total_bytes_sec_max", ULLONG)
-    read_bytes_sec_max: int | None = text("read_bytes_sec_max", ULLONG)
-    write_bytes_sec_max: int | None = text("write_bytes_sec_max", ULLONG)
-    total_iops_sec_max: int | None = text("total_iops_sec_max", ULLONG)
-    read_iops_sec_max: int | None = text("read_iops_sec_max", ULLONG)
-    write_iops_sec_max: int | None = text("write_iops_sec_max", ULLONG)
-    size_iops_sec: int | None = text("size_iops_sec", ULLONG)
+    total_bytes_sec: int | None = text("total_bytes_sec", ULLONG, error="disk iotune field 'total_bytes_sec' must be an integer")
+    read_bytes_sec: int | None = text("read_bytes_sec", ULLONG, error="disk iotune field 'read_bytes_sec' must be an integer")
+    write_bytes_sec: int | None = text("write_bytes_sec", ULLONG, error="disk iotune field 'write_bytes_sec' must be an integer")
+    total_iops_sec: int | None = text("total_iops_sec", ULLONG, error="disk iotune field 'total_iops_sec' must be an integer")
+    read_iops_sec: int | None = text("read_iops_sec", ULLONG, error="disk iotune field 'read_iops_sec' must be an integer")
+    write_iops_sec: int | None = text("write_iops_sec", ULLONG, error="disk iotune field 'write_iops_sec' must be an integer")
+    total_bytes_sec_max: int | None = text("total_bytes_sec_max", ULLONG, error="disk iotune field 'total_bytes_sec_max' must be an integer")
+    read_bytes_sec_max: int | None = text("read_bytes_sec_max", ULLONG, error="disk iotune field 'read_bytes_sec_max' must be an integer")
+    write_bytes_sec_max: int | None = text("write_bytes_sec_max", ULLONG, error="disk iotune field 'write_bytes_sec_max' must be an integer")
+    total_iops_sec_max: int | None = text("total_iops_sec_max", ULLONG, error="disk iotune field 'total_iops_sec_max' must be an integer")
+    read_iops_sec_max: int | None = text("read_iops_sec_max", ULLONG, error="disk iotune field 'read_iops_sec_max' must be an integer")
+    write_iops_sec_max: int | None = text("write_iops_sec_max", ULLONG, error="disk iotune field 'write_iops_sec_max' must be an integer")
+    size_iops_sec: int | None = text("size_iops_sec", ULLONG, error="disk iotune field 'size_iops_sec' must be an integer")
     group_name: str | None = text("group_name")
-    total_bytes_sec_max_length: int | None = text("total_bytes_sec_max_length", ULLONG)
-    read_bytes_sec_max_length: int | None = text("read_bytes_sec_max_length", ULLONG)
-    write_bytes_sec_max_length: int | None = text("write_bytes_sec_max_length", ULLONG)
-    total_iops_sec_max_length: int | None = text("total_iops_sec_max_length", ULLONG)
-    read_iops_sec_max_length: int | None = text("read_iops_sec_max_length", ULLONG)
-    write_iops_sec_max_length: int | None = text("write_iops_sec_max_length", ULLONG)
+    total_bytes_sec_max_length: int | None = text("total_bytes_sec_max_length", ULLONG, error="disk iotune field 'total_bytes_sec_max_length' must be an integer")
+    read_bytes_sec_max_length: int | None = text("read_bytes_sec_max_length", ULLONG, error="disk iotune field 'read_bytes_sec_max_length' must be an integer")
+    write_bytes_sec_max_length: int | None = text("write_bytes_sec_max_length", ULLONG, error="disk iotune field 'write_bytes_sec_max_length' must be an integer")
+    total_iops_sec_max_length: int | None = text("total_iops_sec_max_length", ULLONG, error="disk iotune field 'total_iops_sec_max_length' must be an integer")
+    read_iops_sec_max_length: int | None = text("read_iops_sec_max_length", ULLONG, error="disk iotune field 'read_iops_sec_max_length' must be an integer")
+    write_iops_sec_max_length: int | None = text("write_iops_sec_max_length", ULLONG, error="disk iotune field 'write_iops_sec_max_length' must be an integer")
 
     def clean(self) -> bool:
         """Drop zeros, which mean no limit; tells whether a limit is left."""
@@ -94,7 +94,7 @@ class Disk(Device, tag="disk"):
     sgio: str | None = attr("@sgio", ENUM("filtered", "unfiltered"))
     snapshot: str | None = attr("@snapshot", ENUM("no", "internal", "external", "manual"), when=_shown_snapshot)
     driver_name: str | None = attr("driver/@name")
-    format: str | None = attr("driver/@type", ENUM(*FORMATS), error="unknown driver format value '{value}'")
+    format: str | None = attr("driver/@type", ENUM(*FORMATS), error="unsupported:unknown driver format value '{value}'")
     cache: str | None = attr("driver/@cache", ENUM("none", "writethrough", "writeback", "directsync", "unsafe"), live=True)
     error_policy: str | None = attr("driver/@error_policy", ENUM("stop", "report", "ignore", "enospace"))
     rerror_policy: str | None = attr("driver/@rerror_policy", ENUM("stop", "report", "ignore"))
@@ -156,6 +156,8 @@ class Disk(Device, tag="disk"):
         return self.location() is None and not (self.type == "network" and self.source.protocol)
 
     def parsed(self, node: Any) -> None:
+        if not (self.cyls and self.heads and self.secs):
+            self.cyls = self.heads = self.secs = self.trans = None
         self.device = self.device or "disk"
         self.type = self.type or "file"
         if self.source is None:
@@ -163,20 +165,18 @@ class Disk(Device, tag="disk"):
         if not self.target:
             raise no_target(self.location())
         if self.device == "floppy" and not self.target.startswith("fd"):
-            raise XmlError(f"Invalid floppy device name: {self.target}")
-        if self.device in ("disk", "lun", "cdrom") and not self.target.startswith(("hd", "sd", "vd", "xvd", "ubd")):
-            raise XmlError(f"Invalid harddisk device name: {self.target}")
+            raise InternalError(f"Invalid floppy device name: {self.target}", origin=Origin.DOMAIN)
         if self.iotune is not None and not self.iotune.clean():
             self.iotune = None
         if self.device == "cdrom":
             self.readonly = True
         if self.wwn is not None and not _is_wwn(self.wwn):
-            raise XmlError("malformed wwn", origin=Origin.XML)
+            raise InternalError(f"Malformed wwn: {self.wwn}", origin=Origin.NONE)
         for name, text_, most in (("vendor", self.vendor, 8), ("product", self.product, 16)):
             if text_ is not None and len(text_) > most:
-                raise XmlError(f"disk {name} is more than {most} characters")
+                raise ConfigUnsupported(f"disk {name} is more than {most} characters", origin=Origin.DOMAIN)
             if text_ is not None and not text_.isprintable():
-                raise XmlError(f"disk {name} is not printable string")
+                raise ConfigUnsupported(f"disk {name} is not printable string", origin=Origin.DOMAIN)
 
     def defaults(self, vm: Any) -> None:
         """The bus by the target's name, driver qemu, format raw, ports of network hosts."""
@@ -222,5 +222,3 @@ class Disk(Device, tag="disk"):
 def _is_wwn(word: str) -> bool:
     return len(word) == 16 and all(c in "0123456789abcdefABCDEF" for c in word)
 
-
-__all__ = ["Code", "Disk", "Error", "InternalError"]

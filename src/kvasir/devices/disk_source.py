@@ -55,7 +55,8 @@ class EncryptionSecret(Element, tag="secret"):
 class Encryption(Element, tag="encryption"):
     """How an image is encrypted, and the secrets that open it."""
 
-    format: str | None = attr("@format", ENUM("default", "qcow", "luks", "luks2"))
+    format: str | None = attr("@format", ENUM("default", "qcow", "luks", "luks2"),
+                              error="unsupported-storage:unknown volume encryption format type {value}")  # fmt: skip
     engine: str | None = attr("@engine", ENUM("qemu", "librbd"))
     secrets: list[EncryptionSecret] = children(EncryptionSecret)
     cipher: str | None = attr("cipher/@name")
@@ -110,7 +111,7 @@ class Host(Element, tag="host"):
     name: str | None = attr("@name")
     port: int | None = attr("@port", UINT)
     transport: str | None = attr("@transport", ENUM("tcp", "unix", "rdma"), when=lambda host, form: host.transport != "tcp",
-                                 error="unknown protocol transport type '{value}'")  # fmt: skip
+                                 error="unsupported:unknown protocol transport type '{value}'")  # fmt: skip
     socket: str | None = attr("@socket")
 
     def parsed(self, node: Any) -> None:
@@ -133,7 +134,7 @@ class Source(Element):
     """What sources of all types share."""
 
     startup_policy: str | None = attr("source/@startupPolicy", ENUM("mandatory", "requisite", "optional"), last=True)
-    index: int | None = attr("source/@index", UINT, last=True)
+    index: int | None = attr("source/@index", UINT, last=True, only="live")
     seclabels: list[SourceSeclabel] = children(SourceSeclabel, "source/seclabel", last=True)
     slices: list[Slice] = children(Slice, "source/slices/slice", last=True)
     auth: Auth | None = child(Auth, "source/auth", last=True)
@@ -212,6 +213,8 @@ class NetworkSource(Source):
             raise XmlError("Missing required attribute 'protocol' in element 'source'", origin=Origin.XML)
         if not self.name and self.protocol not in ("nbd",):
             raise XmlError("missing name for disk source")
+        if self.protocol == "iscsi" and self.name and "/" not in self.name:
+            self.name += "/0"
         if self.protocol in ("iscsi", "nbd", "ssh") and len(self.hosts) > 1:
             raise XmlError(f"protocol '{self.protocol}' accepts only one host")
 
@@ -261,7 +264,7 @@ class NvmeSource(Source):
             if value is None:
                 raise XmlError(f"Missing required attribute '{name}' in element 'source'", origin=Origin.XML)
         if self.namespace == 0:
-            raise XmlError("NVMe namespace can't be zero")
+            raise ConfigUnsupported("NVMe namespace can't be zero", origin=Origin.DOMAIN)
         if source.find("address") is None:
             raise XmlError("NVMe disk source is missing address")
 
@@ -306,15 +309,15 @@ class BackingStore(Element, tag="backingStore"):
     """The layer below an image; empty where the chain ends."""
 
     type: str | None = attr("@type", ENUM(*SOURCE_TYPES))
-    index: int | None = attr("@index", UINT)
-    format: str | None = attr("format/@type", ENUM(*FORMATS), error="unknown disk backing store format '{value}'")
+    index: int | None = attr("@index", UINT, only="live")
+    format: str | None = attr("format/@type", ENUM(*FORMATS), error="unknown storage source format '{value}'")
     metadata_cache: int | None = scaled("format/metadata_cache/max_size", unit="bytes")
     source: Any = variant("type", SOURCES)
     backing_store: Any = custom("backingStore", _read_layer, _write_layer)
 
     def parsed(self, node: Any) -> None:
-        if self.type is None and len(node):
-            raise XmlError("missing disk backing store type")
+        if self.type is None:
+            self.format = self.metadata_cache = self.backing_store = None
         if self.type is not None and self.format is None:
             raise XmlError("missing disk backing store format")
         if self.type is not None and node.find("source") is None:

@@ -54,7 +54,7 @@ def random_mac() -> str:
 
 def _shown_target(net: Any, form: Any) -> bool:
     """Names that the daemon makes up are not kept in inactive documents."""
-    return form.live or not str(net.target_dev).startswith(GENERATED_NAMES)
+    return form.live or net.target_managed is False or not str(net.target_dev).startswith(GENERATED_NAMES)
 
 
 class Interface(Device, tag="interface"):

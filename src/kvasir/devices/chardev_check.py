@@ -1,0 +1,46 @@
+"""What libvirt refuses of a character device on QEMU, in its words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvasir.errors import ConfigUnsupported, Origin
+
+from .address import IsaAddress, PciAddress, UsbAddress
+
+ADDRESSES = {"isa-serial": IsaAddress, "usb-serial": UsbAddress, "pci-serial": PciAddress, "isa-debug": IsaAddress}
+
+
+def unsupported(text: str) -> ConfigUnsupported:
+    """Error 67 of the QEMU driver."""
+    return ConfigUnsupported(text, origin=Origin.QEMU)
+
+
+def check(device: Any, vm: Any) -> None:
+    """Raise what libvirt raises for the device."""
+    if device.TAG == "serial":
+        _serial(device)
+    elif device.TAG == "console":
+        _console(device, vm)
+
+
+def _serial(device: Any) -> None:
+    from .chardev import SERIAL_MODELS
+
+    wants = SERIAL_MODELS.get(device.model or "")
+    if wants is not None and wants != device.target_type:
+        raise unsupported(f"Target model '{device.model}' requires target type '{wants}'")
+    kind = ADDRESSES.get(device.target_type or "")
+    if kind is not None and device.address is not None and not isinstance(device.address, kind):
+        words = {IsaAddress: "isa", UsbAddress: "usb", PciAddress: "pci"}
+        raise unsupported(f"Target type '{device.target_type}' requires address type '{words[kind]}'")
+
+
+def _console(device: Any, vm: Any) -> None:
+    if device.target_type in ("serial", "virtio"):
+        return
+    if device.target_type in ("sclp", "sclplm"):
+        if vm.caps.has(f"{device.target_type}console"):
+            return
+        raise unsupported(f"{device.target_type}console is not supported in this QEMU binary")
+    raise unsupported(f"unsupported console target type {device.target_type or '(null)'}")

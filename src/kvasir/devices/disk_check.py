@@ -1,0 +1,136 @@
+"""What libvirt refuses of a disk, in its words and order (general rules first, QEMU's after them)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
+
+from .address import DriveAddress, PciAddress
+
+VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
+SAFE_SERIAL = re.compile(r"[A-Za-z0-9_ .+-]*\Z")
+
+
+def unsupported(text: str, origin: Origin = Origin.QEMU) -> ConfigUnsupported:
+    """Error 67 of that subsystem."""
+    return ConfigUnsupported(text, origin=origin)
+
+
+def check(disk: Any, vm: Any) -> None:
+    """Raise what libvirt raises for the disk."""
+    _general(disk)
+    _models(disk)
+    _qemu(disk, vm)
+    _drivers(disk, vm)
+    _names(disk)
+
+
+def _general(disk: Any) -> None:
+    dom = Origin.DOMAIN
+    if disk.empty and disk.device not in ("cdrom", "floppy"):
+        raise Error(f"missing source information for device {disk.target}", code=Code.NO_SOURCE, origin=dom)
+    disk.source.check()
+    if disk.backing_store is not None:
+        for layer in disk.backing_store.chain():
+            layer.source.check()
+    if disk.bus != "virtio":
+        if disk.queues:
+            raise unsupported("queues attribute in disk driver element is only supported by virtio-blk", dom)
+        if disk.queue_size:
+            raise unsupported("queue_size attribute in disk driver is only supported by virtio-blk", dom)
+        if disk.event_idx is not None and disk.bus not in ("virtio",):
+            raise unsupported("disk driver event_idx option is only supported for virtio bus", dom)
+        if disk.ioeventfd is not None:
+            raise unsupported("disk driver ioeventfd option is only supported for virtio bus", dom)
+        for name in VIRTIO_OPTIONS:
+            if getattr(disk, name) is not None:
+                raise unsupported(f"{name} driver option is only supported for virtio devices", dom)
+    if disk.sgio == "unfiltered":
+        raise unsupported("unfiltered sgio is no longer supported", dom)
+    if disk.device == "lun":
+        if disk.type not in ("block", "network", "volume") or (disk.type == "network" and disk.source.protocol != "iscsi"):
+            raise unsupported("disk device='lun' is only valid for block type disk source", dom)
+        if disk.format not in (None, "raw"):
+            raise unsupported("disk device 'lun' must use 'raw' format", dom)
+    elif disk.rawio is not None or disk.sgio is not None:
+        word = "rawio" if disk.rawio is not None else "sgio"
+        raise unsupported(f"{word} can be used only with device='lun'" if word == "rawio" else
+                          "disk device='lun' is required for sgio", dom)  # fmt: skip
+    if disk.source.reservations is not None and disk.device != "lun":
+        raise unsupported("<reservations/> allowed only for lun devices", dom)
+    if disk.removable is not None and disk.bus != "usb":
+        raise XmlError("removable is only valid for usb disks")
+    if disk.source.startup_policy and disk.type == "network":
+        raise XmlError(f"disk startupPolicy '{disk.source.startup_policy}' is not allowed for disk of 'network' type")
+    if disk.source.startup_policy == "requisite" and disk.device not in ("cdrom", "floppy"):
+        raise XmlError("'startupPolicy' requisite is only allowed for cdrom or floppy")
+    if disk.iotune is not None:
+        disk.iotune.check()
+
+
+def _models(disk: Any) -> None:
+    if disk.model is not None and disk.bus != "virtio":
+        raise unsupported(f"disk model '{disk.model}' not supported for bus '{disk.bus}'", Origin.DOMAIN)
+
+
+def _qemu(disk: Any, vm: Any) -> None:
+    if disk.driver_name not in (None, "qemu"):
+        raise unsupported(f"unsupported driver name '{disk.driver_name}' for disk '{disk.target}'")
+    if disk.type == "vhostuser" and not _shared_memory(vm.domain):
+        raise unsupported("'vhostuser' requires shared memory")
+    for encryption in (disk.encryption, disk.source.encryption):
+        if encryption is not None and encryption.format in ("default", "qcow"):
+            raise unsupported("old qcow/qcow2 encryption is not supported")
+    if disk.type == "dir":
+        if disk.format != "fat":
+            raise unsupported("storage type 'dir' requires use of storage format 'fat'")
+        if not disk.readonly:
+            raise unsupported("virtual FAT storage can't be accessed in read-write mode")
+    if disk.trans is not None and disk.bus != "ide":
+        raise unsupported(f"CHS translation mode can only be set for 'ide' bus not '{disk.bus}'")
+    if disk.device == "lun" and disk.bus not in ("virtio", "scsi"):
+        raise unsupported(f"disk device='lun' is not supported for bus='{disk.bus}'")
+    if disk.device == "cdrom" and disk.bus == "virtio":
+        raise unsupported(f"disk type of '{disk.target}' does not support ejectable media")
+    if disk.transient and disk.readonly:
+        raise unsupported(f"transient disk '{disk.target}' must not be read-only")
+    if disk.rotation_rate is not None:
+        if disk.bus not in ("ide", "scsi", "sata") :
+            raise unsupported("rotation rate is only valid for SCSI, IDE and SATA disks")
+        if disk.device != "disk":
+            raise InternalError("rotation rate is only valid for disk device", origin=Origin.QEMU)
+    if disk.wwn is not None and disk.bus not in ("ide", "scsi", "sata"):
+        raise unsupported("Only ide and scsi disk support wwn")
+    if (disk.vendor or disk.product) and disk.bus != "scsi":
+        raise unsupported("Only scsi disk supports vendor and product")
+    if disk.bus in ("xen", "uml", "sd") and vm.arch in ("x86_64", "i686"):
+        return
+    if disk.bus == "usb" and isinstance(disk.address, (PciAddress, DriveAddress)):
+        raise InternalError("unexpected address type for usb disk", origin=Origin.QEMU)
+
+
+def _drivers(disk: Any, vm: Any) -> None:
+    if disk.io == "native" and disk.cache not in ("none", "directsync"):
+        raise unsupported("io='native' needs either no disk cache or directsync cache mode")
+    if disk.iothread is not None:
+        if disk.bus != "virtio":
+            raise unsupported(f"IOThreads not available for bus {disk.bus} target {disk.target}")
+        if not _has_iothread(vm.domain, disk.iothread):
+            raise unsupported(f"Disk iothread '{disk.iothread}' not defined in iothreadid")
+
+
+def _names(disk: Any) -> None:
+    if disk.serial is not None and not SAFE_SERIAL.match(disk.serial):
+        raise InternalError(f"driver serial '{disk.serial}' contains unsafe characters", origin=Origin.QEMU)
+
+
+def _has_iothread(domain: Any, number: int) -> bool:
+    listed = [thread.id for thread in domain.iothreadids]
+    return number in listed or (not listed and number <= (domain.iothreads or 0))
+
+
+def _shared_memory(domain: Any) -> bool:
+    backing = getattr(domain, "memory_backing", None)
+    return backing is not None and getattr(backing, "access_mode", getattr(backing, "access", None)) == "shared"
