@@ -1,0 +1,23 @@
+"""USB hubs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kvasir.qemu.args import Arg, Dev
+from kvasir.xml import attr
+from kvasir.xml.types import ENUM
+
+from .base import Device
+
+
+class Hub(Device, tag="hub"):
+    """A USB hub: eight more ports."""
+
+    ALIAS, ADDRESS = "hub", "usb"
+
+    type: str = attr("@type", ENUM("usb"), required=True)
+
+    def qemu(self, vm: Any) -> Iterator[Arg]:
+        yield Dev("usb-hub", {"id": self.alias})
