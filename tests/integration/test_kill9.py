@@ -114,7 +114,9 @@ class Worker(threading.Thread):
 
 def document(name: str) -> str:
     number = uuid.uuid5(uuid.NAMESPACE_DNS, name)
-    return small.xml(name, str(number), "\n  <devices><controller type='usb' model='none'/><memballoon model='none'/></devices>")
+    return small.xml(
+        name, str(number), "\n  <devices><controller type='usb' model='none'/><memballoon model='none'/></devices>"
+    )
 
 
 def processes(root: str) -> dict[str, int]:
@@ -181,7 +183,8 @@ def test_killed_at_random_moments(tmp_path):
     try:
         for round_ in range(ROUNDS):
             workers = [
-                Worker(daemon.uri, names[number::WORKERS], state, chance.randrange(1 << 30)) for number in range(WORKERS)
+                Worker(daemon.uri, names[number::WORKERS], state, chance.randrange(1 << 30))
+                for number in range(WORKERS)
             ]
             for worker in workers:
                 worker.start()

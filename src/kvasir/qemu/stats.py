@@ -145,10 +145,11 @@ def inactive(guest: Guest, wanted: int, flags: int) -> Params:
     out: Params = []
     if wanted & STATE:
         out += [("state.state", Int(guest.state)), ("state.reason", Int(guest.reason))]
-    if guest.config is None:
-        return out
     if guest.summary is None:
-        guest.summary = _summary(guest.config)
+        domain = guest.config
+        if domain is None:
+            return out
+        guest.summary = _summary(domain)
     current, total, online, most, disks = guest.summary
     if wanted & BALLOON:
         out += [("balloon.current", ULLong(current)), ("balloon.maximum", ULLong(total))]
