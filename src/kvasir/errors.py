@@ -134,9 +134,9 @@ class Origin(IntEnum):
     STORAGE = 18
     NETWORK = 19
     DOMAIN = 20
-    STATS_LINUX = 22
-    NODEDEV = 26
-    SECURITY = 28
+    STATS_LINUX = 16
+    NODEDEV = 22
+    SECURITY = 24
     SECRET = 30
     CPU = 31
     NWFILTER = 33
@@ -150,14 +150,14 @@ class Origin(IntEnum):
     CAPABILITIES = 44
     URI = 45
     AUTH = 46
-    LXC = 47
-    CGROUP = 48
+    LXC = 17
+    CGROUP = 54
     ACCESS = 55
     SYSTEMD = 56
     POLKIT = 60
-    ADMIN = 64
-    LOGGING = 65
-    FIREWALL = 67
+    ADMIN = 62
+    LOGGING = 63
+    FIREWALL = 59
 
 
 class Error(Exception):

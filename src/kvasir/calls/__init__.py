@@ -9,6 +9,7 @@ names. What raises ``kvasir.errors.Error`` reaches the client as that error.
 """
 
 MODULES: tuple[str, ...] = (
+    "admin",
     "connection",
     "events",
     "monitor_events",

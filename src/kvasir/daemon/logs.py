@@ -6,26 +6,27 @@ import logging
 import sys
 from typing import Any
 
-from kvasir.errors import Code, Error, Origin
+from kvasir.errors import InvalidArg, Origin
 
 LEVELS = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 FORMAT = "%(asctime)s.%(msecs)03d: %(process)d: %(levelname)s : %(name)s: %(message)s"
 DATES = "%Y-%m-%d %H:%M:%S"
 
 
-def _bad(what: str, text: str) -> Error:
-    return Error(f"Invalid {what} '{text}'", code=Code.CONF_SYNTAX, origin=Origin.CONF)
+def _bad(text: str) -> InvalidArg:
+    return InvalidArg(text, origin=Origin.NONE)
 
 
 def _level(text: str, whole: str, what: str) -> int:
     if not text.isdigit() or int(text) not in LEVELS:
-        raise _bad(what, whole)
+        raise _bad(f"Invalid log priority '{text}' for log {what} '{whole}'")
     return LEVELS[int(text)]
 
 
 def _output(text: str) -> logging.Handler:
     level, _, rest = text.partition(":")
     kind, _, data = rest.partition(":")
+    wanted = _level(level, text, "output")
     handler: logging.Handler
     if kind == "stderr":
         handler = logging.StreamHandler(sys.stderr)
@@ -36,9 +37,11 @@ def _output(text: str) -> logging.Handler:
 
         handler = SysLogHandler("/dev/log", SysLogHandler.LOG_DAEMON)
         handler.ident = f"{data or 'libvirtd'}: "
+    elif not rest:
+        raise _bad(f"Malformed format for output '{text}'")
     else:
-        raise _bad("log output", text)
-    handler.setLevel(_level(level, text, "log output"))
+        raise _bad(f"Invalid log destination '{kind}' for log output '{text}'")
+    handler.setLevel(wanted)
     return handler
 
 
@@ -63,8 +66,8 @@ def parse_filters(text: str) -> list[tuple[str, int]]:
     for one in text.split():
         level, _, word = one.partition(":")
         if not word:
-            raise _bad("log filter", one)
-        found.append((word.lstrip("+").removeprefix("libvirt").strip("."), _level(level, one, "log filter")))
+            raise _bad(f"Malformed format for filter '{one}'")
+        found.append((word.lstrip("+").strip("*").removeprefix("libvirt").strip("."), _level(level, one, "filter")))
     return found
 
 
