@@ -139,11 +139,13 @@ def _memory(domain: Any) -> None:
         raise XmlError(
             "Memory size must be specified via <memory> or in the <numa> configuration", origin=Origin.DOMAIN
         )
-    total = domain.memory + sum(
-        getattr(m, "size", 0) or 0
-        for m in getattr(domain, "memories", [])
-        if getattr(m, "counts_as_ram", True) and not domain.cpu.cells
-    )
+    plugged = sum(m.size or 0 for m in domain.memories)
+    if domain.cpu is not None and domain.cpu.cells:
+        total = sum(cell.memory or 0 for cell in domain.cpu.cells) + plugged
+    elif plugged > domain.memory:
+        raise XmlError("Total size of memory devices exceeds the total memory size", origin=Origin.DOMAIN)
+    else:
+        total = domain.memory
     domain.memory = total
     if not domain.current_memory or domain.current_memory > total:
         domain.current_memory = total

@@ -18,14 +18,16 @@ def complete(domain: Any, vm: Any) -> None:
     completed again.
     """
     domain.emulator = domain.emulator or vm.caps.binary
-    implicit.number_controllers(domain)
-    check_early(domain)
-    fill_root(domain, vm)
-    implicit.add_default_devices(vm)
-    for device in list(domain.all_devices()):
-        device.defaults(vm)
     implicit.sort_disks(domain)
     implicit.sort_controllers(domain)
+    implicit.number_controllers(domain)
+    fill_root(domain, vm)
+    _nvram(domain, vm)
+    console_made = implicit.add_default_devices(vm)
+    implicit.controller_models(vm)
+    for device in list(domain.all_devices()):
+        device.defaults(vm)
+    implicit.mirror_console(domain, console_made)
     ports.assign_drives(vm)
     implicit.add_controllers_for_devices(vm)
     implicit.add_video(vm)
@@ -38,8 +40,12 @@ def complete(domain: Any, vm: Any) -> None:
         device.check(vm)
 
 
-def check_early(domain: Any) -> None:
-    """What must hold before anything can be filled in."""
+def _nvram(domain: Any, vm: Any) -> None:
+    """Flash firmware named by hand has its variables in a file of the guest's own."""
+    os = domain.os
+    by_hand = os.firmware is None and os.loader is not None and os.loader.type == "pflash" and os.loader.readonly
+    if by_hand and not os.loader.stateless and not (os.nvram or os.nvram_file or os.nvram_dev or os.nvram_type):
+        os.nvram = firmware.nvram_file(vm)
 
 
 async def prepare_live(domain: Any, vm: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 from .args import Arg, Dev
 from .buses import address_props, boot_index, rom_props
 
+BOOTABLE = ("disk", "interface", "hostdev", "redirdev", "filesystem")
+
 
 def args_of(vm: Any, device: Any) -> list[Arg]:
     """What ``device.qemu`` yields, where the ``-device`` of the device itself gets its bus, address, boot index and ROM.
@@ -24,9 +26,8 @@ def _complete(vm: Any, device: Any, arg: Dev) -> None:
     for key, value in address_props(vm, device).items():
         arg.props.setdefault(key, value)
     index = boot_index(vm, device)
-    if index is not None and device.TAG in ("disk", "interface", "hostdev", "redirdev", "filesystem"):
-        if getattr(device, "bus", None) != "fdc":
-            arg.props.setdefault("bootindex", index)
+    if index is not None and device.TAG in BOOTABLE and getattr(device, "bus", None) != "fdc":
+        arg.props.setdefault("bootindex", index)
     for key, value in rom_props(device).items():
         arg.props.setdefault(key, value)
     for override in vm.domain.qemu_devices:

@@ -62,10 +62,10 @@ def sort_disks(domain: Any) -> None:
             domain.disks.insert(at, disk)
 
 
-def add_default_devices(vm: Any) -> None:
-    """What every guest of the machine type has."""
+def add_default_devices(vm: Any) -> bool:
+    """What every guest of the machine type has. True where the first console was made for the first serial port."""
     domain = vm.domain
-    _consoles(domain)
+    made = _consoles(domain)
     if vm.machine != "isapc" and find_controller(vm, "usb", 0) is None:
         model = "qemu-xhci" if vm.is_q35 and vm.caps.has("qemu-xhci") else None
         add_controller(vm, "usb", 0, model)
@@ -79,6 +79,7 @@ def add_default_devices(vm: Any) -> None:
         domain.memballoons.append(Memballoon(model="virtio"))
     _inputs(domain)
     _audio(vm)
+    return made
 
 
 def _root_bus(vm: Any, model: str) -> None:
@@ -123,8 +124,8 @@ SERIAL_CONSOLES = (None, "serial")
 PLAIN_SERIALS = (None, "isa-serial", "system-serial", "spapr-vio-serial")
 
 
-def _consoles(domain: Any) -> None:
-    """The first console of an HVM guest is its first serial port under another name."""
+def _consoles(domain: Any) -> bool:
+    """The first console of an HVM guest is its first serial port under another name. True where it had to be made."""
     from kvasir.devices.chardev import Console, Serial
 
     consoles, serials = domain.consoles, domain.serials
@@ -137,6 +138,24 @@ def _consoles(domain: Any) -> None:
         new = twin(serials[0], Console)
         new.target_type = "serial"
         consoles.insert(0, new)
+        return True
+    return False
+
+
+def mirror_console(domain: Any, made: bool) -> None:
+    """The first console shows what the first serial port became when it got its defaults.
+
+    Consoles are counted as the document gave them, without one that was ``made`` for the serial port.
+    """
+    consoles, serials = domain.consoles, domain.serials
+    if not (consoles and serials and consoles[0].target_type == "serial"):
+        return
+    from kvasir.devices.chardev import Console
+
+    consoles[0] = twin(serials[0], Console)
+    consoles[0].target_type, consoles[0].port = "serial", serials[0].port
+    for number, console in enumerate(consoles[1:]):
+        console.port = number + (0 if made else 1)
 
 
 def twin(device: Any, cls: type) -> Any:
@@ -177,10 +196,16 @@ def add_video(vm: Any) -> None:
     domain.videos.append(Video())
 
 
+STARTPORTS = {"ich9-uhci1": 0, "ich9-uhci2": 2, "ich9-uhci3": 4}
+"""The first port that each companion of a USB 2 controller serves."""
+
+
 def controller_models(vm: Any) -> None:
     """Models of controllers that the document leaves open."""
     for controller in vm.domain.controllers:
-        if controller.model is not None:
+        if controller.model in STARTPORTS and controller.master is None:
+            controller.master = STARTPORTS[controller.model]
+        if controller.model not in (None, "auto"):
             continue
         if controller.type == "scsi":
             if vm.caps.has("lsi"):

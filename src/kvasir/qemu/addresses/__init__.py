@@ -11,7 +11,10 @@ from typing import Any
 def assign(vm: Any) -> None:
     """Complete every address of the document. The same document gets the same addresses each time."""
     from . import pci, ports, usb
+    from .tools import fill_zeroes
 
+    for device in vm.domain.all_devices():
+        fill_zeroes(device)
     ports.assign_virtio_serial(vm)
     pci.assign(vm)
     usb.assign(vm)
@@ -26,7 +29,7 @@ def place(vm: Any, device: Any) -> None:
         usb.place(vm, device)
     elif device.TAG == "channel" and device.target_type == "virtio":
         if not ports.complete(device):
-            ports.Ports(vm).assign(device, console=False)
+            ports.Ports(vm).assign(device)
     elif device.TAG == "memory" and device.model in ("dimm", "nvdimm"):
         vm.domain.memories.append(device)
         try:

@@ -138,7 +138,7 @@ def _place_all(vm: Any, slots: PciSet) -> None:
         needs = rules.of(device)
         if device.TAG == "interface" and device.type == "hostdev":
             needs = rules.pcie
-        if not needs:
+        if not needs and device.TAG != "interface":
             continue
         if device.TAG == "controller" and device.model in COMPANIONS:
             _place_companion(vm, device, needs, slots)

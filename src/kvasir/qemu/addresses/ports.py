@@ -43,18 +43,13 @@ class Ports:
         taken = self.taken[controller]
         return next((port for port in range(first, len(taken)) if not taken[port]), None)
 
-    def assign(self, device: Any, console: bool) -> None:
-        """Give the device a port; port 0 is for consoles."""
+    def assign(self, device: Any) -> None:
+        """Give the device a port; port 0 is for consoles, which take none of their own."""
         wish = device.address if isinstance(device.address, VirtioSerialAddress) else None
-        if wish is not None:
-            found = self._on(wish.controller or 0)
-        else:
-            found = self._anywhere(0 if console else 1)
+        found = self._on(wish.controller or 0) if wish is not None else self._anywhere(1)
         address = VirtioSerialAddress(type="virtio-serial", controller=found[0], bus=0, port=found[1])
         self.reserve(address)
-        # Consoles keep no address of their own: libvirt takes the port but does not write it down.
-        if not console:
-            device.address = address
+        device.address = address
 
     def _on(self, controller: int) -> tuple[int, int]:
         if controller not in self.taken:
@@ -86,12 +81,9 @@ def complete(device: Any) -> bool:
 def assign_virtio_serial(vm: Any) -> None:
     """Complete the virtio-serial addresses of consoles and channels."""
     ports = Ports(vm)
-    for console in vm.domain.consoles:
-        if console.target_type == "virtio" and not complete(console):
-            ports.assign(console, console=True)
     for channel in vm.domain.channels:
         if channel.target_type == "virtio" and not complete(channel):
-            ports.assign(channel, console=False)
+            ports.assign(channel)
 
 
 def assign_ccid(vm: Any) -> None:
