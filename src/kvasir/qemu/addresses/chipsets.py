@@ -69,6 +69,10 @@ def _first_video(vm: Any, slots: PciSet, number: int, needs: Connect) -> None:
     video.address = PciAddress.at(found.bus, found.slot, found.function)
 
 
+def _is_new_dmi_bridge(controller: Any) -> bool:
+    return controller.type == "pci" and controller.model == "dmi-to-pci-bridge" and controller.address is None
+
+
 def _q35(vm: Any, slots: PciSet) -> None:
     for controller in vm.domain.controllers:
         if controller.type == "sata" and controller.index == 0:
@@ -79,10 +83,9 @@ def _q35(vm: Any, slots: PciSet) -> None:
                     slots.reserve(Slot(0, number), ONBOARD)
                     controller.address = PciAddress.at(0, number, multifunction=True)
                     break
-        elif controller.type == "pci" and controller.model == "dmi-to-pci-bridge" and controller.address is None:
-            if not slots.in_use(0, 0x1E):
-                slots.reserve(Slot(0, 0x1E), ONBOARD)
-                controller.address = PciAddress.at(0, 0x1E)
+        elif _is_new_dmi_bridge(controller) and not slots.in_use(0, 0x1E):
+            slots.reserve(Slot(0, 0x1E), ONBOARD)
+            controller.address = PciAddress.at(0, 0x1E)
     if slots.buses:
         slots.reserve(Slot(0, 0x1F, 0), ONBOARD)
         slots.reserve(Slot(0, 0x1F, 3), ONBOARD)
