@@ -10,7 +10,9 @@ from kvasir.errors import Error
 
 from . import harness
 
-FILES = sorted(path for path in (harness.HERE / "argv").glob("*.xml") if not path.name.endswith(".out.xml"))
+FILES = sorted(
+    path for folder in ("argv", "xml") for path in (harness.HERE / folder).glob("*.xml") if not path.name.endswith(".out.xml")
+)
 pytestmark = pytest.mark.skipif(
     not Path("/usr/bin/qemu-system-x86_64").exists(), reason="qemu-system-x86_64 is not installed"
 )
