@@ -42,7 +42,7 @@ def _get(path: str, name: str) -> str | None:
 
 def _set(path: str, name: str, value: str) -> bool:
     try:
-        os.setxattr(path, PREFIX + name, value.encode("ascii") + b"\0")
+        os.setxattr(path, PREFIX + name, value.encode("ascii"))
     except OSError as error:
         log.debug("%s cannot remember its owner: %s", path, error.strerror)
         return False

@@ -91,6 +91,21 @@ def dac_label(domain: Any) -> DacLabel | None:
     return None
 
 
+def show_label(domain: Any, label: str) -> None:
+    """Write the label that the guest runs under into its live document."""
+    from kvasir.model.sysinfo import Seclabel
+
+    found = next((one for one in domain.seclabels if one.model in (None, "dac")), None)
+    if found is None:
+        found = Seclabel(type="dynamic", model="dac", relabel=True)
+        domain.seclabels.append(found)
+    if found.type == "none":
+        return
+    found.label = found.label or label
+    if found.relabel is not False:
+        found.imagelabel = found.label
+
+
 def _relabel(source: Any) -> bool:
     """Whether a source's own seclabel lets its ownership be changed."""
     for label in list_of(source, "seclabels"):

@@ -158,6 +158,8 @@ class Start:
         await live.prepare(self.guest, self.domain, self.vm)
         for device in live.devices(self.domain):
             await device.prepare(self.host)
+        if self.driver.identity.uid is not None:
+            live.show_label(self.domain, self.driver.identity.label)
         labels = Labels(self.driver, self.guest)
         self.stack.callback(labels.restore)
         await labels.apply(self.domain)
