@@ -248,7 +248,7 @@ def fill_option(guest: Any, maker: Any, name: str, values: Any) -> None:
     """Put every value of one option into the document."""
     about = OPTIONS[name]
     for value in values if isinstance(values, list) else [values] if values else []:
-        if value == "none" and about.device:
+        if value == "none" and about.device and name != "memballoon":
             guest.skip.add(about.tag)
             continue
         node = apply(name, value, guest.domain)
@@ -277,7 +277,7 @@ def print_documents(installer: Any, step: str) -> None:
         fail(f"Unknown XML step request '{step}', must be 1, 2, or all")
     if step == "2" and final is None:
         fail("Requested installation does not have XML step 2")
-    sys.stdout.write(first if step == "1" else final if step == "2" else first + (final or ""))
+    print(first if step == "1" else final if step == "2" else first + ("\n" + final if final else ""))
 
 
 def run(connection: Any, installer: Any, options: argparse.Namespace) -> int:

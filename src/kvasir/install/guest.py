@@ -100,6 +100,8 @@ class Guest:
         for sound in self.devices("sound"):
             if sound.get("model") in (None, "default"):
                 sound.set("model", "ich9" if self.q35 else "ich6")
+        for vsock in self.devices("vsock"):
+            vsock.set("model", vsock.get("model") or "virtio")
         for tpm in self.devices("tpm"):
             self._tpm(tpm)
         self._controllers()
@@ -131,7 +133,7 @@ class Guest:
             for part in ("sockets", "cores", "threads"):
                 product *= int(topology.get(part) or 1)
             count = count or str(product * int(topology.get("dies") or 1))
-        tree.put(domain, "vcpu", maximum or count or "1")
+        tree.put(domain, "vcpu", maximum or count or str(self.system.cpus or 1))
         if maximum and count and maximum != count:
             now = now or count
         if now:
@@ -143,6 +145,8 @@ class Guest:
         known = 1
         for part in ("sockets", "dies", "cores", "threads"):
             known *= int(topology.get(part) or 1)
+        if topology.get("dies") is None:
+            topology.set("dies", "1")
         for part in ("sockets", "cores", "threads"):
             if topology.get(part) is None:
                 topology.set(part, str(max(total // known, 1)))

@@ -173,7 +173,7 @@ def apply(option: str, value: str, domain: tree.Node) -> tree.Node:
     node = _target(about, domain)
     words = split(value)
     for i, (key, given) in enumerate(words):
-        if given is None and i < len(about.first) and "." not in key and key not in about.bare:
+        if given is None and i < len(about.first):
             words[i] = (about.first[i], key)
     for key, given in words:
         one(about, option, node, key, given, domain)

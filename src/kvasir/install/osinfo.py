@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
-FOLDERS = ("/usr/share/osinfo/os", "/usr/local/share/osinfo/os", "/etc/osinfo/os")
+FOLDERS = ("/usr/local/share/osinfo/os", "/etc/osinfo/os")
 
 
 @dataclass
@@ -37,7 +37,8 @@ class System:
 
 
 def _files() -> Iterator[str]:
-    for folder in FOLDERS:
+    system = os.path.join(os.environ.get("OSINFO_SYSTEM_DIR", "/usr/share/osinfo"), "os")
+    for folder in (system, *FOLDERS):
         for root, _, names in os.walk(folder):
             for name in names:
                 if name.endswith(".xml"):

@@ -6,7 +6,6 @@ spelling to the path; ``special`` are sub-options with a behaviour of their own.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -29,7 +28,6 @@ class Option:
     none: bool = True  # "--option none" means: no such device
     prefix: str = ""  # the sub-options live below this path of the model
     strip: str = ""  # and this much of the path is the tag itself
-    bare: frozenset[str] = frozenset()  # words that stand for themselves, not for the first sub-option
 
 
 def _on(value: str | None) -> bool:
@@ -397,8 +395,3 @@ OPTIONS: dict[str, Option] = {
     ),
     "qemu_commandline": Option("_qemu", patterns=((r".*", _qemu),)),
 }  # fmt: skip
-
-
-def bare(name: str) -> bool:
-    """Whether a word of ``--boot`` is a device rather than a key."""
-    return re.fullmatch("|".join(BOOT_DEVICES), name) is not None
