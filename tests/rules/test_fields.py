@@ -1,0 +1,72 @@
+"""Every field that the domain's model declares is touched by a golden document: a field that nobody reads is no field."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kvasir.errors import Error
+from kvasir.model.domain import Domain
+from kvasir.xml import Element
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+# Not in documents that people write: owner and name of the field, with the reason.
+EXCEPTED: dict[str, str] = {}
+
+
+def models(field: Any) -> list[type[Element]]:
+    """The element classes that a field may hold."""
+    found = [field.model, *field.table.values()]
+    return [model for model in found if isinstance(model, type) and issubclass(model, Element)]
+
+
+def declared() -> set[str]:
+    """Owner.name of all fields that can be reached from the root element."""
+    names: set[str] = set()
+    todo: list[type[Element]] = [Domain]
+    seen: set[type[Element]] = set()
+    while todo:
+        cls = todo.pop()
+        if cls in seen:
+            continue
+        seen.add(cls)
+        for field in cls.FIELDS.values():
+            if field.kind != "runtime":
+                names.add(f"{field.owner.__name__}.{field.name}")
+            todo += models(field)
+    return names
+
+
+def touch(element: Element, names: set[str]) -> None:
+    """Note each field of an element, and of those in it, that has a value."""
+    for field in element.FIELDS.values():
+        value = getattr(element, field.name)
+        if value == field.empty() and not isinstance(value, Element):
+            continue
+        names.add(f"{field.owner.__name__}.{field.name}")
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, Element):
+                touch(part, names)
+
+
+@cache
+def touched() -> frozenset[str]:
+    names: set[str] = set()
+    for path in sorted(GOLDEN.rglob("*.xml")):
+        try:
+            domain = Domain.from_xml(path.read_text())
+        except (Error, ValueError):
+            continue  # documents that both daemons refuse
+        touch(domain, names)
+    return frozenset(names)
+
+
+def test_golden_documents_touch_every_field() -> None:
+    missing = sorted(declared() - touched() - set(EXCEPTED))
+    assert missing == [], f"{len(missing)} of {len(declared())} fields in no golden document"
+
+
+def test_exceptions_are_needed() -> None:
+    assert sorted(set(EXCEPTED) & touched()) == []
+    assert sorted(set(EXCEPTED) - declared()) == []
