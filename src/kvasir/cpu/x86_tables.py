@@ -225,3 +225,22 @@ def models() -> dict[str, Model]:
 def libvirt_name(qemu: str) -> str:
     """libvirt's spelling of a feature that QEMU names."""
     return QEMU_NAMES.get(qemu, qemu)
+
+
+QEMU_SPELLING = {
+    "pclmuldq": "pclmulqdq",
+    "ds_cpl": "ds-cpl",
+    "tsc_adjust": "tsc-adjust",
+    "fxsr_opt": "fxsr-opt",
+    "lahf_lm": "lahf-lm",
+    "cmp_legacy": "cmp-legacy",
+    "nodeid_msr": "nodeid-msr",
+    "perfctr_core": "perfctr-core",
+    "perfctr_nb": "perfctr-nb",
+}
+"""libvirt's names of features that QEMU's canonical spelling differs from."""
+
+
+def qemu_name(feature: str) -> str:
+    """QEMU's canonical spelling of a feature."""
+    return QEMU_SPELLING.get(feature, feature)

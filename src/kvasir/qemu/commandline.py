@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from . import aliases
-from .args import Arg, Chardev, Dev, Obj, Opt, comma
-from .command import clock, cpu, machine, memory, smbios
+from . import aliases, argv
+from .args import Arg, Chardev, Dev, Obj, Opt
 from .device_args import args_of
 
-SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 CONTROLLERS = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial", "ccid")
 FIRST = ("memories", "hubs", "disks", "filesystems", "interfaces", "smartcards", "serials", "parallels", "channels",
          "consoles", "tpms", "inputs", "audios", "graphics", "videos", "sounds", "watchdogs", "redirdevs", "hostdevs",
@@ -34,34 +32,12 @@ def build(vm: Any, domain: Any = None) -> list[str]:
 
 def arguments(vm: Any) -> Iterator[Arg]:
     """All options as data."""
-    domain = vm.domain
-    yield Opt("-name", f"guest={comma(vm.name)},debug-threads=on")
-    yield Opt("-S")
-    yield Obj("secret", id="masterKey0", format="raw", file=f"{lib_folder(vm)}/master-key.aes")
-    yield from machine.flash_drives(vm)
-    yield from machine.machine(vm, memory.ram_id(vm))
-    yield from cpu.cpu(vm)
-    yield from machine.loader(vm)
-    yield from memory.memory(vm)
-    locked = domain.memory_backing is not None and domain.memory_backing.locked
-    yield Opt("-overcommit", f"mem-lock={'on' if locked else 'off'}")
-    yield from cpu.smp(vm)
-    yield from _iothreads(domain)
-    yield from memory.numa(vm)
-    yield Opt("-uuid", vm.uuid)
-    yield from smbios.smbios(vm)
-    yield from smbios.fw_cfg(vm)
-    yield from _genid(domain)
-    if not domain.graphics:
-        yield Opt("-display", "none")
-    yield Opt("-no-user-config")
-    yield Opt("-nodefaults")
+    for arg in argv.root_before(vm):
+        yield arg
+        if isinstance(arg, Opt) and arg.option == "-S":
+            yield Obj("secret", id="masterKey0", format="raw", file=f"{lib_folder(vm)}/master-key.aes")
     yield from _monitor(vm)
-    yield from clock.rtc(vm)
-    yield from clock.timers(vm)
-    yield Opt("-no-shutdown")
-    yield from machine.power(vm)
-    yield from machine.boot(vm)
+    yield from argv.root_middle(vm)
     yield from _devices(vm)
 
 
@@ -79,20 +55,12 @@ def _devices(vm: Any) -> Iterator[Arg]:
     features = domain.features
     if features is not None and features.vmcoreinfo_state:
         yield Opt("-device", "vmcoreinfo") if not vm.caps.has("device.json") else Dev("vmcoreinfo")
-    for arg in domain.qemu_args:
-        yield Opt(arg.value or "")
-    yield from _sandbox(vm)
-    for name in LAST:
-        for device in getattr(domain, name):
-            yield from args_of(vm, device)
-    yield Opt("-msg", "timestamp=on")
-
-
-def _sandbox(vm: Any) -> Iterator[Arg]:
-    if not vm.caps.has("seccomp-sandbox"):
-        return
-    wanted = getattr(vm.config, "seccomp_sandbox", None)
-    yield Opt("-sandbox", "off" if wanted == 0 else SANDBOX)
+    for arg in argv.root_after(vm):
+        if isinstance(arg, Opt) and arg.option == "-msg":
+            for name in LAST:
+                for device in getattr(domain, name):
+                    yield from args_of(vm, device)
+        yield arg
 
 
 def lib_folder(vm: Any) -> str:
@@ -112,22 +80,3 @@ def _monitor(vm: Any) -> Iterator[Arg]:
         options["path"] = vm.facts.get("monitor_path") or f"{lib_folder(vm)}/monitor.sock"
     yield Chardev("socket", "charmonitor", {**options, "server": True, "wait": False})
     yield Opt("-mon", "chardev=charmonitor,id=monitor,mode=control")
-
-
-def _iothreads(domain: Any) -> Iterator[Arg]:
-    threads = domain.iothreadids
-    given = {thread.id: thread for thread in threads}
-    numbers = [thread.id for thread in threads] or list(range(1, (domain.iothreads or 0) + 1))
-    for number in numbers:
-        thread = given.get(number)
-        yield Obj(
-            "iothread",
-            id=f"iothread{number}",
-            thread_pool_min=thread.thread_pool_min if thread else None,
-            thread_pool_max=thread.thread_pool_max if thread else None,
-        )
-
-
-def _genid(domain: Any) -> Iterator[Arg]:
-    if domain.genid:
-        yield Dev("vmgenid", guid=domain.genid, id="vmgenid0")

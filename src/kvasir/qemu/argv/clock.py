@@ -23,10 +23,14 @@ def clock(vm: Any) -> Iterator[Arg]:
             words.append("driftfix=slew")
     yield Opt("-rtc", ",".join(words))
     for timer in clock.timers:
-        if timer.name == "pit" and timer.tickpolicy in ("delay", "discard") and vm.virt_type == "kvm":
+        if timer.name == "pit" and timer.tickpolicy in ("delay", "discard") and _has_pit(vm):
             yield Opt("-global", f"kvm-pit.lost_tick_policy={timer.tickpolicy}")
         elif timer.name == "hpet" and timer.present is False:
             yield Opt("-no-hpet")
+
+
+def _has_pit(vm: Any) -> bool:
+    return bool(vm.caps.has("kvm-pit-lost-tick-policy"))
 
 
 def _base(clock: Any) -> str:

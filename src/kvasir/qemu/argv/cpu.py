@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kvasir.cpu.x86_tables import qemu_name
+
 from ..args import Arg, Opt, comma
 
 HYPERV = (
@@ -24,7 +26,7 @@ def cpu(vm: Any) -> Iterator[Arg]:
     from .machine import bios
 
     words = list(_model(vm))
-    extra = [*_timers(vm), *_features(vm)]
+    extra = [*_timers(vm), *_features(vm), *_panic(vm)]
     if not words and extra:
         words = [vm.default_cpu() or "qemu64"]
     if words:
@@ -43,18 +45,41 @@ def _model(vm: Any) -> Iterator[str]:
         yield "max"
         yield from _switch("migratable", cpu.migratable)
     else:
-        model, features = vm.cpu_model() if hasattr(vm, "cpu_model") else (cpu.model, None)
+        model, features = _host_model(vm) if cpu.mode == "host-model" else (cpu.model, [])
         yield comma(model or "qemu64")
         if cpu.vendor_id:
             yield f"vendor={cpu.vendor_id}"
-        for name, on in features or ():
-            yield f"{name}={'on' if on else 'off'}"
+        given = {feature.name for feature in cpu.features}
+        for name, on in features:
+            if name not in given:
+                yield f"{qemu_name(name)}={'on' if on else 'off'}"
     for feature in cpu.features:
         if feature.policy in ("force", "require"):
-            yield f"{feature.name}=on"
+            yield f"{qemu_name(feature.name)}=on"
         elif feature.policy in ("disable", "forbid"):
-            yield f"{feature.name}=off"
+            yield f"{qemu_name(feature.name)}=off"
+        elif feature.policy == "optional":
+            yield f"{qemu_name(feature.name)}={'on' if feature.name in _host_features(vm) else 'off'}"
     yield from _physical(cpu)
+
+
+def _host_features(vm: Any) -> set[str]:
+    """What the accelerator can give a guest's CPU."""
+    from kvasir.cpu.x86 import from_qemu
+
+    return from_qemu(vm.caps.accel(vm.virt_type).host).features
+
+
+def _host_model(vm: Any) -> tuple[str | None, list[tuple[str, bool]]]:
+    """The model that describes the host, and what a guest that may migrate has more and less than it."""
+    from kvasir.cpu.x86 import migratable
+
+    from ..domcapabilities import host_model
+
+    best = host_model(vm.caps, vm.virt_type)
+    if best is None:
+        return vm.default_cpu(), []
+    return best.model, [(name, True) for name in migratable(best.require)] + [(name, False) for name in best.disable]
 
 
 def _physical(cpu: Any) -> Iterator[str]:
@@ -104,6 +129,11 @@ def _features(vm: Any) -> Iterator[str]:
     yield from _switch(
         "pmu", features.pmu_state if features.pmu_state is not None else (True if features.pmu else None)
     )
+
+
+def _panic(vm: Any) -> Iterator[str]:
+    if any(panic.model == "hyperv" for panic in vm.domain.panics):
+        yield "hv-crash"
 
 
 def _hyperv(hyperv: Any) -> Iterator[str]:
