@@ -158,6 +158,8 @@ class Origin(IntEnum):
     ADMIN = 62
     LOGGING = 63
     FIREWALL = 59
+    INTERFACE = 26
+    DOMAIN_CHECKPOINT = 69
 
 
 class Error(Exception):

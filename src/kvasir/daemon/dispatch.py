@@ -14,7 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kvasir import calls
-from kvasir.daemon.readonly import REFUSED
+from kvasir.daemon.names import api_name
+from kvasir.daemon.readonly import REFUSED, read_only
 from kvasir.daemon.session import Session
 from kvasir.daemon.streams import Stream
 from kvasir.errors import Code, Error, Origin
@@ -63,56 +64,6 @@ def rpc_error(text: str) -> Error:
     return Error(text, code=Code.RPC, origin=Origin.RPC)
 
 
-_ACRONYMS = {
-    **{
-        word: word.upper()
-        for word in (
-            "xml",
-            "uuid",
-            "id",
-            "uri",
-            "cpu",
-            "os",
-            "pm",
-            "nmi",
-            "fs",
-            "dhcp",
-            "sev",
-            "io",
-            "fd",
-            "ssh",
-            "numa",
-        )
-    },
-    **{
-        "nwfilter": "NWFilter",
-        "nwfilters": "NWFilters",
-        "iothread": "IOThread",
-        "vcpus": "Vcpus",
-        "wwn": "WWN",
-        "fsinfo": "FSInfo",
-    },
-    **{
-        "fsfreeze": "FSFreeze",
-        "fsthaw": "FSThaw",
-        "fstrim": "FSTrim",
-        "uuids": "UUIDs",
-        "scsi": "SCSI",
-        "xmlflags": "XMLFlags",
-    },
-}
-
-
-def api_name(procedure: str) -> str:
-    """The name of libvirt's API function behind a procedure, near enough for a message."""
-    words = procedure.split("_")
-    if words[0] == "nwfilter" and words[1:2] == ["binding"]:
-        return "virNWFilter" + "".join(_ACRONYMS.get(word, word.capitalize()) for word in words[1:])
-    if words[:2] == ["storage", "vol"] or words[:2] == ["storage", "pool"] or words[0] not in ("interface",):
-        return "vir" + "".join(_ACRONYMS.get(word, word.capitalize()) for word in words)
-    return "vir" + "".join(word.capitalize() for word in words)
-
-
 class Dispatcher:
     """The programs of one service."""
 
@@ -136,7 +87,7 @@ class Dispatcher:
             entry, session = self._find(client, frame)
             values = entry.procedure.decode_args(frame.payload)
             if client.readonly and entry.procedure.name in REFUSED.get(frame.program, ()):
-                raise read_only()
+                raise read_only(entry.procedure)
         except Error as problem:
             _close_all(frame.fds)
             self._answer_error(client, frame, problem)
@@ -153,7 +104,7 @@ class Dispatcher:
         client.held()
 
         async def job() -> None:
-            CALLER.set(f"remoteDispatch{api_name(entry.procedure.name)[3:]}")
+            CALLER.set(f"remoteDispatch{api_name(entry.procedure)[3:]}")
             try:
                 result = await entry.function(session, **arguments)
             except Exception as problem:
@@ -180,8 +131,8 @@ class Dispatcher:
         if entry is None:
             Session(client, procedure, frame.serial, []).require_open()
             if client.readonly and procedure.name in REFUSED.get(frame.program, ()):
-                raise read_only()
-            name = api_name(procedure.name)
+                raise read_only(procedure)
+            name = api_name(procedure)
             raise Error(
                 name,
                 code=Code.NO_SUPPORT,
@@ -231,12 +182,6 @@ class Dispatcher:
                 encode_error(problem),
             )
         )
-
-
-def read_only() -> Error:
-    """The error of a write on a read-only connection."""
-    text = "read only access prevents the operation"
-    return Error(text, code=Code.OPERATION_DENIED, origin=Origin.NONE, message=f"operation forbidden: {text}")
 
 
 def _close_all(fds: list[int]) -> None:

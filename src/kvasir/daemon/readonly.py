@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kvasir.daemon.names import api_name, origin_of
+from kvasir.errors import Code, Error
 from kvasir.rpc import programs
 
 _READS = ("getattr", "read", "search_")
@@ -36,3 +38,9 @@ REFUSED: dict[int, frozenset[str]] = {
     programs.LXC.id: frozenset(procedure.name for procedure in programs.LXC),
 }
 """Program -> names that answer "operation forbidden" there."""
+
+
+def read_only(procedure: programs.Procedure) -> Error:
+    """The error of a write on a read-only connection."""
+    text = f"read only access prevents {api_name(procedure)}"
+    return Error(text, code=Code.OPERATION_DENIED, origin=origin_of(procedure), message=f"operation forbidden: {text}")
