@@ -188,7 +188,7 @@ def test_killed_at_random_moments(tmp_path):
             ]
             for worker in workers:
                 worker.start()
-            time.sleep(chance.uniform(0.02, 0.6))
+            time.sleep(chance.uniform(0.02, 0.45))
             daemon.kill()
             for worker in workers:
                 worker.join(20)

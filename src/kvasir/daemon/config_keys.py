@@ -129,7 +129,7 @@ QEMU: Final[dict[str, tuple[str, Any]]] = {
     "set_process_name": ("bool", False),
     "max_processes": ("int", 0),
     "max_files": ("int", 0),
-    "dump_guest_core": ("bool", True),
+    "dump_guest_core": ("bool", False),
     "stdio_handler": ("str", "file"),
     "max_threads_per_process": ("int", 0),
     "sched_core": ("str", "none"),
