@@ -59,9 +59,6 @@ def command_line(vm: Any, domain: Any, guest: Any) -> list[str]:
     """The whole command line, the binary first."""
     from . import commandline
 
-    vm.facts["lib"] = guest.run.lib
-    vm.facts["channel"] = guest.run.channel
-    vm.facts["monitor_path"] = guest.run.monitor_path
     return list(commandline.build(vm, domain))
 
 

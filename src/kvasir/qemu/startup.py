@@ -11,7 +11,7 @@ from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
 
-from . import guestlog, live, process, statusdoc
+from . import chain, guestlog, live, process, statusdoc
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
 from .hostwork import Host, remove_tree
@@ -132,6 +132,8 @@ class Start:
             self.stack.callback(remove_tree, path)
         self.run.monitor_path = f"{self.run.lib}/monitor.sock"
         self._master_key()
+        facts = {"lib": self.run.lib, "channel": self.run.channel, "monitor_path": self.run.monitor_path}
+        self.vm.facts.update(facts)
         path = f"{p.log}/{guest.name}.log"
         try:
             self.log = guestlog.GuestLog(path, self.driver.privileged)
@@ -155,6 +157,7 @@ class Start:
     async def devices(self) -> None:
         """Aliases, addresses and the host resources of each device; labels on its files."""
         assert self.host is not None
+        await chain.complete(self.domain, self.driver)
         await live.prepare(self.guest, self.domain, self.vm)
         for device in live.devices(self.domain):
             await device.prepare(self.host)
