@@ -38,7 +38,7 @@ class QemuDriver:
         self.guests = Registry()
         self.store = Store(paths.qemu.etc, paths.qemu.autostart)
         self.status = Status(paths.qemu.run)
-        self.identity = identity.Identity.of(config, self.privileged)
+        self.identity = identity.Identity.of(config, self.privileged, paths.root or paths.qemu.lib)
         from pathlib import Path
 
         self.caps = CapsStore(

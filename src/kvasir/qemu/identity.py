@@ -38,6 +38,23 @@ def group_id(word: str) -> int:
         raise Error(f"Failed to parse group '{word}'", code=Code.INVALID_ARG, origin=Origin.NONE) from None
 
 
+RESERVED = 64055
+"""The number that Debian keeps for libvirt-qemu; guests run under it where no such user is made."""
+
+
+def closed_folder(folder: str) -> str:
+    """The first of a folder and its parents that others cannot pass through, '' when all are open."""
+    path = ""
+    for step in os.path.abspath(folder).split("/"):
+        path = f"{path}/{step}" if step else path
+        try:
+            if path and not os.stat(path).st_mode & 0o001:
+                return path
+        except OSError:
+            break
+    return ""
+
+
 @dataclass(slots=True)
 class Identity:
     """Numbers of the guests' user; None where the daemon is no root and guests run as itself."""
@@ -48,8 +65,8 @@ class Identity:
     name: str = ""
 
     @classmethod
-    def of(cls, config: Any, privileged: bool) -> Identity:
-        """From the keys ``user`` and ``group``."""
+    def of(cls, config: Any, privileged: bool, folder: str = "/") -> Identity:
+        """From the keys ``user`` and ``group``. ``folder`` is where the guests' files lie."""
         if not privileged or os.geteuid() != 0:
             return cls()
         uid, gid = 0, 0
@@ -64,7 +81,11 @@ class Identity:
                     continue
                 break
             else:
-                log.warning("no user libvirt-qemu: guests run as root (set user and group in qemu.conf)")
+                closed = closed_folder(folder)
+                if closed:
+                    log.warning("guests run as root: others cannot pass through %s (set user in qemu.conf)", closed)
+                else:
+                    uid = gid = RESERVED
         try:
             entry = pwd.getpwuid(uid)
             name, gid = entry.pw_name, entry.pw_gid
