@@ -1,0 +1,233 @@
+"""Starting, stopping and what lies between: start, shutdown, destroy, reboot, suspend, autostart, ..."""
+
+from __future__ import annotations
+
+from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number, text
+from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT
+from kvasir.cli.virsh.shell import Shell
+from kvasir.errors import Code, Error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kvasir.client.objects import Domain
+
+MODES = {"acpi": 1, "agent": 2, "initctl": 4, "signal": 8, "paravirt": 16}
+START_FLAGS = {"paused": 1, "autodestroy": 2, "bypass-cache": 4, "force-boot": 8, "reset-nvram": 32}
+SUSPEND_TARGETS = ("mem", "disk", "hybrid")
+LIFECYCLE_TYPES = ("poweroff", "reboot", "crash")
+LIFECYCLE_ACTIONS = ("destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart")
+
+
+def autostart(shell: Shell, args: Args) -> None:
+    domain = shell.domain(args)
+    name, off = domain.name(), args.flag("disable")
+    word = "unmark" if off else "mark"
+    shell.attempt(f"Failed to {word} domain '{name}' as autostarted", domain.setAutostart, 0 if off else 1)
+    shell.extra(f"Domain '{name}' {word}ed as autostarted\n")
+
+
+def destroy(shell: Shell, args: Args) -> None:
+    domain = shell.domain(args)
+    flags = (1 if args.flag("graceful") else 0) | (2 if args.flag("remove-logs") else 0)
+    name = domain.name()
+    shell.attempt(f"Failed to destroy domain '{name}'", domain.destroyFlags, flags)
+    shell.extra(f"Domain '{name}' destroyed\n")
+
+
+def modes(args: Args, last: str) -> int:
+    """Flags of ``--mode``; ``last`` stands before the last word of the hint."""
+    flags = 0
+    given = args.wanted("mode")
+    for mode in given.split(",") if given is not None else ():
+        if mode not in MODES:
+            known = ", ".join(f"'{name}'" for name in list(MODES)[:-1]) + f"{last} or 'paravirt'"
+            raise Fail(f"Unknown mode {mode} value, expecting {known}")
+        flags |= MODES[mode]
+    return flags
+
+
+def shutdown(shell: Shell, args: Args) -> None:
+    flags = modes(args, ",")
+    domain = shell.domain(args)
+    call = (domain.shutdownFlags, flags) if flags else (domain.shutdown,)
+    shell.attempt(f"Failed to shutdown domain '{domain.name()}'", *call)
+    shell.extra(f"Domain '{domain.name()}' is being shutdown\n")
+
+
+def reboot(shell: Shell, args: Args) -> None:
+    flags = modes(args, "")
+    domain = shell.domain(args)
+    shell.attempt(f"Failed to reboot domain '{domain.name()}'", domain.reboot, flags)
+    shell.extra(f"Domain '{domain.name()}' is being rebooted\n")
+
+
+def reset(shell: Shell, args: Args) -> None:
+    domain = shell.domain(args)
+    shell.attempt(f"Failed to reset domain '{domain.name()}'", domain.reset, 0)
+    shell.extra(f"Domain '{domain.name()}' was reset\n")
+
+
+def suspend(shell: Shell, args: Args) -> None:
+    domain = shell.domain(args)
+    shell.attempt(f"Failed to suspend domain '{domain.name()}'", domain.suspend)
+    shell.extra(f"Domain '{domain.name()}' suspended\n")
+
+
+def resume(shell: Shell, args: Args) -> None:
+    domain = shell.domain(args)
+    shell.attempt(f"Failed to resume domain '{domain.name()}'", domain.resume)
+    shell.extra(f"Domain '{domain.name()}' resumed\n")
+
+
+def start(shell: Shell, args: Args) -> None:
+    domain = shell.domain(args, "un")
+    if domain.ID() >= 0:
+        raise Fail("Domain is already active")
+    fds = passed_fds(args)
+    flags = sum(bit for name, bit in START_FLAGS.items() if args.flag(name))
+    name = domain.name()
+    if fds:
+        raise Fail("--pass-fds is not built yet")
+    shell.attempt(f"Failed to start domain '{name}'", begin(shell, domain, flags))
+    shell.extra(f"Domain '{name}' started\n")
+    if args.flag("console"):
+        from kvasir.cli.virsh.commands.console import run_console
+
+        run_console(shell, domain, None, 0)
+
+
+def passed_fds(args: Args) -> list[int]:
+    """Numbers of ``--pass-fds N,N``."""
+    given = args.wanted("pass-fds")
+    found = []
+    for word in given.split(",") if given else ():
+        if not word.isdigit():
+            raise Fail(f"Unable to parse FD number '{word}'")
+        found.append(int(word))
+    return found
+
+
+def begin(shell: Shell, domain: Domain, flags: int) -> object:
+    """The call that starts a domain with flags; an unsupported --force-boot is done by removing the image."""
+
+    def plain() -> None:
+        domain.create() if not flags else domain.createWithFlags(flags)
+
+    return plain
+
+
+def dompmsuspend(shell: Shell, args: Args) -> None:
+    domain = shell.domain(args)
+    duration = args.unsigned("duration", 64) or 0
+    target = args.need("target")
+    if target not in SUSPEND_TARGETS:
+        raise Fail("Invalid target")
+    name = domain.name()
+    shell.attempt(
+        f"Domain '{name}' could not be suspended",
+        domain.PMSuspendForDuration,
+        SUSPEND_TARGETS.index(target),
+        duration,
+        0,
+    )
+    shell.extra(f"Domain '{name}' successfully suspended\n")
+
+
+def dompmwakeup(shell: Shell, args: Args) -> None:
+    domain = shell.domain(args)
+    name = domain.name()
+    shell.attempt(f"Domain '{name}' could not be woken up", domain.pMWakeup, 0)
+    shell.extra(f"Domain '{name}' successfully woken up\n")
+
+
+def set_lifecycle_action(shell: Shell, args: Args) -> None:
+    kind, action = args.need("type"), args.need("action")
+    flags = shell.affect(args)
+    if kind not in LIFECYCLE_TYPES:
+        raise Fail(f"Invalid lifecycle type '{kind}'.")
+    if action not in LIFECYCLE_ACTIONS:
+        raise Fail(f"Invalid lifecycle action '{action}'.")
+    domain = shell.domain(args)
+    try:
+        domain.setLifecycleAction(LIFECYCLE_TYPES.index(kind), LIFECYCLE_ACTIONS.index(action), flags)
+    except Error as problem:
+        shell.error("Unable to change lifecycle action.")
+        if problem.code != Code.OK:
+            raise
+
+
+COMMANDS = [
+    Command(
+        "autostart",
+        "start a domain with the host",
+        (DOMAIN, flag("disable", "no longer")),
+        autostart,
+        description="Has a domain started when the host boots, or no longer.",
+    ),
+    Command(
+        "destroy",
+        "end a domain at once",
+        (DOMAIN, flag("graceful", "give it time to end by itself"), flag("remove-logs", "remove its logs too")),
+        destroy,
+        description="Like pulling the plug; the configuration stays.",
+    ),
+    Command(
+        "dompmsuspend",
+        "put a domain's system to sleep",
+        (
+            DOMAIN,
+            data("target", "mem, disk or hybrid"),
+            number("duration", "seconds", positional=False),
+        ),
+        dompmsuspend,
+        description="The guest agent puts the system to sleep.",
+    ),
+    Command("dompmwakeup", "wake a sleeping domain", (DOMAIN,), dompmwakeup),
+    Command(
+        "reboot",
+        "boot a domain again",
+        (DOMAIN, text("mode", "how: acpi|agent|initctl|signal|paravirt, several with commas")),
+        reboot,
+        description="Asks the domain's system to boot again.",
+    ),
+    Command("reset", "push a domain's reset button", (DOMAIN,), reset, description="The system is not asked."),
+    Command("resume", "let a suspended domain run", (DOMAIN,), resume),
+    Command(
+        "set-lifecycle-action",
+        "say what follows poweroff, reboot or crash",
+        (
+            DOMAIN,
+            data("type", "poweroff, reboot or crash"),
+            data("action", "destroy, restart, rename-restart, preserve, ..."),
+            CONFIG,
+            LIVE,
+            CURRENT,
+        ),
+        set_lifecycle_action,
+        exclusive=NOT_WITH_CURRENT,
+    ),
+    Command(
+        "shutdown",
+        "ask a domain to shut down",
+        (DOMAIN, text("mode", "how: acpi|agent|initctl|signal|paravirt, several with commas")),
+        shutdown,
+        description="The system shuts down by itself, if it listens.",
+    ),
+    Command(
+        "start",
+        "start a domain",
+        (
+            data("domain", "name or UUID of the domain"),
+            flag("console", "attach to its console"),
+            flag("paused", "leave it paused"),
+            flag("autodestroy", "destroy it when virsh goes"),
+            flag("bypass-cache", "load a saved state past the cache"),
+            flag("force-boot", "boot anew, whatever was saved"),
+            text("pass-fds", "file descriptors for it, numbers with commas"),
+            flag("reset-nvram", "make its NVRAM anew from the template"),
+        ),
+        start,
+        description="Starts a defined domain, from its managed save image if it has one.",
+    ),
+    Command("suspend", "suspend a domain", (DOMAIN,), suspend, description="It stays in memory and does not run."),
+]

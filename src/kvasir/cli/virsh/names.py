@@ -1,0 +1,126 @@
+"""Every command of virsh, by group, in the order in which ``help`` shows them: the visible list.
+
+``name file`` says which file under ``commands`` declares it; a name without file is not built yet and says so when used.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kvasir.cli.virsh.grammar import Command
+
+GROUPS = """\
+domain = Domain Management
+attach-device attach-disk attach-interface autostart:lifecycle blkdeviotune blkiotune blockcommit blockcopy blockjob
+blockpull blockresize change-media console:console cpu-stats create:define define:define desc:describe
+destroy:lifecycle detach-device detach-device-alias detach-disk detach-interface domdisplay:display domfsfreeze:agent
+domfsthaw:agent domfsinfo:agent domfstrim:agent domhostname:agent domid:identity domif-setlink:cards domiftune
+domjobabort:saving domjobinfo domlaunchsecinfo domsetlaunchsecstate domname:identity domrename:identity
+dompmsuspend:lifecycle dompmwakeup:lifecycle domuuid:identity domxml-from-native:define domxml-to-native:define dump
+dumpxml:define edit:define get-user-sshkeys inject-nmi:input iothreadinfo iothreadpin iothreadadd iothreadset
+iothreaddel send-key:input send-process-signal:input lxc-enter-namespace managedsave:saving managedsave-remove:saving
+managedsave-edit:saving managedsave-dumpxml:saving managedsave-define:saving memtune perf metadata:describe migrate
+migrate-setmaxdowntime migrate-getmaxdowntime migrate-compcache migrate-setspeed migrate-getspeed migrate-postcopy
+numatune qemu-attach qemu-monitor-command:passthrough qemu-monitor-event qemu-agent-command:passthrough
+guest-agent-timeout:agent reboot:lifecycle reset:lifecycle restore:saving resume:lifecycle save:saving
+save-image-define:saving save-image-dumpxml:saving save-image-edit:saving schedinfo screenshot:display
+set-lifecycle-action:lifecycle set-user-sshkeys set-user-password:agent setmaxmem setmem setvcpus shutdown:lifecycle
+start:lifecycle suspend:lifecycle ttyconsole:display undefine:undefine update-device update-memory-device
+vcpucount:vcpus vcpuinfo:vcpus vcpupin emulatorpin vncdisplay:display guestvcpus setvcpu domblkthreshold
+guestinfo:agent domdirtyrate-calc dom-fd-associate
+monitor = Domain Monitoring
+domblkerror:disks domblkinfo:disks domblklist:disks domblkstat:disks domcontrol:state domif-getlink:cards
+domifaddr:cards domiflist:cards domifstat:cards dominfo:state dommemstat:memory domstate:state domstats:stats
+domtime:agent list:list
+events = Domain Events
+event:event
+host = Host and Hypervisor
+allocpages capabilities:host cpu-baseline cpu-compare cpu-models:host domcapabilities:host freecell:host freepages
+hostname:host hypervisor-cpu-baseline hypervisor-cpu-compare maxvcpus:host node-memory-tune nodecpumap:host
+nodecpustats:nodestats nodeinfo:host nodememstats:nodestats nodesevinfo nodesuspend sysinfo:host uri:host version:host
+checkpoint = Checkpoint
+checkpoint-create checkpoint-create-as checkpoint-delete checkpoint-dumpxml checkpoint-edit checkpoint-info
+checkpoint-list checkpoint-parent
+interface = Interface
+iface-begin iface-bridge iface-commit iface-define iface-destroy iface-dumpxml iface-edit iface-list iface-mac
+iface-name iface-rollback iface-start iface-unbridge iface-undefine
+filter = Network Filter
+nwfilter-define nwfilter-dumpxml nwfilter-edit nwfilter-list nwfilter-undefine nwfilter-binding-create
+nwfilter-binding-delete nwfilter-binding-dumpxml nwfilter-binding-list
+network = Networking
+net-autostart net-create net-define net-destroy net-dhcp-leases net-dumpxml net-edit net-event net-info net-list
+net-name net-start net-undefine net-update net-uuid net-port-list net-port-create net-port-dumpxml net-port-delete
+nodedev = Node Device
+nodedev-create nodedev-destroy nodedev-detach nodedev-dumpxml nodedev-list nodedev-reattach nodedev-reset nodedev-event
+nodedev-define nodedev-undefine nodedev-start nodedev-autostart nodedev-info
+secret = Secret
+secret-define secret-dumpxml secret-event secret-get-value secret-list secret-set-value secret-undefine
+snapshot = Snapshot
+snapshot-create snapshot-create-as snapshot-current snapshot-delete snapshot-dumpxml snapshot-edit snapshot-info
+snapshot-list snapshot-parent snapshot-revert
+backup = Backup
+backup-begin backup-dumpxml
+pool = Storage Pool
+find-storage-pool-sources-as find-storage-pool-sources pool-autostart pool-build pool-create-as pool-create
+pool-define-as pool-define pool-delete pool-destroy pool-dumpxml pool-edit pool-info pool-list pool-name pool-refresh
+pool-start pool-undefine pool-uuid pool-event pool-capabilities
+volume = Storage Volume
+vol-clone vol-create-as vol-create vol-create-from vol-delete vol-download vol-dumpxml vol-info vol-key vol-list
+vol-name vol-path vol-pool vol-resize vol-upload vol-wipe
+virsh = Virsh itself
+cd:itself echo:itself exit:itself help:itself pwd:itself quit:itself connect:itself
+"""
+SAME = {"nodedev-dettach": "nodedev-detach"}
+"""Old names of commands."""
+
+
+class Group:
+    """A group of commands: (name, file or "") in help's order."""
+
+    __slots__ = ("commands", "keyword", "title")
+
+    def __init__(self, keyword: str, title: str) -> None:
+        self.keyword = keyword
+        self.title = title
+        self.commands: list[tuple[str, str]] = []
+
+
+def groups() -> list[Group]:
+    """All groups."""
+    found: list[Group] = []
+    for line in GROUPS.splitlines():
+        keyword, mark, title = line.partition(" = ")
+        if mark:
+            found.append(Group(keyword, title))
+            continue
+        for word in line.split():
+            name, _, file = word.partition(":")
+            found[-1].commands.append((name, file))
+    return found
+
+
+def find(name: str) -> Command | None:
+    """The command of a name: its file is imported now."""
+    name = SAME.get(name, name)
+    at = ("\n" + GROUPS.replace(" ", "\n")).find(f"\n{name}:")
+    if at >= 0:
+        file = GROUPS[at:].split(":", 1)[1].split(None, 1)[0]
+        module = __import__(f"kvasir.cli.virsh.commands.{file}", fromlist=("COMMANDS",))
+        for command in module.COMMANDS:
+            if command.name == name:
+                return command  # type: ignore[no-any-return]  # the modules' lists are typed where they stand
+        raise AssertionError(f"{file} does not declare {name}")
+    if any(name == known for group in groups() for known, _ in group.commands):
+        return _missing(name)
+    return None
+
+
+def _missing(name: str) -> Command:
+    """A command that is known but not built: it takes any words and says so."""
+    from kvasir.cli.virsh.grammar import Args, Command, Fail, rest
+    from kvasir.cli.virsh.shell import Shell
+
+    def run(shell: Shell, args: Args) -> None:
+        raise Fail(f"the command '{name}' is not built yet")
+
+    return Command(name, "(not built yet)", (rest("words", "anything"),), run, offline=True)

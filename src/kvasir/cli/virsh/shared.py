@@ -1,0 +1,68 @@
+"""Options and small things that many commands share."""
+
+from __future__ import annotations
+
+from kvasir.cli.virsh.grammar import Args, Fail, data, flag
+from kvasir.cli.virsh.shell import Shell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kvasir.cli.virsh.xmltree import Node
+
+DOMAIN = data("domain", "name, id or UUID of the domain")
+CONFIG = flag("config", "affect the configuration, used at the next start")
+LIVE = flag("live", "affect the running domain")
+CURRENT = flag("current", "affect the domain in its present state")
+NOT_WITH_CURRENT = (("current", "live"), ("current", "config"))
+XML_INACTIVE = 2
+
+STATES = ("no state", "running", "idle", "paused", "in shutdown", "shut off", "crashed", "pmsuspended")
+
+
+def state_text(number: int) -> str:
+    """A state as virsh says it."""
+    return STATES[number] if 0 <= number < len(STATES) else "no state"
+
+
+def line(label: str, value: object) -> str:
+    """``Label:          value`` with the label padded to 15."""
+    return f"{label:<15} {value}\n"
+
+
+def domain_xml(shell: Shell, args: Args, flags: int = 0) -> Node:
+    """The document of the domain named on the command line."""
+    from kvasir.cli.virsh.xmltree import parse
+
+    domain = shell.domain(args)
+    text = shell.attempt("Failed to get domain description xml", domain.XMLDesc, flags)
+    try:
+        return parse(text)
+    except ValueError:
+        raise Fail("Failed to get domain description xml") from None
+
+
+def read_file(path: str, limit: int = 10 * 1024 * 1024) -> str:
+    """A file's text, at most 10 MiB; fails with libvirt's words."""
+    try:
+        with open(path, "rb") as file:
+            raw = file.read(limit + 1)
+    except OSError as problem:
+        raise Fail(f"Failed to open file '{path}': {problem.strerror}") from None
+    if len(raw) > limit:
+        raise Fail(f"Failed to read file '{path}': Value too large for defined data type")
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def pretty_size(value: int) -> tuple[float, str]:
+    """A size in the unit that suits it."""
+    for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")):
+        if value < 1 << (10 * (power + 1)) or unit == "EiB":
+            return value / (1 << (10 * power)), unit
+    raise AssertionError(value)
+
+
+def parameter_text(value: object) -> str:
+    """A typed parameter as virsh prints it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:f}" if isinstance(value, float) else str(value)
