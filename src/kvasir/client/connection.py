@@ -154,6 +154,10 @@ class Connection(Remote):
         found = self._call(programs.REMOTE["node_get_info"], ())
         return [found.model, found.memory >> 10, *found[2:]]
 
+    def memory_kib(self) -> int:
+        """Memory of the host in KiB (``getInfo`` rounds it)."""
+        return int(self._call(programs.REMOTE["node_get_info"], ()).memory)
+
     def listDomainsID(self) -> list[int]:
         """Ids of the running guests."""
         return list(self._call(programs.REMOTE["connect_list_domains"], (16384,)))
