@@ -50,7 +50,10 @@ def socket_path(uri: uris.Uri, session: bool, readonly: bool) -> str:
         runtime = os.environ.get("XDG_RUNTIME_DIR") or os.path.expanduser("~/.cache")
         folder, end = runtime + "/libvirt", "-sock"
     else:
-        folder, end = uris.root() + "/run/libvirt", "-sock-ro" if readonly else "-sock"
+        folder, end = (
+            (uris.root() + "/run" if uris.root() else "/var/run") + "/libvirt",
+            "-sock-ro" if readonly else "-sock",
+        )
     mode = uri.parameter("mode") or "auto"
     if mode not in ("auto", "direct", "legacy"):
         raise InternalError(f"Unknown remote mode '{mode}'", origin=Origin.REMOTE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, InvalidArg, Origin
+from kvasir.errors import Code, ConfigUnsupported, Error, InvalidArg, Origin
 
 REMOTE_ONLY = frozenset(
     [
@@ -41,7 +41,11 @@ class Uri:
         if not colon:
             scheme, colon, rest = text.partition(":")
             if not colon:
-                raise InternalError(f"Unable to parse URI {text}", origin=Origin.NONE)
+                raise Error(
+                    code=Code.NO_CONNECT,
+                    origin=Origin.NONE,
+                    message=f"no connection driver available for URI '{text}' does not include a driver name",
+                )
             self.host, path = "", rest
         else:
             authority, slash, path = rest.partition("/")
@@ -170,5 +174,5 @@ def check_transport(uri: Uri) -> str:
             return transport
         raise ConfigUnsupported(f"the transport '{transport}' is not built yet; use unix or ssh", origin=Origin.REMOTE)
     if transport != "unix":
-        raise InvalidArg("remote_open: transport in URL not recognised (should be tls|unix|ssh|ext|tcp|libssh|libssh2)")
+        raise InvalidArg("remote_open: transport in URL not recognised (should be tls|unix|ssh|ext|tcp|libssh2|libssh)")
     return transport

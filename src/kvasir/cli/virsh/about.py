@@ -45,7 +45,10 @@ def usage() -> str:
     text += "  commands (non interactive mode):\n\n"
     for group in names.groups():
         text += f" {group.title} (help keyword '{group.keyword}')\n" + _lines(group) + "\n"
-    return text + "\n  (specify help <group> for details about the commands in the group)\n\n  (specify help <command> for details about the command)\n\n"
+    return (
+        text
+        + "\n  (specify help <group> for details about the commands in the group)\n\n  (specify help <command> for details about the command)\n\n"
+    )
 
 
 def _lines(group: names.Group) -> str:

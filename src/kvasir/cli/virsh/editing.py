@@ -48,7 +48,7 @@ def edit(shell: Shell, fetch: Callable[[], str], save: Callable[[str], None]) ->
 def run_editor(path: str) -> None:
     """Run $VISUAL, $EDITOR or vi on a file."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-    command = editor.split() + [path] if set(editor) <= PLAIN else ["sh", "-c", f"{editor} {path}"]
+    command = [*editor.split(), path] if set(editor) <= PLAIN else ["sh", "-c", f"{editor} {path}"]
     try:
         process = os.posix_spawnp(command[0], command, os.environ)
     except OSError as problem:

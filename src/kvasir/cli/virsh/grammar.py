@@ -263,7 +263,9 @@ def _scan(source: str, at: int, report: bool) -> tuple[str, int]:
 class Parser:
     """Words into commands. ``find`` gives the command of a name, or None."""
 
-    def __init__(self, words: ArgvWords | StringWords, find: Callable[[str], Command | None], debug: Any = None) -> None:
+    def __init__(
+        self, words: ArgvWords | StringWords, find: Callable[[str], Command | None], debug: Any = None
+    ) -> None:
         self._words = words
         self._find = find
         self._debug = debug

@@ -95,7 +95,7 @@ def start_readline(shell: Shell) -> str | None:
     except ValueError:
         size = HISTORY_SIZE
     readline.set_history_length(size)
-    try:
+    try:  # noqa: SIM105  # contextlib is not worth its import
         readline.read_history_file(path)
     except OSError:
         pass

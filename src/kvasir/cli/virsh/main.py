@@ -45,10 +45,7 @@ def options(words: list[str]) -> tuple[list[tuple[str, str, str]], list[str]]:
         if not word.startswith("-") or word == "-":
             break
         at += 1
-        if word.startswith("--"):
-            at = _long(words, word, at, found)
-        else:
-            at = _short(words, word, at, found)
+        at = (_long if word.startswith("--") else _short)(words, word, at, found)
     return found, words[at:]
 
 
@@ -110,7 +107,9 @@ def apply(shell: Shell, letter: str, value: str, written: str) -> None:
         interval, misses = shell.keepalive or (5, 6)
         shell.keepalive = (count, misses) if letter == "k" else (interval, count)
     elif letter == "e":
-        if not ((len(value) == 2 and value[0] == "^" and value[1].upper() in CONTROLS) or (len(value) == 1 and value != "^")):
+        if not (
+            (len(value) == 2 and value[0] == "^" and value[1].upper() in CONTROLS) or (len(value) == 1 and value != "^")
+        ):
             raise Usage(f"Invalid string '{value}' for escape sequence")
         shell.escape = value
     elif letter == "l":
@@ -208,3 +207,7 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = 1
     return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

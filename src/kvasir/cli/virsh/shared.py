@@ -46,6 +46,8 @@ def read_file(path: str, limit: int = 10 * 1024 * 1024) -> str:
     try:
         with open(path, "rb") as file:
             raw = file.read(limit + 1)
+    except IsADirectoryError as problem:
+        raise Fail(f"Failed to read file '{path}': {problem.strerror}") from None
     except OSError as problem:
         raise Fail(f"Failed to open file '{path}': {problem.strerror}") from None
     if len(raw) > limit:

@@ -101,7 +101,11 @@ class Shell:
         try:
             self._connection = connect(wanted, as_reader)
         except Error as problem:
-            self.error("failed to reconnect to the hypervisor" if again and self.lost else "failed to connect to the hypervisor")
+            self.error(
+                "failed to reconnect to the hypervisor"
+                if again and self.lost
+                else "failed to connect to the hypervisor"
+            )
             self.report(problem)
             raise Fail("") from None
         if again and self.lost:

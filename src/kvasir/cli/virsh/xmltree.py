@@ -99,6 +99,17 @@ def escape(text: str, quote: bool = False) -> str:
     return text.replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;") if quote else text
 
 
+def pretty(node: Node, level: int = 0) -> str:
+    """A node as XML with an indent of two for each level; elements with text of their own stay on one line."""
+    texts = [child for child in node.children if isinstance(child, str) and child.strip()]
+    inner = list(node.elements())
+    if texts or not inner:
+        return write(node)
+    lines = "".join(f"{'  ' * (level + 1)}{pretty(child, level + 1)}\n" for child in inner)
+    head = write(Node(node.tag, node.attributes)).removesuffix("/>")
+    return f"{head}>\n{lines}{'  ' * level}</{node.tag}>"
+
+
 def write(node: Node) -> str:
     """A node as XML, as it was but for quotes."""
     text = f"<{node.tag}" + "".join(f' {name}="{escape(value, True)}"' for name, value in node.attributes.items())

@@ -8,7 +8,7 @@ Anything else says what is not understood.
 from __future__ import annotations
 
 from kvasir.cli.virsh.grammar import Fail
-from kvasir.cli.virsh.xmltree import Node, escape, parse, write
+from kvasir.cli.virsh.xmltree import Node, escape, parse, pretty
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ TOKENS = r"""\s*(//|/|\.\.|\.|@|\||\[|\]|\(|\)|=|!=|\*|'[^']*'|"[^"]*"|[A-Za-z_]
 def select(document: str, expression: str, wrap: bool) -> str:
     """What an expression selects of a document, as virsh prints it."""
     found = Query(expression).run(parse(document))
-    lines = [f"{'  ' if wrap else ''}{show(item)}\n" for item in found]
+    lines = [f"{'  ' if wrap else ''}{show(item, int(wrap))}\n" for item in found]
     if wrap:
         return "<nodes>\n" + "".join(lines) + "</nodes>\n"
     return "".join(lines)
 
 
-def show(item: Found) -> str:
+def show(item: Found, level: int) -> str:
     """A node, text or attribute as XML."""
     if isinstance(item, Node):
-        return write(item)
+        return pretty(item, level)
     if isinstance(item, tuple):
         return f' {item[0]}="{escape(item[1], True)}"'
     return escape(item)

@@ -101,7 +101,11 @@ COMMANDS = [
     Command(
         "domfstrim",
         "give back unused blocks of a domain's file systems",
-        (DOMAIN, number("minimum", "least length of a free range, in bytes"), text("mountpoint", "only this mount point")),
+        (
+            DOMAIN,
+            number("minimum", "least length of a free range, in bytes"),
+            text("mountpoint", "only this mount point"),
+        ),
         domfstrim,
     ),
     Command("domhostname", "a domain's host name", (DOMAIN, text("source", "who knows: lease or agent")), domhostname),
@@ -134,7 +138,12 @@ COMMANDS = [
     Command(
         "set-user-password",
         "set a user's password in a domain",
-        (DOMAIN, data("user", "the user"), data("password", "the new password"), flag("encrypted", "it is encrypted already")),
+        (
+            DOMAIN,
+            data("user", "the user"),
+            data("password", "the new password"),
+            flag("encrypted", "it is encrypted already"),
+        ),
         set_user_password,
     ),
 ]

@@ -141,8 +141,12 @@ COMMANDS = [
     Command(
         "domif-getlink",
         "link state of a network card",
-        (DOMAIN, data("interface", "the network card, by name or MAC"), alias("persistent", "config"),
-         flag("config", "that of the configuration")),
+        (
+            DOMAIN,
+            data("interface", "the network card, by name or MAC"),
+            alias("persistent", "config"),
+            flag("config", "that of the configuration"),
+        ),
         domif_getlink,
     ),
     Command(
@@ -169,6 +173,11 @@ COMMANDS = [
         ),
         domifaddr,
     ),
-    Command("domiflist", "list a domain's network cards", (DOMAIN, flag("inactive", "those of the configuration")), domiflist),
+    Command(
+        "domiflist",
+        "list a domain's network cards",
+        (DOMAIN, flag("inactive", "those of the configuration")),
+        domiflist,
+    ),
     Command("domifstat", "statistics of a network card", (DOMAIN, CARD), domifstat),
 ]

@@ -51,7 +51,7 @@ def source_of(disk: Node) -> str:
     if disk.get("@type") == "nvme":
         names = ("domain", "bus", "slot", "function")
         numbers = [int(disk.get(f"source/address/@{name}") or "0", 0) for name in names]
-        return "nvme://{:04x}:{:02x}:{:02x}.{}/{}".format(*numbers, disk.get("source/@namespace"))
+        return "nvme://{:04x}:{:02x}:{:02x}.{}/".format(*numbers) + (disk.get("source/@namespace") or "")
     return disk.first("source", SOURCES) or "-"
 
 

@@ -102,8 +102,8 @@ def screenshot(shell: Shell, args: Args) -> None:
     path = path or default_path(name, mime)
     try:
         file = open(path, "wb")  # noqa: SIM115  # closed below
-    except OSError as problem:
-        raise Fail(f"cannot create file {path}: {problem.strerror}") from None
+    except OSError:
+        raise Fail(f"cannot create file {path}") from None
     with file:
         try:
             stream.recvAll(lambda _, data, out: out.write(data), file)

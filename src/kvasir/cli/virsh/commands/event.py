@@ -27,7 +27,17 @@ LIFECYCLE = (
     ("Started", ("Booted", "Migrated", "Restored", "Snapshot", "Event wakeup")),
     (
         "Suspended",
-        ("Paused", "Migrated", "I/O Error", "Watchdog", "Restored", "Snapshot", "API error", "Post-copy", "Post-copy Error"),
+        (
+            "Paused",
+            "Migrated",
+            "I/O Error",
+            "Watchdog",
+            "Restored",
+            "Snapshot",
+            "API error",
+            "Post-copy",
+            "Post-copy Error",
+        ),
     ),
     ("Resumed", ("Unpaused", "Migrated", "Snapshot", "Post-copy", "Post-copy Error")),
     ("Stopped", ("Shutdown", "Destroyed", "Crashed", "Migrated", "Saved", "Failed", "Snapshot")),
@@ -99,7 +109,9 @@ SHOW: dict[str, Callable[..., str]] = {
     "device-removal-failed": str,
     "tunable": parameters,
     "job-completed": parameters,
-    "agent-lifecycle": lambda state, reason: f"state: '{word(AGENT_STATE, state)}' reason: '{word(AGENT_REASON, reason)}'",
+    "agent-lifecycle": lambda state, reason: (
+        f"state: '{word(AGENT_STATE, state)}' reason: '{word(AGENT_REASON, reason)}'"
+    ),
     "migration-iteration": lambda iteration: f"iteration: '{iteration}'",
     "metadata-change": lambda kind, uri: f"type {word(METADATA, kind)}, uri {uri if uri else '<null>'}",
     "block-threshold": lambda dev, path, limit, excess: f"dev: {dev}({path if path else '<null>'}) {limit} {excess}",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number, text
 from kvasir.cli.virsh.commands.define import print_document
+from kvasir.cli.virsh.grammar import Args, Command, data, flag, number, text
 from kvasir.cli.virsh.shell import Shell
 
 LIBRARY = 9000000
@@ -43,7 +43,9 @@ def sysinfo(shell: Shell, args: Args) -> None:
 
 
 def nodeinfo(shell: Shell, args: Args) -> None:
-    model, _, cpus, mhz, nodes, sockets, cores, threads = shell.attempt("failed to get node information", shell.conn.getInfo)
+    model, _, cpus, mhz, nodes, sockets, cores, threads = shell.attempt(
+        "failed to get node information", shell.conn.getInfo
+    )
     memory = shell.conn.memory_kib()
     rows = [("CPU model:", model), ("CPU(s):", cpus)]
     if mhz:
@@ -81,13 +83,13 @@ def ranges(bits: list[bool]) -> str:
 
 
 def capabilities(shell: Shell, args: Args) -> None:
-    print_document(shell, args, shell.attempt("failed to get capabilities", shell.conn.getCapabilities))
+    print_document(shell, args, shell.attempt("failed to get capabilities", shell.conn.getCapabilities) + "\n")
 
 
 def domcapabilities(shell: Shell, args: Args) -> None:
     values = [args.wanted(name) for name in ("emulatorbin", "arch", "machine", "virttype")]
     document = shell.attempt("failed to get emulator capabilities", shell.conn.getDomainCapabilities, *values, 0)
-    print_document(shell, args, document)
+    print_document(shell, args, document + "\n")
 
 
 def cpu_models(shell: Shell, args: Args) -> None:
@@ -168,7 +170,9 @@ COMMANDS = [
         description="Prints how many CPUs there are and which are online.",
     ),
     Command("nodeinfo", "CPUs and memory of the host", (), nodeinfo, description="Prints the basic facts of the host."),
-    Command("sysinfo", "SMBIOS information of the host", (), sysinfo, description="Prints XML, if the hypervisor knows."),
+    Command(
+        "sysinfo", "SMBIOS information of the host", (), sysinfo, description="Prints XML, if the hypervisor knows."
+    ),
     Command("uri", "canonical URI of the connection", (), uri),
     Command(
         "version",

@@ -54,7 +54,7 @@ def key_code(codeset: str, word: str) -> int | None:
     """A number, or the code of a key's name."""
     value = c_integer(word)
     if value is not None:
-        return value if 0 < value <= 0xFFFF else None
+        return value if 0 <= value <= 0xFFFF else None
     if codeset == "linux" and word.startswith("KEY_"):
         names = LINUX_KEYS.split()
         if word[4:] in names:

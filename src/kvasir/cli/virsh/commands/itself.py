@@ -34,13 +34,13 @@ def echo(shell: Shell, args: Args) -> None:
     if args.flag("shell"):
         words = [shell_quote(word) for word in words]
     if args.flag("split"):
-        line = "".join("".join(part + "\n" for part in split_commas(word)) for word in words)
+        line = " ".join("".join(part + "\n" for part in split_commas(word)) for word in words)
     else:
         line = " ".join(words)
     if args.flag("err"):
         shell.error(line)
     else:
-        shell.out(line + ("" if args.flag("split") and not line else "\n"))
+        shell.out(line)
 
 
 def shell_quote(word: str) -> str:
@@ -72,7 +72,7 @@ COMMANDS = [
     Command(
         "cd",
         "go to another directory",
-        (text("dir", "the directory, default: home", positional=False),),
+        (text("dir", "the directory, default: home"),),
         cd,
         description="Other relative file names of this session are then looked for from there.",
         offline=True,
@@ -89,13 +89,14 @@ COMMANDS = [
         ),
         echo,
         description="Prints its arguments, quoted if asked.",
+        exclusive=(("shell", "xml"),),
         offline=True,
     ),
     Command("exit", "leave this shell", (), quit_shell, offline=True),
     Command(
         "help",
         "print help",
-        (text("command", "a command, or the keyword of a group", positional=False),),
+        (text("command", "a command, or the keyword of a group"),),
         help_command,
         description="Without argument all commands by group; with one, that command or group.",
         offline=True,

@@ -7,10 +7,6 @@ from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURR
 from kvasir.cli.virsh.shell import Shell
 from kvasir.errors import Code, Error
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from kvasir.client.objects import Domain
-
 MODES = {"acpi": 1, "agent": 2, "initctl": 4, "signal": 8, "paravirt": 16}
 START_FLAGS = {"paused": 1, "autodestroy": 2, "bypass-cache": 4, "force-boot": 8, "reset-nvram": 32}
 SUSPEND_TARGETS = ("mem", "disk", "hybrid")
@@ -88,7 +84,8 @@ def start(shell: Shell, args: Args) -> None:
     name = domain.name()
     if fds:
         raise Fail("--pass-fds is not built yet")
-    shell.attempt(f"Failed to start domain '{name}'", begin(shell, domain, flags))
+    call = (domain.createWithFlags, flags) if flags else (domain.create,)
+    shell.attempt(f"Failed to start domain '{name}'", *call)
     shell.extra(f"Domain '{name}' started\n")
     if args.flag("console"):
         from kvasir.cli.virsh.commands.console import run_console
@@ -105,15 +102,6 @@ def passed_fds(args: Args) -> list[int]:
             raise Fail(f"Unable to parse FD number '{word}'")
         found.append(int(word))
     return found
-
-
-def begin(shell: Shell, domain: Domain, flags: int) -> object:
-    """The call that starts a domain with flags; an unsupported --force-boot is done by removing the image."""
-
-    def plain() -> None:
-        domain.create() if not flags else domain.createWithFlags(flags)
-
-    return plain
 
 
 def dompmsuspend(shell: Shell, args: Args) -> None:

@@ -83,8 +83,8 @@ def names(domains: list[Domain], wanted: list[str]) -> str:
         number = domain.ID()
         if wanted == ["id"] and number < 0:
             continue
-        values = {"uuid": domain.UUIDString, "name": domain.name, "id": lambda n=number: str(n) if n >= 0 else "-"}
-        text += " ".join(values[name]() for name in wanted) + "\n"
+        values = {"uuid": domain.UUIDString(), "name": domain.name(), "id": str(number) if number >= 0 else "-"}
+        text += " ".join(values[name] for name in wanted) + "\n"
     return text
 
 

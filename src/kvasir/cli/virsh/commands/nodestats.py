@@ -38,7 +38,9 @@ def nodecpustats(shell: Shell, args: Args) -> None:
 
 def nodememstats(shell: Shell, args: Args) -> None:
     which = args.number("cell", -1)
-    values = shell.attempt("Unable to get memory stats", shell.conn.getMemoryStats, ALL if which is None else which, 0)
+    values = shell.attempt(
+        "Unable to get number of memory stats", shell.conn.getMemoryStats, ALL if which is None else which, 0
+    )
     for name in MEMORY:
         if name in values:
             shell.out(f"{name:<7}: {values[name]:20d} KiB\n")

@@ -39,7 +39,7 @@ def monitor(shell: Shell, args: Args) -> None:
         answer = json.dumps(document["return"], separators=(",", ":"), ensure_ascii=False)
     if args.flag("pretty"):
         answer = pretty(answer)
-    shell.out(answer + "\n")
+    shell.out(answer + ("" if args.flag("pretty") or args.flag("return-value") else "\n"))
 
 
 def wrapped(words: list[str]) -> str:

@@ -7,6 +7,10 @@ from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, text
 from kvasir.cli.virsh.shared import DOMAIN, read_file
 from kvasir.cli.virsh.shell import Shell
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 FLAGS = {"bypass-cache": 1, "running": 2, "paused": 4, "reset-nvram": 8}
 SECURE = 1
 POSTCOPY = 1
@@ -87,7 +91,7 @@ def save(shell: Shell, args: Args) -> None:
     path = absolute(path)
     if document is not None or flags:
         xml = read_file(document) if document is not None else None
-        call = (domain.saveFlags, path, xml, flags)
+        call: tuple[Any, ...] = (domain.saveFlags, path, xml, flags)
     else:
         call = (domain.save, path)
     shell.attempt(f"Failed to save domain '{name}' to {args.need('file')}", *call)
@@ -107,7 +111,7 @@ def restore(shell: Shell, args: Args) -> None:
     flags = flags_of(args)
     if document is not None or flags:
         xml = read_file(document) if document is not None else None
-        call = (shell.conn.restoreFlags, absolute(path), xml, flags)
+        call: tuple[Any, ...] = (shell.conn.restoreFlags, absolute(path), xml, flags)
     else:
         call = (shell.conn.restore, absolute(path))
     shell.attempt(f"Failed to restore domain from {path}", *call)
@@ -181,8 +185,19 @@ COMMANDS = [
         managedsave_define,
         exclusive=EITHER,
     ),
-    Command("managedsave-dumpxml", "print the XML in a managed save image", (DOMAIN, SECURITY, XPATH, WRAP), managedsave_dumpxml),
-    Command("managedsave-edit", "edit the XML in a managed save image", (DOMAIN, RUNNING, PAUSED), managedsave_edit, exclusive=EITHER),
+    Command(
+        "managedsave-dumpxml",
+        "print the XML in a managed save image",
+        (DOMAIN, SECURITY, XPATH, WRAP),
+        managedsave_dumpxml,
+    ),
+    Command(
+        "managedsave-edit",
+        "edit the XML in a managed save image",
+        (DOMAIN, RUNNING, PAUSED),
+        managedsave_edit,
+        exclusive=EITHER,
+    ),
     Command("managedsave-remove", "remove a managed save image", (DOMAIN,), managedsave_remove),
     Command(
         "restore",
@@ -197,12 +212,19 @@ COMMANDS = [
         ),
         restore,
         description="Goes on where 'save' stopped.",
-        exclusive=EITHER,
     ),
     Command(
         "save",
         "save a domain to a file and end it",
-        (DOMAIN, data("file", "where to save"), BYPASS, text("xml", "file with other XML for the domain"), RUNNING, PAUSED, VERBOSE),
+        (
+            DOMAIN,
+            data("file", "where to save"),
+            BYPASS,
+            text("xml", "file with other XML for the domain"),
+            RUNNING,
+            PAUSED,
+            VERBOSE,
+        ),
         save,
         description="The file holds memory and state, not the disks.",
         exclusive=EITHER,
@@ -214,6 +236,11 @@ COMMANDS = [
         save_image_define,
         exclusive=EITHER,
     ),
-    Command("save-image-dumpxml", "print the XML in a file of a saved state", (FILE, SECURITY, XPATH, WRAP), save_image_dumpxml),
+    Command(
+        "save-image-dumpxml",
+        "print the XML in a file of a saved state",
+        (FILE, SECURITY, XPATH, WRAP),
+        save_image_dumpxml,
+    ),
     Command("save-image-edit", "edit the XML in a file of a saved state", (FILE, RUNNING, PAUSED), save_image_edit),
 ]

@@ -63,7 +63,7 @@ def dominfo(shell: Shell, args: Args) -> bool:
     shell.out(line("Id:", number if number >= 0 else "-") + line("Name:", domain.name()))
     shell.out(line("UUID:", domain.UUIDString()))
     problem: Error | None = None
-    try:
+    try:  # noqa: SIM105  # contextlib is not worth its import
         shell.out(line("OS Type:", domain.OSType()))
     except Error:
         pass

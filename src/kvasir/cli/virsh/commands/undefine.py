@@ -30,12 +30,12 @@ def undefine(shell: Shell, args: Args) -> bool:
     flags = sum(bit for option, bit in FLAGS.items() if args.flag(option))
     wanted = args.wanted("storage")
     with_storage = wanted is not None or args.flag("remove-all-storage")
-    if args.flag("delete-storage-volume-snapshots") and not args.flag("remove-all-storage"):
-        raise Fail("'--delete-storage-volume-snapshots' requires '--remove-all-storage'")
     volumes: list[tuple[str, str, StorageVol]] = []
     if with_storage:
         if domain.isActive():
             raise Fail("Storage volume deletion is supported only on stopped domains")
+        if wanted is not None and args.flag("remove-all-storage"):
+            raise Fail("Specified both --storage and --remove-all-storage")
         volumes = find_volumes(shell, domain, None if wanted is None else wanted.split(","))
     elif args.flag("wipe-storage"):
         raise Fail("'--wipe-storage' requires '--storage <string>' or '--remove-all-storage'")
@@ -118,7 +118,7 @@ COMMANDS = [
         exclusive=(
             ("nvram", "keep-nvram"),
             ("tpm", "keep-tpm"),
-            ("storage", "remove-all-storage"),
         ),
+        needs=(("delete-storage-volume-snapshots", "remove-all-storage"),),
     )
 ]

@@ -96,7 +96,13 @@ COMMANDS = [
         ),
         vcpucount,
         description="Prints one number, or without option all that apply.",
-        exclusive=(("live", "config"), ("live", "current"), ("config", "current"), ("active", "maximum"), ("guest", "config")),
+        exclusive=(
+            ("live", "config"),
+            ("live", "current"),
+            ("config", "current"),
+            ("active", "maximum"),
+            ("guest", "config"),
+        ),
     ),
     Command(
         "vcpuinfo",
