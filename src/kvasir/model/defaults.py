@@ -33,6 +33,8 @@ def fill_root(domain: Any, vm: Any) -> None:
     _cputune(domain)
     features = domain.features
     if features is not None:
+        if features.hyperv is not None:
+            features.hyperv.mode = features.hyperv.mode or "custom"
         for name in ("smm", "vmcoreinfo"):
             if getattr(features, name) and getattr(features, f"{name}_state") is None:
                 setattr(features, f"{name}_state", True)
@@ -41,6 +43,7 @@ def fill_root(domain: Any, vm: Any) -> None:
 def _system(domain: Any, vm: Any) -> None:
     os = domain.os
     os.type = os.type or "hvm"
+    os.features.sort(key=lambda feature: feature.name)
     os.arch = os.arch or "x86_64"
     os.machine = vm.resolve_machine(os.machine)
     devices_order = any(getattr(d, "boot", None) for d in domain.all_devices())

@@ -37,6 +37,8 @@ def machine(vm: Any) -> Iterator[Arg]:
         words.append(f"memory-backend={ram_id(vm)}")
     for device in domain.all_devices():
         words += getattr(device, "machine_words", lambda vm: [])(vm)
+    if vm.domain.os.useserial:
+        words.append("graphics=off")
     yield Opt("-machine", ",".join(words))
 
 
