@@ -35,7 +35,9 @@ MODEL = "unsupported:unknown target model '{value}' specified for character devi
 class CharDevice(Device):
     """A character device: a backend of the host joined to a port of the guest."""
 
-    type: str = attr("@type", ENUM(*TYPES), error="unsupported:unknown type presented to host for character device: {value}")
+    type: str = attr(
+        "@type", ENUM(*TYPES), error="unsupported:unknown type presented to host for character device: {value}"
+    )
     source: Any = variant("type", BACKENDS)
 
     def parsed(self, node: Any) -> None:
@@ -213,9 +215,15 @@ def complete_consoles(vm: Any) -> None:
         console = consoles[0]
         console.target_type = "serial"
         if not serials:
-            serial = Serial(type=console.type, source=console.source.copy(), alias=console.alias, address=console.address)
+            serial = Serial(
+                type=console.type, source=console.source.copy(), alias=console.alias, address=console.address
+            )
             serials.insert(0, serial)
-    elif not consoles and serials and serials[0].target_type in (None, "isa-serial", "spapr-vio-serial", "system-serial", "sclp-serial"):
+    elif (
+        not consoles
+        and serials
+        and serials[0].target_type in (None, "isa-serial", "spapr-vio-serial", "system-serial", "sclp-serial")
+    ):
         consoles.insert(0, Console(type=serials[0].type, source=serials[0].source.copy(), target_type="serial", port=0))
 
 

@@ -93,7 +93,9 @@ class Controller(Device, tag="controller"):
         """libvirt's name of the controller."""
         builtin = self.index == 0 and not vm.is_q35
         if self.type == "pci":
-            return "pcie.0" if self.model == "pcie-root" else "pci.0" if self.model == "pci-root" else f"pci.{self.index}"
+            return (
+                "pcie.0" if self.model == "pcie-root" else "pci.0" if self.model == "pci-root" else f"pci.{self.index}"
+            )
         if self.type == "ide" and builtin and vm.is_i440fx:
             return "ide"
         if self.type == "sata" and self.index == 0 and vm.is_q35:

@@ -52,7 +52,9 @@ def _pci(controller: Any, vm: Any) -> None:
         value = getattr(controller, name)
         low = 0 if name in ("chassis", "port") else 1
         if value is not None and not low <= value <= most:
-            raise unsupported(f"PCI controller {OPTION_NAMES[name]} '{value}' out of range - must be {low}-{most}", Origin.DOMAIN)
+            raise unsupported(
+                f"PCI controller {OPTION_NAMES[name]} '{value}' out of range - must be {low}-{most}", Origin.DOMAIN
+            )
     if controller.model is None:
         raise InternalError("PCI controller model was not set correctly", origin=Origin.DOMAIN)
     root = "pcie-root" if vm.uses_pci_express else "pci-root"

@@ -23,26 +23,64 @@ MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
 class Iotune(Element, tag="iotune"):
     """Limits of a disk's throughput; bytes and operations a second."""
 
-    total_bytes_sec: int | None = text("total_bytes_sec", ULLONG, error="disk iotune field 'total_bytes_sec' must be an integer")
-    read_bytes_sec: int | None = text("read_bytes_sec", ULLONG, error="disk iotune field 'read_bytes_sec' must be an integer")
-    write_bytes_sec: int | None = text("write_bytes_sec", ULLONG, error="disk iotune field 'write_bytes_sec' must be an integer")
-    total_iops_sec: int | None = text("total_iops_sec", ULLONG, error="disk iotune field 'total_iops_sec' must be an integer")
-    read_iops_sec: int | None = text("read_iops_sec", ULLONG, error="disk iotune field 'read_iops_sec' must be an integer")
-    write_iops_sec: int | None = text("write_iops_sec", ULLONG, error="disk iotune field 'write_iops_sec' must be an integer")
-    total_bytes_sec_max: int | None = text("total_bytes_sec_max", ULLONG, error="disk iotune field 'total_bytes_sec_max' must be an integer")
-    read_bytes_sec_max: int | None = text("read_bytes_sec_max", ULLONG, error="disk iotune field 'read_bytes_sec_max' must be an integer")
-    write_bytes_sec_max: int | None = text("write_bytes_sec_max", ULLONG, error="disk iotune field 'write_bytes_sec_max' must be an integer")
-    total_iops_sec_max: int | None = text("total_iops_sec_max", ULLONG, error="disk iotune field 'total_iops_sec_max' must be an integer")
-    read_iops_sec_max: int | None = text("read_iops_sec_max", ULLONG, error="disk iotune field 'read_iops_sec_max' must be an integer")
-    write_iops_sec_max: int | None = text("write_iops_sec_max", ULLONG, error="disk iotune field 'write_iops_sec_max' must be an integer")
-    size_iops_sec: int | None = text("size_iops_sec", ULLONG, error="disk iotune field 'size_iops_sec' must be an integer")
+    total_bytes_sec: int | None = text(
+        "total_bytes_sec", ULLONG, error="disk iotune field 'total_bytes_sec' must be an integer"
+    )
+    read_bytes_sec: int | None = text(
+        "read_bytes_sec", ULLONG, error="disk iotune field 'read_bytes_sec' must be an integer"
+    )
+    write_bytes_sec: int | None = text(
+        "write_bytes_sec", ULLONG, error="disk iotune field 'write_bytes_sec' must be an integer"
+    )
+    total_iops_sec: int | None = text(
+        "total_iops_sec", ULLONG, error="disk iotune field 'total_iops_sec' must be an integer"
+    )
+    read_iops_sec: int | None = text(
+        "read_iops_sec", ULLONG, error="disk iotune field 'read_iops_sec' must be an integer"
+    )
+    write_iops_sec: int | None = text(
+        "write_iops_sec", ULLONG, error="disk iotune field 'write_iops_sec' must be an integer"
+    )
+    total_bytes_sec_max: int | None = text(
+        "total_bytes_sec_max", ULLONG, error="disk iotune field 'total_bytes_sec_max' must be an integer"
+    )
+    read_bytes_sec_max: int | None = text(
+        "read_bytes_sec_max", ULLONG, error="disk iotune field 'read_bytes_sec_max' must be an integer"
+    )
+    write_bytes_sec_max: int | None = text(
+        "write_bytes_sec_max", ULLONG, error="disk iotune field 'write_bytes_sec_max' must be an integer"
+    )
+    total_iops_sec_max: int | None = text(
+        "total_iops_sec_max", ULLONG, error="disk iotune field 'total_iops_sec_max' must be an integer"
+    )
+    read_iops_sec_max: int | None = text(
+        "read_iops_sec_max", ULLONG, error="disk iotune field 'read_iops_sec_max' must be an integer"
+    )
+    write_iops_sec_max: int | None = text(
+        "write_iops_sec_max", ULLONG, error="disk iotune field 'write_iops_sec_max' must be an integer"
+    )
+    size_iops_sec: int | None = text(
+        "size_iops_sec", ULLONG, error="disk iotune field 'size_iops_sec' must be an integer"
+    )
     group_name: str | None = text("group_name")
-    total_bytes_sec_max_length: int | None = text("total_bytes_sec_max_length", ULLONG, error="disk iotune field 'total_bytes_sec_max_length' must be an integer")
-    read_bytes_sec_max_length: int | None = text("read_bytes_sec_max_length", ULLONG, error="disk iotune field 'read_bytes_sec_max_length' must be an integer")
-    write_bytes_sec_max_length: int | None = text("write_bytes_sec_max_length", ULLONG, error="disk iotune field 'write_bytes_sec_max_length' must be an integer")
-    total_iops_sec_max_length: int | None = text("total_iops_sec_max_length", ULLONG, error="disk iotune field 'total_iops_sec_max_length' must be an integer")
-    read_iops_sec_max_length: int | None = text("read_iops_sec_max_length", ULLONG, error="disk iotune field 'read_iops_sec_max_length' must be an integer")
-    write_iops_sec_max_length: int | None = text("write_iops_sec_max_length", ULLONG, error="disk iotune field 'write_iops_sec_max_length' must be an integer")
+    total_bytes_sec_max_length: int | None = text(
+        "total_bytes_sec_max_length", ULLONG, error="disk iotune field 'total_bytes_sec_max_length' must be an integer"
+    )
+    read_bytes_sec_max_length: int | None = text(
+        "read_bytes_sec_max_length", ULLONG, error="disk iotune field 'read_bytes_sec_max_length' must be an integer"
+    )
+    write_bytes_sec_max_length: int | None = text(
+        "write_bytes_sec_max_length", ULLONG, error="disk iotune field 'write_bytes_sec_max_length' must be an integer"
+    )
+    total_iops_sec_max_length: int | None = text(
+        "total_iops_sec_max_length", ULLONG, error="disk iotune field 'total_iops_sec_max_length' must be an integer"
+    )
+    read_iops_sec_max_length: int | None = text(
+        "read_iops_sec_max_length", ULLONG, error="disk iotune field 'read_iops_sec_max_length' must be an integer"
+    )
+    write_iops_sec_max_length: int | None = text(
+        "write_iops_sec_max_length", ULLONG, error="disk iotune field 'write_iops_sec_max_length' must be an integer"
+    )
 
     def clean(self) -> bool:
         """Drop zeros, which mean no limit; tells whether a limit is left."""
@@ -95,7 +133,9 @@ class Disk(Device, tag="disk"):
     snapshot: str | None = attr("@snapshot", ENUM("no", "internal", "external", "manual"), when=_shown_snapshot)
     driver_name: str | None = attr("driver/@name")
     format: str | None = attr("driver/@type", ENUM(*FORMATS), error="unsupported:unknown driver format value '{value}'")
-    cache: str | None = attr("driver/@cache", ENUM("none", "writethrough", "writeback", "directsync", "unsafe"), live=True)
+    cache: str | None = attr(
+        "driver/@cache", ENUM("none", "writethrough", "writeback", "directsync", "unsafe"), live=True
+    )
     error_policy: str | None = attr("driver/@error_policy", ENUM("stop", "report", "ignore", "enospace"))
     rerror_policy: str | None = attr("driver/@rerror_policy", ENUM("stop", "report", "ignore"))
     io: str | None = attr("driver/@io", ENUM("native", "threads", "io_uring"))
@@ -221,4 +261,3 @@ class Disk(Device, tag="disk"):
 
 def _is_wwn(word: str) -> bool:
     return len(word) == 16 and all(c in "0123456789abcdefABCDEF" for c in word)
-

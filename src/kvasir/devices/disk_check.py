@@ -50,7 +50,9 @@ def _general(disk: Any) -> None:
     if disk.sgio == "unfiltered":
         raise unsupported("unfiltered sgio is no longer supported", dom)
     if disk.device == "lun":
-        if disk.type not in ("block", "network", "volume") or (disk.type == "network" and disk.source.protocol != "iscsi"):
+        if disk.type not in ("block", "network", "volume") or (
+            disk.type == "network" and disk.source.protocol != "iscsi"
+        ):
             raise unsupported("disk device='lun' is only valid for block type disk source", dom)
         if disk.format not in (None, "raw"):
             raise unsupported("disk device 'lun' must use 'raw' format", dom)
@@ -97,7 +99,7 @@ def _qemu(disk: Any, vm: Any) -> None:
     if disk.transient and disk.readonly:
         raise unsupported(f"transient disk '{disk.target}' must not be read-only")
     if disk.rotation_rate is not None:
-        if disk.bus not in ("ide", "scsi", "sata") :
+        if disk.bus not in ("ide", "scsi", "sata"):
             raise unsupported("rotation rate is only valid for SCSI, IDE and SATA disks")
         if disk.device != "disk":
             raise InternalError("rotation rate is only valid for disk device", origin=Origin.QEMU)

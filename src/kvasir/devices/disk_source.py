@@ -153,7 +153,9 @@ class Source(Element):
     def check(self) -> None:
         """Refuse what no source of this type can be."""
         if self.encryption is not None and self.encryption.cipher:
-            raise ConfigUnsupported("supplying <cipher> for domain disk definition is unnecessary", origin=Origin.DOMAIN)
+            raise ConfigUnsupported(
+                "supplying <cipher> for domain disk definition is unnecessary", origin=Origin.DOMAIN
+            )
 
 
 class FileSource(Source):
@@ -254,7 +256,11 @@ class NvmeSource(Source):
     function: int | None = attr("source/address/@function", HEX(1, 7))
 
     def location(self) -> str | None:
-        return None if self.bus is None else f"{self.domain or 0:04x}:{self.bus:02x}:{self.slot or 0:02x}.{self.function or 0}"
+        return (
+            None
+            if self.bus is None
+            else f"{self.domain or 0:04x}:{self.bus:02x}:{self.slot or 0:02x}.{self.function or 0}"
+        )
 
     def parsed(self, node: Any) -> None:
         source = node.find("source")

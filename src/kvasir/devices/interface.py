@@ -120,7 +120,9 @@ class Interface(Device, tag="interface"):
     teaming_persistent: str | None = attr("teaming/@persistent")
     link: str | None = attr("link/@state", live=True)
     mtu: int | None = attr("mtu/@size", UINT, error="malformed mtu size")
-    coalesce: int | None = attr("coalesce/rx/frames/@max", UINT, error="cannot parse value '{value}' for coalesce parameter")
+    coalesce: int | None = attr(
+        "coalesce/rx/frames/@max", UINT, error="cannot parse value '{value}' for coalesce parameter"
+    )
 
     @property
     def is_virtio(self) -> bool:

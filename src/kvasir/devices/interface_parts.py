@@ -115,7 +115,9 @@ class Vlan(Element, tag="vlan"):
 
     def parsed(self, node: Any) -> None:
         if not self.tags:
-            raise XmlError("missing tag id - each <vlan> must have at least one <tag id='n'/> subelement", origin=Origin.NONE)
+            raise XmlError(
+                "missing tag id - each <vlan> must have at least one <tag id='n'/> subelement", origin=Origin.NONE
+            )
         for tag in self.tags:
             if tag.id > 4095:
                 raise XmlError(f"vlan tag id {tag.id} too large (maximum 4095)", origin=Origin.NONE)

@@ -1,0 +1,353 @@
+"""Disks in QEMU's form: the block nodes of a chain (``-blockdev``) and the device that shows it to the guest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kvasir.errors import ConfigUnsupported
+from kvasir.qemu.args import Arg, Blockdev, Chardev, Dev
+
+from .virtio import SUFFIX, options
+
+CACHES = {"none": (True, False), "writeback": (False, False), "writethrough": (False, False), "directsync": (True, False),
+          "unsafe": (False, True)}  # fmt: skip
+"""Cache mode -> (direct, no-flush) of the block nodes."""
+WRITE_CACHE = {"none": "on", "writeback": "on", "unsafe": "on", "writethrough": "off", "directsync": "off"}
+VIRTIO_SCSI = ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
+
+
+def number_nodes(vm: Any) -> None:
+    """Number the block nodes of the guest, last disk first, as libvirt does; numbers that are there stay."""
+    known = [source.index or 0 for disk in vm.domain.disks for source in layers(disk)]
+    number = max(known, default=0)
+    for disk in reversed(vm.domain.disks):
+        number = _number(disk, number)
+
+
+def _number(disk: Any, number: int) -> int:
+    if disk.type == "vhostuser":
+        return number
+    for layer in (disk.source, *(disk.backing_store.chain() if disk.backing_store else ())):
+        if layer.index is None:
+            number += 1
+            layer.index = number
+    return number
+
+
+def layers(disk: Any) -> list[Any]:
+    """The objects that carry the node numbers: the top source, then the backing stores."""
+    return [disk.source, *(disk.backing_store.chain() if disk.backing_store else ())]
+
+
+def node_name(disk: Any) -> str | None:
+    """The node that the device uses, or None for an empty drive and vhost-user."""
+    if disk.empty or disk.type == "vhostuser":
+        return None
+    return f"libvirt-CoR-{disk.target}" if disk.copy_on_read else f"libvirt-{disk.source.index}-format"
+
+
+def disk(disk: Any, vm: Any) -> Iterator[Arg]:
+    """Everything that QEMU needs for the disk."""
+    if disk.type == "vhostuser":
+        yield from _vhost_user(disk)
+        return
+    if disk.source.index is None:
+        number_nodes(vm)
+    if disk.source.index is None:  # a disk that is plugged in later
+        _number(disk, max((s.index or 0 for d in vm.domain.disks for s in layers(d)), default=0))
+    if not disk.empty:
+        yield from blockdevs(disk, vm)
+    yield device(disk, vm)
+
+
+def blockdevs(disk: Any, vm: Any) -> Iterator[Arg]:
+    """The nodes of the chain, deepest first, and the copy-on-read filter above them."""
+    chain = disk.backing_store.chain() if disk.backing_store else []
+    ends = disk.backing_store is not None
+    below: str | None = None
+    for number, layer in reversed(list(enumerate(chain))):
+        last = number == len(chain) - 1
+        closed = layer.backing_store is not None
+        yield from _layer(
+            disk, layer.source, layer.index, layer.format, layer.metadata_cache, True, below, last and closed
+        )
+        below = f"libvirt-{layer.index}-format"
+    yield from _layer(disk, disk.source, disk.source.index, disk.format, disk.metadata_cache, disk.readonly, below,
+                      ends and not chain)  # fmt: skip
+    if disk.copy_on_read:
+        yield Blockdev("copy-on-read", {"node-name": f"libvirt-CoR-{disk.target}",
+                                        "file": f"libvirt-{disk.source.index}-format", "discard": "unmap"})  # fmt: skip
+
+
+def _layer(disk: Any, source: Any, index: int, format: str, metadata: int | None, readonly: bool, below: str | None,
+           closed: bool) -> Iterator[Arg]:  # fmt: skip
+    cache = cache_props(disk)
+    storage = f"libvirt-{index}-storage"
+    tail: dict[str, Any] = {"auto-read-only": True, "discard": "unmap", "cache": cache}
+    props = storage_props(source, disk.io)
+    yield Blockdev(props.pop("driver"), {**props, "node-name": storage, **tail})
+    if source.slices:
+        piece = source.slices[0]
+        yield Blockdev("raw", {"node-name": f"libvirt-{index}-slice-sto", "offset": piece.offset, "size": piece.size,
+                               "file": storage, **tail})  # fmt: skip
+        storage = f"libvirt-{index}-slice-sto"
+    zeroes = disk.detect_zeroes
+    if zeroes == "unmap" and disk.discard != "unmap":
+        zeroes = "on"
+    node: dict[str, Any] = {
+        "node-name": f"libvirt-{index}-format", "read-only": readonly, "discard": disk.discard,
+        "detect-zeroes": zeroes if source is disk.source else None, "cache": cache,
+    }  # fmt: skip
+    driver = "raw" if format in (None, "raw", "fat", "iso", "dir", "none") else format
+    if driver == "qcow2" and metadata:
+        node["cache-size"] = metadata
+    node["file"] = storage
+    if below is not None:
+        node["backing"] = below
+    blockdev = Blockdev(driver, node)
+    if closed and below is None and driver not in ("raw", "luks", "vdi", "vpc", "dmg", "bochs", "cloop"):
+        blockdev.props["backing"] = None
+    yield blockdev
+
+
+def cache_mode(disk: Any) -> str | None:
+    """The cache mode in force: shared disks that are written have none."""
+    if disk.cache is None and disk.shareable and not disk.readonly:
+        return "none"
+    return str(disk.cache) if disk.cache is not None else None
+
+
+def cache_props(disk: Any) -> dict[str, bool] | None:
+    """The cache settings of every node of the disk."""
+    mode = cache_mode(disk)
+    if mode is None:
+        return None
+    direct, no_flush = CACHES[mode]
+    return {"direct": direct, "no-flush": no_flush}
+
+
+def storage_props(source: Any, io: str | None) -> dict[str, Any]:
+    """The protocol node of a source, without its name."""
+    kind = type(source).__name__
+    if kind == "FileSource":
+        return {"driver": "file", "filename": source.file, "aio": io}
+    if kind == "BlockSource":
+        return {"driver": "host_device", "filename": source.dev, "aio": io}
+    if kind == "DirSource":
+        return {"driver": "vvfat", "dir": source.dir, "floppy": False, "rw": False}
+    if kind == "NvmeSource":
+        return {"driver": "nvme", "device": source.location(), "namespace": source.namespace}
+    if kind == "NetworkSource":
+        maker = NETWORK.get(source.protocol)
+        if maker is not None:
+            return maker(source)
+        word = "VxHS" if source.protocol == "vxhs" else f"'{source.protocol}'"
+        raise ConfigUnsupported(f"{word} protocol is not supported with this QEMU binary")
+    raise ConfigUnsupported("a volume of a storage pool must be resolved before it can be used")
+
+
+def _server(host: Any) -> dict[str, Any]:
+    if host.transport == "unix":
+        return {"type": "unix", "path": host.socket}
+    return {"type": "inet", "host": host.name, "port": str(host.port or 0)}
+
+
+def _bracket(name: str) -> str:
+    return f"[{name}]" if ":" in name else name
+
+
+def _nbd(source: Any) -> dict[str, Any]:
+    return {
+        "driver": "nbd",
+        "server": _server(source.hosts[0]),
+        "export": source.name,
+        "tls-hostname": source.tls_hostname,
+    }
+
+
+def _rbd(source: Any) -> dict[str, Any]:
+    pool, _, image = source.name.partition("/")
+    space = None
+    if "/" in image:
+        space, _, image = image.partition("/")
+    servers = [{"host": host.name, "port": str(host.port or 0)} for host in source.hosts]
+    return {"driver": "rbd", "pool": pool, "namespace": space, "image": image, "snapshot": source.snapshot,
+            "conf": source.config, "server": servers or None}  # fmt: skip
+
+
+def _iscsi(source: Any) -> dict[str, Any]:
+    target, _, lun = source.name.partition("/")
+    host = source.hosts[0]
+    return {"driver": "iscsi", "portal": f"{_bracket(host.name)}:{host.port}", "target": target, "lun": int(lun or 0),
+            "transport": "iser" if host.transport == "rdma" else "tcp", "initiator-name": source.initiator}  # fmt: skip
+
+
+def _curl(source: Any) -> dict[str, Any]:
+    host = source.hosts[0]
+    query = f"?{source.query}" if source.query else ""
+    path = source.name if source.name.startswith("/") else f"/{source.name}"
+    url = f"{source.protocol}://{_bracket(host.name)}:{host.port}{path}{query}"
+    return {"driver": source.protocol, "url": url, "sslverify": source.ssl_verify, "timeout": source.timeout,
+            "readahead": source.readahead}  # fmt: skip
+
+
+def _gluster(source: Any) -> dict[str, Any]:
+    volume, _, path = source.name.partition("/")
+    return {"driver": "gluster", "volume": volume, "path": path, "server": [_server(host) for host in source.hosts]}
+
+
+def _ssh(source: Any) -> dict[str, Any]:
+    host = source.hosts[0]
+    return {"driver": "ssh", "path": source.name, "server": {"host": host.name, "port": str(host.port)}}
+
+
+def _sheepdog(source: Any) -> dict[str, Any]:
+    return {"driver": "sheepdog", "server": _server(source.hosts[0]), "vdi": source.name}
+
+
+def _nfs(source: Any) -> dict[str, Any]:
+    def number(word: str | None) -> int | None:
+        return int(word.lstrip("+")) if word is not None and word.lstrip("+").isdigit() else None
+
+    return {"driver": "nfs", "server": {"host": source.hosts[0].name, "type": "inet"}, "path": source.name,
+            "user": number(source.user), "group": number(source.group)}  # fmt: skip
+
+
+NETWORK: dict[str, Any] = {
+    "nbd": _nbd, "rbd": _rbd, "iscsi": _iscsi, "http": _curl, "https": _curl, "ftp": _curl, "ftps": _curl,
+    "gluster": _gluster, "ssh": _ssh, "sheepdog": _sheepdog, "nfs": _nfs,
+}  # fmt: skip
+
+
+def device(disk: Any, vm: Any) -> Dev:
+    """The ``-device`` of the disk. Bus and slot of virtio and USB disks are added by ``args_of``."""
+    driver, place = BUSES[disk.bus](disk, vm)
+    write, read = error_policies(disk)
+    props: dict[str, Any] = {
+        **place,
+        "share-rw": True if disk.shareable else None,
+        "drive": node_name(disk),
+        "id": disk.alias,
+        "logical_block_size": disk.logical_block_size,
+        "physical_block_size": disk.physical_block_size,
+        "discard_granularity": disk.discard_granularity,
+        "wwn": int(disk.wwn, 16) if disk.wwn else None,
+        "rotation_rate": disk.rotation_rate,
+        "vendor": disk.vendor,
+        "product": disk.product,
+        "cyls": disk.cyls, "heads": disk.heads, "secs": disk.secs, "bios-chs-trans": disk.trans,
+        "write-cache": WRITE_CACHE.get(cache_mode(disk) or "") if _has_write_cache(disk) else None,
+        "serial": disk.serial if disk.device != "lun" else None,
+        "werror": write,
+        "rerror": read,
+    }  # fmt: skip
+    if disk.bus == "usb":
+        props["removable"] = disk.removable is True
+    return Dev(driver, props)
+
+
+def _has_write_cache(disk: Any) -> bool:
+    return disk.device == "disk" and disk.bus != "fdc" and not disk.empty
+
+
+def error_policies(disk: Any) -> tuple[str | None, str | None]:
+    """QEMU's words for what happens on write and on read errors."""
+    if disk.error_policy == "enospace":
+        return "enospc", disk.rerror_policy
+    return disk.error_policy, disk.rerror_policy or disk.error_policy
+
+
+def _virtio(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
+    return "virtio-blk-pci" + SUFFIX.get(disk.model or "", "") if not _mmio(disk) else "virtio-blk-device", {
+        **options(disk),
+        "iothread": f"iothread{disk.iothread}" if disk.iothread else None,
+        "ioeventfd": disk.ioeventfd,
+        "event_idx": disk.event_idx,
+        "num-queues": disk.queues,
+        "queue-size": disk.queue_size,
+    }
+
+
+def _mmio(disk: Any) -> bool:
+    return disk.address is not None and disk.address.type == "virtio-mmio"
+
+
+def _ide(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
+    place = disk.address
+    name = _controller(vm, disk.bus, place.controller)
+    driver = "ide-cd" if disk.device == "cdrom" else "ide-hd"
+    if disk.bus == "sata":
+        return driver, {"bus": f"{name}.{place.unit or 0}"}
+    return driver, {"bus": f"{name}.{place.bus or 0}", "unit": place.unit or 0}
+
+
+def _controller(vm: Any, kind: str, index: int | None) -> str:
+    for controller in vm.domain.controllers:
+        if controller.type == kind and controller.index == (index or 0):
+            return str(controller.alias or controller.alias_for(vm))
+    return f"{kind}{index or 0}"
+
+
+def _scsi(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
+    place = disk.address
+    index = place.controller or 0
+    model = next((c.model for c in vm.domain.controllers if c.type == "scsi" and c.index == index), None)
+    driver = {"cdrom": "scsi-cd", "lun": "scsi-block"}.get(disk.device, "scsi-hd")
+    props: dict[str, Any] = {"bus": f"{_controller(vm, 'scsi', index)}.0"}
+    if model == "lsilogic":
+        props["scsi-id"] = place.unit or 0
+    else:
+        props |= {"channel": place.bus or 0, "scsi-id": place.target or 0, "lun": place.unit or 0}
+    if driver != "scsi-block":
+        props["device_id"] = disk.serial or f"drive-{disk.alias}"
+    return driver, props
+
+
+def _usb(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
+    return "usb-storage", {}
+
+
+def _floppy(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
+    return "floppy", {"unit": disk.address.unit or 0}
+
+
+def _sd(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
+    return "sd-card", {}
+
+
+def _none(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
+    raise ConfigUnsupported(f"unsupported disk bus '{disk.bus}' with device setup")
+
+
+BUSES: dict[str, Any] = {"virtio": _virtio, "ide": _ide, "sata": _ide, "scsi": _scsi, "usb": _usb, "fdc": _floppy, "sd": _sd,
+                         "xen": _none, "uml": _none}  # fmt: skip
+
+
+def _vhost_user(disk: Any) -> Iterator[Arg]:
+    name = f"chr-vu-{disk.alias}"
+    reconnect = disk.source.reconnect_timeout if disk.source.reconnect else None
+    yield Chardev("socket", name, {"path": disk.source.path, "reconnect": reconnect})
+    yield Dev("vhost-user-blk-pci" + SUFFIX.get(disk.model or "", ""),
+              {**options(disk), "num-queues": disk.queues, "queue-size": disk.queue_size, "chardev": name,
+               "id": disk.alias})  # fmt: skip
+
+
+def throttle(disk: Any) -> tuple[str, dict[str, Any]] | None:
+    """The QMP command that sets the disk's limits after the start, or None where it has none."""
+    tune = disk.iotune
+    if tune is None:
+        return None
+    words = {"bytes_sec": "bps", "iops_sec": "iops"}
+    arguments: dict[str, Any] = {"id": disk.alias, "group": tune.group_name or f"drive-{disk.alias}"}
+    for kind, word in words.items():
+        for prefix, tail in (("total_", ""), ("read_", "_rd"), ("write_", "_wr")):
+            arguments[word + tail] = getattr(tune, f"{prefix}{kind}") or 0
+            peak, length = getattr(tune, f"{prefix}{kind}_max"), getattr(tune, f"{prefix}{kind}_max_length")
+            if peak:
+                arguments[f"{word}{tail}_max"] = peak
+            if length:
+                arguments[f"{word}{tail}_max_length"] = length
+    if tune.size_iops_sec:
+        arguments["iops_size"] = tune.size_iops_sec
+    return "block_set_io_throttle", arguments

@@ -1,0 +1,115 @@
+"""Tap devices of the kernel: made, plugged into a bridge, opened for QEMU, and taken away again."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+from typing import Any
+
+from kvasir.errors import InternalError, Origin, SystemFailure
+
+TUNSETIFF = 0x400454CA
+TUNSETPERSIST = 0x400454CB
+TUNGETFEATURES = 0x800454CF
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
+NAME_MAX = 15
+
+
+def open_tap(name: str, queues: int = 1, *, vnet: bool = False, device: str = "/dev/net/tun") -> list[int]:
+    """Make (or take) the tap device of that name; one descriptor for each queue. It goes when all are closed.
+
+    Raises SystemFailure when the kernel refuses.
+    """
+    if not name or len(name) > NAME_MAX or "/" in name or "%" in name:
+        raise InternalError(f"Network interface name '{name}' is too long", origin=Origin.NONE)
+    flags = IFF_TAP | IFF_NO_PI | (IFF_VNET_HDR if vnet else 0) | (IFF_MULTI_QUEUE if queues > 1 else 0)
+    fds: list[int] = []
+    try:
+        for _ in range(queues):
+            fd = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+            fds.append(fd)
+            fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+    except OSError as error:
+        for fd in fds:
+            os.close(fd)
+        raise SystemFailure(
+            f"Unable to create tap device {name}", error, origin=Origin.NONE,
+            hint="a guest of an ordinary user has type='user' interfaces; type='bridge' needs the system's daemon",
+        ) from error  # fmt: skip
+    return fds
+
+
+def free_name(prefix: str = "vnet") -> str:
+    """The first free name of that prefix."""
+    taken = set(os.listdir("/sys/class/net"))
+    number = 0
+    while f"{prefix}{number}" in taken:
+        number += 1
+    return f"{prefix}{number}"
+
+
+def host_mac(mac: str) -> str:
+    """The tap's own MAC: the guest's, with a first byte so high that a bridge never takes it for its own."""
+    return "fe" + mac[2:]
+
+
+def exists(name: str) -> bool:
+    """Whether the host has a network device of that name."""
+    return os.path.exists(f"/sys/class/net/{name}")
+
+
+def is_bridge(name: str) -> bool:
+    """Whether that device is a bridge."""
+    return os.path.isdir(f"/sys/class/net/{name}/bridge")
+
+
+def _route() -> Any:
+    from pyroute2 import IPRoute
+
+    return IPRoute()
+
+
+def setup(name: str, *, mac: str | None = None, mtu: int | None = None, up: bool = True) -> None:
+    """Set MAC and MTU of a device, and bring it up."""
+    with _route() as route:
+        index = _index(route, name)
+        if mac is not None:
+            route.link("set", index=index, address=mac)
+        if mtu is not None:
+            route.link("set", index=index, mtu=mtu)
+        if up:
+            route.link("set", index=index, state="up")
+
+
+def add_to_bridge(name: str, bridge: str, *, isolated: bool | None = None) -> None:
+    """Plug a device into a bridge. Raises SystemFailure where there is no such bridge."""
+    if not exists(bridge):
+        missing = OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        raise SystemFailure(f"Cannot get interface MTU on '{bridge}'", missing, origin=Origin.NONE,
+                            hint=f"ip link add {bridge} type bridge && ip link set {bridge} up")  # fmt: skip
+    if not is_bridge(bridge):
+        wrong = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        raise SystemFailure(f"Unable to add bridge {bridge} port {name}", wrong, origin=Origin.NONE)
+    with _route() as route:
+        route.link("set", index=_index(route, name), master=_index(route, bridge))
+        if isolated is not None:
+            route.brport("set", index=_index(route, name), isolated=int(isolated))
+
+
+def mtu_of(name: str) -> int | None:
+    """The MTU of a device, or None where there is none."""
+    try:
+        with open(f"/sys/class/net/{name}/mtu", encoding="ascii") as stream:
+            return int(stream.read())
+    except OSError:
+        return None
+
+
+def _index(route: Any, name: str) -> int:
+    found = route.link_lookup(ifname=name)
+    if not found:
+        gone = OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        raise SystemFailure(f"Unable to get index for interface {name}", gone, origin=Origin.NONE)
+    return int(found[0])
