@@ -1,91 +1,98 @@
-"""Mice, keyboards and tablets."""
+"""Keyboards, mice, tablets, and input devices of the host."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported, InternalError, Origin
-from kvasir.qemu.args import Arg, Dev, Obj
-from kvasir.xml import attr
+from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
+from kvasir.qemu.args import Dev, Obj
+from kvasir.xml import attr, child
 from kvasir.xml.types import ENUM, ONOFF
 
 from .base import Device
-from .virtio import options
+from .virtio_options import MODELS, SUFFIX, VirtioDriver, props
+from .words import internal, unsupported
+
+if TYPE_CHECKING:
+    from kvasir.qemu.args import Arg
 
 TYPES = ("mouse", "tablet", "keyboard", "passthrough", "evdev")
-BUSES = ("ps2", "usb", "xen", "parallels", "virtio", "none")
-MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
+BUSES = ("default", "ps2", "usb", "xen", "parallels", "virtio", "none")
 TOGGLES = ("ctrl-ctrl", "alt-alt", "shift-shift", "meta-meta", "scrolllock", "ctrl-scrolllock")
-VIRTIO = {
-    "mouse": "virtio-mouse",
-    "tablet": "virtio-tablet",
-    "keyboard": "virtio-keyboard",
-    "passthrough": "virtio-input-host",
-}
 USB = {"mouse": "usb-mouse", "tablet": "usb-tablet", "keyboard": "usb-kbd"}
+VIRTIO = {
+    "mouse": "virtio-mouse", "tablet": "virtio-tablet", "keyboard": "virtio-keyboard",
+    "passthrough": "virtio-input-host",
+}  # fmt: skip
 
 
 class Input(Device, tag="input"):
-    """An input device of the guest."""
+    """A keyboard, mouse or tablet, or one of the host's."""
 
     ALIAS = "input"
 
-    type: str = attr("@type", ENUM(*TYPES), required=True)
-    bus: str | None = attr("@bus", ENUM(*BUSES), when=lambda device, form: device.bus != "none")
+    type: str = attr(
+        "@type", ENUM(*TYPES), required=True, error=unsupported("unknown input device type '{value}'"),
+        missing=internal("missing input device type"), key=True,
+    )  # fmt: skip
+    bus: str | None = attr(
+        "@bus", ENUM(*BUSES), error=unsupported("unknown input bus type '{value}'"), key=True,
+        when=lambda device, form: device.bus != "none",
+    )  # fmt: skip
     model: str | None = attr("@model", ENUM(*MODELS))
-    iommu: bool | None = attr("driver/@iommu", ONOFF, last=True)
-    ats: bool | None = attr("driver/@ats", ONOFF, last=True)
-    packed: bool | None = attr("driver/@packed", ONOFF, last=True)
-    page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF, last=True)
-    evdev: str | None = attr("source/@evdev", label=True, doc="Host device of a passthrough input.")
-    dev: str | None = attr("source/@dev", label=True, doc="Host device that evdev reads.")
+    driver: VirtioDriver | None = child(VirtioDriver)
+    evdev: str | None = attr("source/@evdev", label=True)
+    dev: str | None = attr("source/@dev", label=True)
     grab: str | None = attr("source/@grab", ENUM("all"))
     grab_toggle: str | None = attr("source/@grabToggle", ENUM(*TOGGLES))
     repeat: bool | None = attr("source/@repeat", ONOFF)
 
-    def defaults(self, vm: Any) -> None:
-        if self.bus is None:
-            if self.type == "evdev":
-                self.bus = "none"
-            elif self.type == "passthrough":
-                self.bus = "virtio"
-            else:
-                self.bus = "usb" if self.type == "tablet" or not vm.arch.endswith(("86", "86_64")) else "ps2"
-        if self.type == "evdev":
-            self.bus = "none"
-
-    def needs_address(self, vm: Any) -> str | None:
-        if self.bus == "virtio":
-            return "virtio-mmio" if vm.is_microvm else "pci"
-        return "usb" if self.bus == "usb" else None
-
-    def check(self, vm: Any) -> None:
+    def parsed(self, node: Any) -> None:
+        if self.bus == "default":
+            self.bus = None
         if self.bus == "ps2" and self.type not in ("mouse", "keyboard"):
             raise InternalError(f"ps2 bus does not support {self.type} input device", origin=Origin.DOMAIN)
-        if self.bus in ("xen", "parallels"):
-            raise ConfigUnsupported(f"unsupported input bus {self.bus}", origin=Origin.DOMAIN)
-        if self.model in ("virtio-transitional", "virtio-non-transitional") and self.type != "passthrough":
-            raise ConfigUnsupported(f"virtio (non-)transitional models are not supported for input type={self.type}")
+        if self.bus == "xen":
+            raise InternalError("unsupported input bus xen", origin=Origin.DOMAIN)
+        if self.type == "evdev":
+            if self.bus is not None:
+                raise ConfigUnsupported("input evdev doesn't support bus element", origin=Origin.DOMAIN)
+            self.bus = "none"
+        if self.bus is None:
+            self.bus = self._default_bus()
+        address = self.address
+        if address is not None and self.bus == "usb" and address.type != "usb":
+            raise XmlError("Invalid address for a USB device")
+
+    def _default_bus(self) -> str:
+        if self.type == "passthrough":
+            return "virtio"
+        if self.type == "tablet":
+            return "usb"
+        return "ps2"
+
+    def check(self, vm: Any) -> None:
+        if self.model is not None and self.bus != "virtio":
+            raise ConfigUnsupported(f"only bus 'virtio' is supported for input model '{self.model}'", origin=Origin.DOMAIN)
+        if self.model in SUFFIX and self.type != "passthrough":
+            raise ConfigUnsupported(
+                f"virtio (non-)transitional models are not supported for input type={self.type}"
+            )
+
+    def needs_address(self, vm: Any) -> str | None:
+        return {"usb": "usb", "virtio": "pci"}.get(self.bus or "")
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
         if self.type == "evdev":
-            grab = True if self.grab == "all" else None
             yield Obj(
                 "input-linux",
-                {
-                    "id": self.alias,
-                    "evdev": self.dev,
-                    "repeat": self.repeat,
-                    "grab_all": grab,
-                    "grab-toggle": self.grab_toggle,
-                },
-            )
+                {"id": self.alias, "evdev": self.dev, "repeat": self.repeat, "grab_all": True if self.grab else None,
+                 "grab-toggle": self.grab_toggle},
+            )  # fmt: skip
         elif self.bus == "usb":
-            yield Dev(USB[self.type], {"id": self.alias})
+            yield Dev(USB[self.type], id=self.alias)
         elif self.bus == "virtio":
-            bus = "device" if vm.is_microvm else "pci"
-            tail = {"virtio-transitional": "-transitional", "virtio-non-transitional": "-non-transitional"}.get(
-                self.model or "", ""
-            )
-            yield Dev(f"{VIRTIO[self.type]}-{bus}{tail}", {**options(self), "id": self.alias, "evdev": self.evdev})
+            mmio = self.address is not None and self.address.type == "virtio-mmio"
+            name = VIRTIO[self.type] + ("-device" if mmio else "-pci" + SUFFIX.get(self.model or "", ""))
+            yield Dev(name, {**props(self.driver), "id": self.alias, "evdev": self.evdev})

@@ -1,52 +1,56 @@
-"""Memory balloon: gives guest memory back to the host."""
+"""The memory balloon."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported
-from kvasir.qemu.args import Arg, Dev
-from kvasir.xml import attr
-from kvasir.xml.types import ENUM, ONOFF, UINT
+from kvasir.errors import InternalError, Origin
+from kvasir.qemu.args import Dev
+from kvasir.xml import attr, child
+from kvasir.xml.types import ENUM, INT, ONOFF
 
 from .base import Device
-from .virtio import SUFFIX, options
+from .virtio_options import VirtioDriver, device_name, props
+from .words import only_one
 
-MODELS = ("virtio", "xen", "none", "virtio-transitional", "virtio-non-transitional")
+if TYPE_CHECKING:
+    from kvasir.qemu.args import Arg
 
 
 class Memballoon(Device, tag="memballoon"):
-    """Lets the host take memory from the running guest and give it back."""
+    """Lets the host take memory back from the guest. The statistics' period is in seconds."""
 
-    ALIAS, ADDRESS, HOTPLUG = "balloon", "pci", False
+    ALIAS = "balloon"
 
-    model: str = attr("@model", ENUM(*MODELS), required=True)
-    autodeflate: bool | None = attr("@autodeflate", ONOFF, doc="Give memory to a guest that runs out of it.")
-    free_page_reporting: bool | None = attr("@freePageReporting", ONOFF)
-    period: int | None = attr("stats/@period", UINT, live=True, doc="Seconds between statistics of the guest.")
-    iommu: bool | None = attr("driver/@iommu", ONOFF, last=True)
-    ats: bool | None = attr("driver/@ats", ONOFF, last=True)
-    packed: bool | None = attr("driver/@packed", ONOFF, last=True)
-    page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF, last=True)
+    model: str = attr(
+        "@model", ENUM("virtio", "xen", "none", "virtio-transitional", "virtio-non-transitional"), required=True, abi=True
+    )
+    autodeflate: bool | None = attr("@autodeflate", ONOFF, abi=True)
+    free_page_reporting: bool | None = attr("@freePageReporting", ONOFF, abi=True)
+    period: int | None = attr("stats/@period", INT, live=True, when=lambda balloon, form: bool(balloon.period))
+    driver: VirtioDriver | None = child(VirtioDriver)
 
-    def needs_address(self, vm: Any) -> str | None:
-        if self.model in ("none", "xen"):
-            return None
-        return "virtio-mmio" if vm.is_microvm else "pci"
+    def defaults(self, vm: Any) -> None:
+        if self.model == "none":
+            self.address = None
 
     def check(self, vm: Any) -> None:
-        if self.model == "xen":
-            raise ConfigUnsupported("Memory balloon device type 'xen' is not supported by this version of qemu")
+        only_one(
+            self, vm.domain.memballoons,
+            InternalError("only a single memory balloon device is supported", origin=Origin.DOMAIN),
+        )  # fmt: skip
+
+    def needs_address(self, vm: Any) -> str | None:
+        return None if self.model in ("none", "xen") else "pci"
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
         if self.model == "none":
             return
-        bus = "device" if vm.is_microvm else "pci"
-        props = {
-            **options(self),
-            "id": self.alias,
-            "deflate-on-oom": self.autodeflate,
-            "free-page-reporting": self.free_page_reporting,
-        }
-        yield Dev(f"virtio-balloon-{bus}{SUFFIX.get(self.model, '')}", props)
+        yield Dev(
+            device_name(self, "virtio-balloon", self.model),
+            {
+                **props(self.driver), "id": self.alias, "deflate-on-oom": self.autodeflate,
+                "free-page-reporting": self.free_page_reporting,
+            },
+        )  # fmt: skip

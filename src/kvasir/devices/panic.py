@@ -1,46 +1,57 @@
-"""Panic notifiers: tell the host that the guest's kernel crashed."""
+"""Panic notifiers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported
-from kvasir.qemu.args import Arg, Dev
+from kvasir.errors import ConfigUnsupported, XmlError
+from kvasir.qemu.args import Dev
 from kvasir.xml import attr
 from kvasir.xml.types import ENUM
 
 from .address import IsaAddress
 from .base import Device
+from .words import unsupported
 
-MODELS = ("default", "isa", "pseries", "hyperv", "s390", "pvpanic")
+if TYPE_CHECKING:
+    from kvasir.qemu.args import Arg
 
 
 class Panic(Device, tag="panic"):
-    """Reports a crash of the guest's kernel."""
+    """Tells the host that the guest's kernel has panicked."""
 
     ALIAS, HOTPLUG = "panic", False
 
-    model: str | None = attr("@model", ENUM(*MODELS), when=lambda device, form: device.model != "default")
+    model: str | None = attr(
+        "@model", ENUM("isa", "pseries", "hyperv", "s390"), error=unsupported("unknown panic model '{value}'"), abi=True,
+    )  # fmt: skip
 
     def defaults(self, vm: Any) -> None:
-        if self.model in (None, "default"):
-            self.model = {"ppc64": "pseries", "ppc64le": "pseries", "s390x": "s390"}.get(vm.arch, "isa")
-
-    def needs_address(self, vm: Any) -> str | None:
-        return "pci" if self.model == "pvpanic" else None
+        if self.model is None:
+            if vm.arch.startswith("ppc64"):
+                self.model = "pseries"
+            elif vm.arch.startswith("s390"):
+                self.model = "s390"
+            else:
+                self.model = "isa"
 
     def check(self, vm: Any) -> None:
+        if any(p is not self and p.model == self.model for p in vm.domain.panics):
+            raise XmlError(f"Multiple panic devices with model '{self.model}'")
+        if self.model == "s390" and not vm.arch.startswith("s390"):
+            raise ConfigUnsupported("only S390 guests support panic device of model 's390'")
         if self.model == "pseries" and not vm.arch.startswith("ppc64"):
             raise ConfigUnsupported("only pSeries guests support panic device of model 'pseries'")
-        if self.model == "s390" and vm.arch != "s390x":
-            raise ConfigUnsupported("only S390 guests support panic device of model 's390'")
-        if self.model == "hyperv" and vm.arch not in ("x86_64", "i686"):
-            raise ConfigUnsupported("only i686 and x86_64 guests support panic device of model 'hyperv'")
+        if self.model != "isa" and self.address is not None:
+            raise ConfigUnsupported(f"setting the panic device address is not supported for model '{self.model}'")
+        if self.model == "isa":
+            if not vm.caps.has("pvpanic"):
+                raise ConfigUnsupported("the QEMU binary does not support the panic device")
+            if self.address is not None and self.address.type != "isa":
+                raise ConfigUnsupported("panic is supported only with ISA address type")
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
         if self.model == "isa":
-            port = self.address.iobase if isinstance(self.address, IsaAddress) else None
-            yield Dev("pvpanic", {"ioport": port})
-        elif self.model == "pvpanic":
-            yield Dev("pvpanic-pci", {"id": self.alias})
+            place = self.address if isinstance(self.address, IsaAddress) else None
+            yield Dev("pvpanic", ioport=place.iobase if place else None)

@@ -2,76 +2,116 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported
-from kvasir.qemu.args import Arg, Dev, Obj
+from kvasir.errors import ConfigUnsupported, Origin, XmlError
+from kvasir.qemu.args import Dev, Obj
 from kvasir.xml import Element, attr, child, text, variant
-from kvasir.xml.types import ENUM, ONOFF, UINT
+from kvasir.xml.types import ENUM, UINT
 
 from .base import Device
-from .chardev_source import BACKENDS
-from .virtio import SUFFIX, options
+from .chardev_source import BACKENDS as CHARDEVS
+from .chardev_source import TYPES
+from .virtio_options import MODELS, VirtioDriver, device_name, props
+from .words import unsupported, wrong
 
-MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
+if TYPE_CHECKING:
+    from kvasir.qemu.args import Arg
 
 
-class RngBackend(Element, tag="backend"):
-    """Where the host takes random numbers from."""
+class RandomBackend(Element):
+    """A file of the host."""
 
-    model: str = attr("@model", ENUM("random", "egd", "builtin"), required=True)
-    type: str | None = attr("@type", ENUM(*BACKENDS))
-    path: str | None = text(".", when=lambda backend, form: backend.model == "random")
-    source: Any = variant("type", BACKENDS)
+    path: str | None = text(".", label=True)
 
     def parsed(self, node: Any) -> None:
-        if self.model != "egd":
-            self.type = self.source = None
-        if self.model == "random":
-            self.path = self.path or "/dev/random"
-        else:
-            self.path = None
+        self.path = self.path or "/dev/random"
+
+
+class BuiltinBackend(Element):
+    """QEMU's own source."""
+
+
+class EgdBackend(Element):
+    """An entropy daemon behind a character device."""
+
+    type: str = attr(
+        "@type", ENUM(*TYPES), required=True, error=unsupported("unknown backend type '{value}' for egd"),
+        missing=wrong("missing EGD backend type"),
+    )  # fmt: skip
+    source: Any = variant("type", CHARDEVS)
+
+
+BACKENDS: dict[str, Any] = {"random": RandomBackend, "egd": EgdBackend, "builtin": BuiltinBackend}
+
+
+class Backend(Element, tag="backend"):
+    """Where the randomness comes from."""
+
+    model: str = attr(
+        "@model", ENUM(*BACKENDS), required=True, error=unsupported("unknown RNG backend model '{value}'"),
+        missing=wrong("missing RNG device backend model"),
+    )  # fmt: skip
+    source: Any = variant("model", BACKENDS)
 
 
 class Rng(Device, tag="rng"):
-    """Gives the guest random numbers of the host."""
+    """A random number generator. The period of the rate is in milliseconds."""
 
     ALIAS, ADDRESS = "rng", "pci"
 
-    model: str = attr("@model", ENUM(*MODELS), required=True)
-    rate_bytes: int | None = attr("rate/@bytes", UINT, doc="Bytes in each period that the guest may take.")
-    rate_period: int | None = attr("rate/@period", UINT, doc="Length of the period in milliseconds.")
-    backend: RngBackend | None = child(RngBackend, required=True)
-    iommu: bool | None = attr("driver/@iommu", ONOFF)
-    ats: bool | None = attr("driver/@ats", ONOFF)
-    packed: bool | None = attr("driver/@packed", ONOFF)
-    page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF)
+    model: str = attr(
+        "@model", ENUM(*MODELS), required=True, error=unsupported("unknown RNG model '{value}'"),
+        missing=wrong("missing RNG device model"), abi=True,
+    )  # fmt: skip
+    rate_bytes: int | None = attr("rate/@bytes", UINT, error=wrong("invalid RNG rate bytes value"))
+    rate_period: int | None = attr("rate/@period", UINT, error=wrong("invalid RNG rate period value"))
+    backend: Backend = child(Backend)
+    driver: VirtioDriver | None = child(VirtioDriver)
 
-    def needs_address(self, vm: Any) -> str | None:
-        return "virtio-mmio" if vm.is_microvm else "pci"
+    def parsed(self, node: Any) -> None:
+        if len(node.findall("backend")) != 1:
+            raise XmlError("only one RNG backend is supported")
+        if not self.rate_bytes:
+            self.rate_bytes = self.rate_period = None
+        if not self.rate_period:
+            self.rate_period = None
 
-    def check(self, vm: Any) -> None:
-        backend = self.backend
-        if backend is not None and backend.model == "egd" and backend.type is None:
-            raise ConfigUnsupported("missing EGD backend type")
+    @property
+    def path(self) -> str | None:
+        """The file of the host that is read."""
+        found: str | None = getattr(self.backend.source, "path", None)
+        return found
+
+    async def prepare(self, host: Any) -> None:
+        """Refuse a source that is no file or device of the host."""
+        if self.backend.model != "random" or self.path is None:
+            return
+        try:
+            mode = os.stat(self.path).st_mode
+        except OSError:
+            raise ConfigUnsupported(f"file '{self.path}' used as rng source does not exist", origin=Origin.QEMU) from None
+        if stat.S_ISDIR(mode):
+            raise ConfigUnsupported(f"rng source '{self.path}' is a directory", origin=Origin.QEMU)
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
-        backend = self.backend
-        assert backend is not None
-        number = (self.alias or "").removeprefix("rng")
         name = f"obj{self.alias}"
-        if backend.model == "random":
-            yield Obj("rng-random", {"id": name, "filename": backend.path})
-        elif backend.model == "builtin":
-            yield Obj("rng-builtin", {"id": name})
+        model, source = self.backend.model, self.backend.source
+        if model == "random":
+            yield Obj("rng-random", id=name, filename=source.path)
+        elif model == "builtin":
+            yield Obj("rng-builtin", id=name)
         else:
-            from .chardev_qemu import backend_arg
+            from .chardev_qemu import backend
 
-            yield backend_arg(vm, f"charrng{number}", backend.type, backend.source)
-            yield Obj("rng-egd", {"id": name, "chardev": f"charrng{number}"})
-        bus = "device" if vm.is_microvm else "pci"
-        limit = {"max-bytes": self.rate_bytes, "period": (self.rate_period or 1000) if self.rate_bytes else None}
+            yield from backend(vm, source, f"char{self.alias}")
+            yield Obj("rng-egd", id=name, chardev=f"char{self.alias}")
+        rate: dict[str, Any] = {}
+        if self.rate_bytes:
+            rate = {"max-bytes": self.rate_bytes, "period": self.rate_period or 1000}
         yield Dev(
-            f"virtio-rng-{bus}{SUFFIX.get(self.model, '')}", {**options(self), "rng": name, "id": self.alias, **limit}
+            device_name(self, "virtio-rng", self.model), {**props(self.driver), "rng": name, "id": self.alias, **rate}
         )

@@ -3,73 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported
-from kvasir.qemu.args import Arg, Dev
+from kvasir.errors import ConfigUnsupported, Origin
+from kvasir.qemu.args import Dev
 from kvasir.xml import Element, attr, children
-from kvasir.xml.types import ENUM, UINT, YESNO
+from kvasir.xml.types import ENUM, UINT
 
 from .base import Device
+from .words import audio_of, check_audio, missing, unsupported, zero
+
+if TYPE_CHECKING:
+    from kvasir.qemu.args import Arg
 
 MODELS = ("sb16", "es1370", "pcspk", "ac97", "ich6", "ich9", "usb", "ich7")
-DRIVERS = {
-    "es1370": "ES1370",
-    "ac97": "AC97",
-    "ich6": "intel-hda",
-    "ich9": "ich9-intel-hda",
-    "usb": "usb-audio",
-    "sb16": "sb16",
-}
+QEMU = {
+    "sb16": "sb16", "es1370": "ES1370", "ac97": "AC97", "ich6": "intel-hda", "ich9": "ich9-intel-hda", "usb": "usb-audio",
+}  # fmt: skip
+PCI = ("es1370", "ac97", "ich6", "ich9")
+HDA = ("ich6", "ich9")
 CODECS = {"duplex": "hda-duplex", "micro": "hda-micro", "output": "hda-output"}
 
 
 class Codec(Element, tag="codec"):
     """A codec of an HDA card."""
 
-    type: str = attr("@type", ENUM("duplex", "micro", "output"), required=True)
+    type: str = attr("@type", ENUM(*CODECS), error=unsupported("unknown codec type '{value}'"))
 
 
 class Sound(Device, tag="sound"):
-    """A sound card of the guest."""
+    """A sound card."""
 
     ALIAS = "sound"
 
-    model: str = attr("@model", ENUM(*MODELS), required=True)
-    multichannel: bool | None = attr("@multichannel", YESNO)
+    model: str = attr("@model", ENUM(*MODELS), required=True, abi=True)
     codecs: list[Codec] = children(Codec)
-    audio: int | None = attr("audio/@id", UINT)
+    audio: int | None = attr("audio/@id", UINT, doc="The audio backend; the first one when absent.")
 
     def parsed(self, node: Any) -> None:
-        if self.model not in ("ich6", "ich9", "ich7"):
+        if node.find("audio") is not None:
+            if self.audio is None:
+                raise missing("id", "audio")
+            if self.audio == 0:
+                raise zero("id", "audio")
+        if self.model not in HDA:
             self.codecs = []
 
-    def needs_address(self, vm: Any) -> str | None:
-        if self.model == "usb":
-            return "usb"
-        return None if self.model in ("sb16", "pcspk") else "pci"
-
     def check(self, vm: Any) -> None:
+        check_audio(vm, self.audio)
         if self.model == "ich7":
-            raise ConfigUnsupported("sound card model 'ich7' is not supported by QEMU")
+            raise ConfigUnsupported("sound card model 'ich7' is not supported by this QEMU", origin=Origin.QEMU)
+
+    def needs_address(self, vm: Any) -> str | None:
+        return "pci" if self.model in PCI else "usb" if self.model == "usb" else None
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
+        audiodev = audio_of(vm, self.audio)
         if self.model == "pcspk":
             return
-        backend = f"audio{self.audio or self._first(vm)}"
-        hda = self.model in ("ich6", "ich9")
-        multi = {"multi": self.multichannel} if self.model == "usb" else {}
-        yield Dev(DRIVERS[self.model], {"id": self.alias, **multi, "audiodev": None if hda else backend})
-        for number, codec in enumerate(self.codecs or ([Codec(type="duplex")] if hda else [])):
+        if self.model not in HDA:
+            yield Dev(QEMU[self.model], {"id": self.alias, "audiodev": audiodev})
+            return
+        yield Dev(QEMU[self.model], id=self.alias)
+        kinds = [codec.type for codec in self.codecs] or ["duplex"]
+        for cad, kind in enumerate(kinds):
             yield Dev(
-                CODECS[codec.type],
-                {"id": f"{self.alias}-codec{number}", "bus": f"{self.alias}.0", "cad": number, "audiodev": backend},
+                CODECS[kind],
+                {"id": f"{self.alias}-codec{cad}", "bus": f"{self.alias}.0", "cad": cad, "audiodev": audiodev},
             )
-
-    def machine_words(self, vm: Any) -> list[str]:
-        """The PC speaker is part of the machine."""
-        return [f"pcspk-audiodev=audio{self.audio or self._first(vm)}"] if self.model == "pcspk" else []
-
-    @staticmethod
-    def _first(vm: Any) -> int:
-        return vm.domain.audios[0].id if vm.domain.audios else 1

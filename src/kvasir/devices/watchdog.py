@@ -1,44 +1,58 @@
-"""Watchdogs: what happens when the guest hangs."""
+"""Watchdogs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported, Origin
-from kvasir.qemu.args import Arg, Dev, Opt
+from kvasir.errors import ConfigUnsupported, InternalError, Origin
+from kvasir.qemu.args import Dev, Opt
 from kvasir.xml import attr
-from kvasir.xml.types import ENUM, STR
+from kvasir.xml.types import ENUM
 
 from .base import Device
+from .words import internal, only_one, unsupported
 
-MODELS = ("i6300esb", "ib700", "diag288")
+if TYPE_CHECKING:
+    from kvasir.qemu.args import Arg
+
 ACTIONS = ("reset", "shutdown", "poweroff", "pause", "dump", "none", "inject-nmi")
 
 
 class Watchdog(Device, tag="watchdog"):
-    """A timer that acts when the guest does not reset it."""
+    """Resets, stops or dumps a guest that hangs."""
 
     ALIAS = "watchdog"
 
-    model: str = attr("@model", STR, required=True)
-    action: str | None = attr("@action", ENUM(*ACTIONS))
-
-    def parsed(self, node: Any) -> None:
-        if self.model not in MODELS:
-            raise ConfigUnsupported(f"unknown watchdog model '{self.model}'", origin=Origin.DOMAIN)
+    model: str = attr(
+        "@model", ENUM("i6300esb", "ib700", "diag288"), required=True, abi=True,
+        error=unsupported("unknown watchdog model '{value}'"), missing=internal("watchdog must contain model name"),
+    )  # fmt: skip
+    action: str | None = attr("@action", ENUM(*ACTIONS), error=unsupported("unknown watchdog action '{value}'"), live=True)
 
     def defaults(self, vm: Any) -> None:
         self.action = self.action or "reset"
 
+    def check(self, vm: Any) -> None:
+        only_one(
+            self, vm.domain.watchdogs,
+            InternalError("only a single watchdog device is supported", origin=Origin.DOMAIN),
+        )  # fmt: skip
+        if self.model == "diag288":
+            if not vm.arch.startswith("s390"):
+                raise ConfigUnsupported("diag288 model of watchdog is allowed for s390 and s390x only")
+            if self.address is not None:
+                raise ConfigUnsupported("diag288 model of watchdog is virtual and cannot go on any bus.")
+        elif self.model == "i6300esb":
+            if self.address is not None and self.address.type != "pci":
+                raise ConfigUnsupported("i6300esb model of watchdog can go on PCI bus only")
+        elif self.address is not None and self.address.type != "isa":
+            raise ConfigUnsupported("ib700 model of watchdog can go on ISA bus only")
+
     def needs_address(self, vm: Any) -> str | None:
         return "pci" if self.model == "i6300esb" else None
 
-    def check(self, vm: Any) -> None:
-        if self.model == "diag288" and vm.arch not in ("s390", "s390x"):
-            raise ConfigUnsupported("diag288 model of watchdog is allowed for s390 and s390x only")
-
     def qemu(self, vm: Any) -> Iterator[Arg]:
-        yield Dev(self.model, {"id": self.alias})
-        # a dump is taken by the daemon while the guest is paused
-        yield Opt("-watchdog-action", "pause" if self.action == "dump" else self.action)
+        yield Dev(self.model, id=self.alias)
+        action = "pause" if self.action == "dump" else self.action or "reset"
+        yield Opt("-watchdog-action", action)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, Origin, XmlError
+from kvasir.errors import Error, Origin, XmlError
 
 from .fields import Field, clark
 from .types import STR, UNITS, Type
@@ -88,16 +88,11 @@ def _place(root: Node, field: Field) -> None:
         node.body.append(field)
 
 
-def said_error(words: str) -> Any:
-    """The error that a field words itself: XmlError, or with ``unsupported:`` before it, ConfigUnsupported."""
-    kind, colon, rest = words.partition(":")
-    if colon and kind in ("unsupported", "unsupported-storage"):
-        return ConfigUnsupported(rest, origin=Origin.DOMAIN if kind == "unsupported" else Origin.STORAGE)
-    return XmlError(words)
-
-
-def fail_value(field: Field, value: str, tag: str) -> XmlError:
+def fail_value(field: Field, value: str, tag: str) -> Error:
     """The error for a word that the field's type does not read."""
+    if callable(field.error):
+        failure: Error = field.error(value)
+        return failure
     if field.error:
         return said_error(field.error.format(value=value, tag=tag))
     if field.kind == "attr":
@@ -108,9 +103,12 @@ def fail_value(field: Field, value: str, tag: str) -> XmlError:
     return XmlError(f"Invalid value for element '{field.path.rpartition('/')[2].strip('.') or tag}': '{value}'")
 
 
-def fail_missing(field: Field, tag: str) -> XmlError:
+def fail_missing(field: Field, tag: str) -> Error:
     """The error for a required field that the document leaves out."""
-    if field.error:
+    if field.missing is not None:
+        failure: Error = field.missing()
+        return failure
+    if isinstance(field.error, str) and field.error:
         return XmlError(field.error.format(value="", tag=tag))
     if field.kind == "attr":
         steps = field.path.rpartition("@")

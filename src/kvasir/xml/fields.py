@@ -27,7 +27,7 @@ class Field:
 
     __slots__ = (
         "abi", "by", "check", "cli", "default", "doc", "error", "factory", "key", "kind", "label", "last", "live",
-        "model", "name", "needs", "only", "owner", "parse", "path", "read", "required", "secret", "since", "table",
+        "missing", "model", "name", "needs", "only", "owner", "parse", "path", "read", "required", "secret", "since", "table",
         "type", "ui", "unit", "value", "when", "write",
     )  # fmt: skip
 
@@ -59,7 +59,8 @@ class Field:
         self.when: Callable[[Any, Any], bool] | None = columns.pop("when", None)
         self.value: Callable[[Any], str | None] | None = columns.pop("value", None)
         self.parse: bool = columns.pop("parse", True)
-        self.error: str = columns.pop("error", "")
+        self.error: Any = columns.pop("error", "")
+        self.missing: Any = columns.pop("missing", None)
         self.last: bool = columns.pop("last", False)
         if columns:
             raise TypeError(f"unknown column {next(iter(columns))!r} of field {path!r}")

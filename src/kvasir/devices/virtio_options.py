@@ -1,0 +1,54 @@
+"""The ``<driver>`` options and model names that all virtio devices share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvasir.errors import ConfigUnsupported, Origin
+from kvasir.xml import Element, Form, attr
+from kvasir.xml.types import ONOFF
+
+MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
+SUFFIX = {"virtio-transitional": "-transitional", "virtio-non-transitional": "-non-transitional"}
+
+
+class VirtioDriver(Element, tag="driver"):
+    """How the device reaches the guest's memory."""
+
+    iommu: bool | None = attr("@iommu", ONOFF)
+    ats: bool | None = attr("@ats", ONOFF)
+    packed: bool | None = attr("@packed", ONOFF)
+    page_per_vq: bool | None = attr("@page_per_vq", ONOFF)
+
+    def written(self, form: Form) -> Element | None:
+        return self if self.named() else None
+
+    def named(self) -> str | None:
+        """The first option that the document sets."""
+        return next((n for n in ("iommu", "ats", "packed", "page_per_vq") if getattr(self, n) is not None), None)
+
+
+def props(driver: Any) -> dict[str, Any]:
+    """QEMU's properties for the options."""
+    if driver is None:
+        return {}
+    return {
+        "iommu_platform": driver.iommu,
+        "ats": driver.ats,
+        "packed": driver.packed,
+        "page-per-vq": driver.page_per_vq,
+    }
+
+
+def device_name(device: Any, base: str, model: str | None = None) -> str:
+    """QEMU's device for a virtio model on the bus that the address names."""
+    if device.address is not None and device.address.type == "virtio-mmio":
+        return f"{base}-device"
+    return f"{base}-pci{SUFFIX.get(model or '', '')}"
+
+
+def refuse(driver: Any) -> None:
+    """Raise what libvirt says of virtio options on another device."""
+    name = driver.named() if driver is not None else None
+    if name:
+        raise ConfigUnsupported(f"{name} driver option is only supported for virtio devices", origin=Origin.DOMAIN)
