@@ -11,7 +11,7 @@ from kvasir.xml import attr, child
 from kvasir.xml.types import ENUM, ONOFF
 
 from .base import Device
-from .virtio_options import MODELS, SUFFIX, VirtioDriver, props
+from .virtio_options import MODELS, SUFFIX, VirtioDriver, bus_of, props
 from .words import internal, unsupported
 
 if TYPE_CHECKING:
@@ -74,14 +74,14 @@ class Input(Device, tag="input"):
 
     def check(self, vm: Any) -> None:
         if self.model is not None and self.bus != "virtio":
-            raise ConfigUnsupported(f"only bus 'virtio' is supported for input model '{self.model}'", origin=Origin.DOMAIN)
-        if self.model in SUFFIX and self.type != "passthrough":
             raise ConfigUnsupported(
-                f"virtio (non-)transitional models are not supported for input type={self.type}"
+                f"only bus 'virtio' is supported for input model '{self.model}'", origin=Origin.DOMAIN
             )
+        if self.model in SUFFIX and self.type != "passthrough":
+            raise ConfigUnsupported(f"virtio (non-)transitional models are not supported for input type={self.type}")
 
     def needs_address(self, vm: Any) -> str | None:
-        return {"usb": "usb", "virtio": "pci"}.get(self.bus or "")
+        return {"usb": "usb", "virtio": bus_of(vm)}.get(self.bus or "")
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
         if self.type == "evdev":

@@ -11,7 +11,7 @@ from kvasir.xml import attr, child
 from kvasir.xml.types import ENUM, INT, ONOFF
 
 from .base import Device
-from .virtio_options import VirtioDriver, device_name, props
+from .virtio_options import VirtioDriver, bus_of, device_name, props
 from .words import only_one
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ class Memballoon(Device, tag="memballoon"):
     ALIAS = "balloon"
 
     model: str = attr(
-        "@model", ENUM("virtio", "xen", "none", "virtio-transitional", "virtio-non-transitional"), required=True, abi=True
+        "@model",
+        ENUM("virtio", "xen", "none", "virtio-transitional", "virtio-non-transitional"),
+        required=True,
+        abi=True,
     )
     autodeflate: bool | None = attr("@autodeflate", ONOFF, abi=True)
     free_page_reporting: bool | None = attr("@freePageReporting", ONOFF, abi=True)
@@ -42,13 +45,13 @@ class Memballoon(Device, tag="memballoon"):
         )  # fmt: skip
 
     def needs_address(self, vm: Any) -> str | None:
-        return None if self.model in ("none", "xen") else "pci"
+        return None if self.model in ("none", "xen") else bus_of(vm)
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
         if self.model == "none":
             return
         yield Dev(
-            device_name(self, "virtio-balloon", self.model),
+            device_name(vm, self, "virtio-balloon", self.model),
             {
                 **props(self.driver), "id": self.alias, "deflate-on-oom": self.autodeflate,
                 "free-page-reporting": self.free_page_reporting,

@@ -15,7 +15,7 @@ from kvasir.xml.types import ENUM, UINT
 from .base import Device
 from .chardev_source import BACKENDS as CHARDEVS
 from .chardev_source import TYPES
-from .virtio_options import MODELS, VirtioDriver, device_name, props
+from .virtio_options import MODELS, VirtioDriver, bus_of, device_name, props
 from .words import unsupported, wrong
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ class Rng(Device, tag="rng"):
         found: str | None = getattr(self.backend.source, "path", None)
         return found
 
+    def needs_address(self, vm: Any) -> str | None:
+        return bus_of(vm)
+
     async def prepare(self, host: Any) -> None:
         """Refuse a source that is no file or device of the host."""
         if self.backend.model != "random" or self.path is None:
@@ -93,7 +96,9 @@ class Rng(Device, tag="rng"):
         try:
             mode = os.stat(self.path).st_mode
         except OSError:
-            raise ConfigUnsupported(f"file '{self.path}' used as rng source does not exist", origin=Origin.QEMU) from None
+            raise ConfigUnsupported(
+                f"file '{self.path}' used as rng source does not exist", origin=Origin.QEMU
+            ) from None
         if stat.S_ISDIR(mode):
             raise ConfigUnsupported(f"rng source '{self.path}' is a directory", origin=Origin.QEMU)
 
@@ -105,13 +110,14 @@ class Rng(Device, tag="rng"):
         elif model == "builtin":
             yield Obj("rng-builtin", id=name)
         else:
-            from .chardev_qemu import backend
+            from .chardev_qemu import backend_arg
 
-            yield from backend(vm, source, f"char{self.alias}")
+            yield backend_arg(vm, f"char{self.alias}", source.type, source.source)
             yield Obj("rng-egd", id=name, chardev=f"char{self.alias}")
         rate: dict[str, Any] = {}
         if self.rate_bytes:
             rate = {"max-bytes": self.rate_bytes, "period": self.rate_period or 1000}
         yield Dev(
-            device_name(self, "virtio-rng", self.model), {**props(self.driver), "rng": name, "id": self.alias, **rate}
+            device_name(vm, self, "virtio-rng", self.model),
+            {**props(self.driver), "rng": name, "id": self.alias, **rate},
         )

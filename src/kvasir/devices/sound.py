@@ -71,3 +71,7 @@ class Sound(Device, tag="sound"):
                 CODECS[kind],
                 {"id": f"{self.alias}-codec{cad}", "bus": f"{self.alias}.0", "cad": cad, "audiodev": audiodev},
             )
+
+    def machine_words(self, vm: Any) -> list[str]:
+        """The PC speaker is part of the machine."""
+        return [f"pcspk-audiodev={audio_of(vm, self.audio)}"] if self.model == "pcspk" else []

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
 
 MODELS = ("tpm-tis", "tpm-crb", "tpm-spapr", "spapr-tpm-proxy")
-CAPABILITY = {"tpm-tis": "tpm-tis", "tpm-crb": "tpm-crb", "tpm-spapr": "tpm-spapr", "spapr-tpm-proxy": "spapr-tpm-proxy"}
+CAPABILITY = {
+    "tpm-tis": "tpm-tis",
+    "tpm-crb": "tpm-crb",
+    "tpm-spapr": "tpm-spapr",
+    "spapr-tpm-proxy": "spapr-tpm-proxy",
+}
 BANKS = ("sha1", "sha256", "sha384", "sha512")
 
 

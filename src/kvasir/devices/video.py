@@ -154,7 +154,8 @@ class Video(Device, tag="video"):
             for name in ("vram", "ram"):
                 if (getattr(self, name) or 0) > 2**32 // 1024 - 1:
                     raise Error(
-                        code=Code.OVERFLOW, message=f"numerical overflow: value for '{name}' must be less than '{2**32 // 1024 - 1}'"
+                        code=Code.OVERFLOW,
+                        message=f"numerical overflow: value for '{name}' must be less than '{2**32 // 1024 - 1}'",
                     )
         elif self.type in ("vga", "vmvga") and self.vram is not None and self.vram < 1024:
             raise ConfigUnsupported("value for 'vram' must be at least 1 MiB (1024 KiB)")
@@ -174,7 +175,11 @@ class Video(Device, tag="video"):
                 "vram64_size_mb": (self.vram64 or 0) // 1024, "vgamem_mb": (self.vgamem or 0) // 1024,
             }  # fmt: skip
         elif self.type == "virtio":
-            more = {"max_outputs": self.heads} if self.driver != "vhostuser" else {"max_outputs": self.heads, "chardev": f"chr-vu-{self.alias}"}
+            more = (
+                {"max_outputs": self.heads}
+                if self.driver != "vhostuser"
+                else {"max_outputs": self.heads, "chardev": f"chr-vu-{self.alias}"}
+            )
         elif self.type in ("vga", "vmvga"):
             more = {"vgamem_mb": (self.vram or 0) // 1024}
         elif self.type == "bochs":

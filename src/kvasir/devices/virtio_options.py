@@ -40,9 +40,15 @@ def props(driver: Any) -> dict[str, Any]:
     }
 
 
-def device_name(device: Any, base: str, model: str | None = None) -> str:
+def bus_of(vm: Any) -> str:
+    """The kind of address that a virtio device gets on the machine."""
+    return "virtio-mmio" if vm.is_microvm else "pci"
+
+
+def device_name(vm: Any, device: Any, base: str, model: str | None = None) -> str:
     """QEMU's device for a virtio model on the bus that the address names."""
-    if device.address is not None and device.address.type == "virtio-mmio":
+    place = device.address.type if device.address is not None else bus_of(vm)
+    if place == "virtio-mmio":
         return f"{base}-device"
     return f"{base}-pci{SUFFIX.get(model or '', '')}"
 

@@ -28,7 +28,9 @@ class Watchdog(Device, tag="watchdog"):
         "@model", ENUM("i6300esb", "ib700", "diag288"), required=True, abi=True,
         error=unsupported("unknown watchdog model '{value}'"), missing=internal("watchdog must contain model name"),
     )  # fmt: skip
-    action: str | None = attr("@action", ENUM(*ACTIONS), error=unsupported("unknown watchdog action '{value}'"), live=True)
+    action: str | None = attr(
+        "@action", ENUM(*ACTIONS), error=unsupported("unknown watchdog action '{value}'"), live=True
+    )
 
     def defaults(self, vm: Any) -> None:
         self.action = self.action or "reset"

@@ -38,7 +38,9 @@ def bad_value(name: str, element: str, value: str, tail: str = ".") -> XmlError:
 
 def zero(name: str, element: str) -> XmlError:
     """libvirt's error for a number that may not be 0."""
-    return XmlError(f"Invalid value for attribute '{name}' in element '{element}': Zero is not permitted", origin=Origin.XML)
+    return XmlError(
+        f"Invalid value for attribute '{name}' in element '{element}': Zero is not permitted", origin=Origin.XML
+    )
 
 
 NATURAL: Type = number("unsignedInt", 0, 2**32 - 1, "Expected non-negative integer value")

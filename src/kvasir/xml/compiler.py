@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvasir.errors import Error, Origin, XmlError
+from kvasir.errors import ConfigUnsupported, Error, Origin, XmlError
 
 from .fields import Field, clark
 from .types import STR, UNITS, Type
@@ -88,6 +88,14 @@ def _place(root: Node, field: Field) -> None:
         node.body.append(field)
 
 
+def said_error(words: str) -> Any:
+    """The error that a field words itself: XmlError, or with ``unsupported:`` before it, ConfigUnsupported."""
+    kind, colon, rest = words.partition(":")
+    if colon and kind in ("unsupported", "unsupported-storage"):
+        return ConfigUnsupported(rest, origin=Origin.DOMAIN if kind == "unsupported" else Origin.STORAGE)
+    return XmlError(words)
+
+
 def fail_value(field: Field, value: str, tag: str) -> Error:
     """The error for a word that the field's type does not read."""
     if callable(field.error):
@@ -99,7 +107,9 @@ def fail_value(field: Field, value: str, tag: str) -> Error:
         steps = field.path.rpartition("@")
         element = steps[0].rstrip("/").rpartition("/")[2] or tag
         tail = f". {field.type.expected}" if field.type.expected else "."
-        return XmlError(f"Invalid value for attribute '{steps[2]}' in element '{element}': '{value}'{tail}", origin=Origin.XML)
+        return XmlError(
+            f"Invalid value for attribute '{steps[2]}' in element '{element}': '{value}'{tail}", origin=Origin.XML
+        )
     return XmlError(f"Invalid value for element '{field.path.rpartition('/')[2].strip('.') or tag}': '{value}'")
 
 
