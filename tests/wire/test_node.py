@@ -96,6 +96,7 @@ def test_topology_that_is_no_product(tmp_path: Path) -> None:
         (topology / "thread_siblings_list").write_text({0: "0-1", 1: "0-1", 3: "3"}[number])
     assert cpustats.shape(root, proc) == (3, 1999, 1, 1, 2, 2)
     (root / "cpu/cpu1/topology/core_id").write_text("5\n")
+    cpustats._product.cache_clear()
     assert cpustats.shape(root, proc) == (3, 1999, 1, 1, 3, 1)
     assert cpustats.bitmap(cpustats.online(root), cpustats.present(root)) == b"\x0b"
     assert memory.total(root, proc) == 1000 and memory.free(root, proc) == 400 * 1024

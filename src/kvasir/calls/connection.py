@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -105,10 +106,10 @@ def connect_get_lib_version(session: Session) -> int:
     return LIB_VERSION
 
 
-def connect_get_hostname(session: Session) -> str:
+async def connect_get_hostname(session: Session) -> str:
     """The host's name, fully qualified where the resolver says so, as libvirt reports it."""
     session.require_open()
-    return hostname()
+    return await asyncio.to_thread(hostname)
 
 
 def connect_is_secure(session: Session) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,11 +57,11 @@ def bitmap(cpus: list[int], size: int) -> bytes:
     return bytes(made)
 
 
-def shape(root: Path = SYSTEM, proc: Path = PROC) -> Shape:
-    """The topology as one product; where it is none (offline or mixed processors) one socket with that many cores."""
+@lru_cache(maxsize=8)
+def _product(root: Path, running: str) -> tuple[int, int, int, int, int]:
+    """Processors, cells, sockets, cores, threads while ``running`` is what the kernel says is online."""
     found = cells(root)
-    running = [cpu for cell in found for cpu in cell.cpus if cpu.online]
-    total = len(running)
+    total = sum(cpu.online for cell in found for cpu in cell.cpus)
     sockets = cores = threads = 0
     for cell in found:
         by_socket: dict[int, dict[tuple[int, int], int]] = {}
@@ -71,10 +72,16 @@ def shape(root: Path = SYSTEM, proc: Path = PROC) -> Shape:
         sockets = max(sockets, len(by_socket))
         cores = max([cores, *(len(inside) for inside in by_socket.values())])
         threads = max([threads, *(count for inside in by_socket.values() for count in inside.values())])
-    offline = sum(1 for cell in found for cpu in cell.cpus if not cpu.online)
+    offline = sum(not cpu.online for cell in found for cpu in cell.cpus)
     if len(found) * sockets * cores * threads != total + offline:
-        return Shape(total, mhz(proc), 1, 1, total, 1)
-    return Shape(total, mhz(proc), len(found), sockets, cores, threads)
+        return total, 1, 1, total, 1
+    return total, len(found), sockets, cores, threads
+
+
+def shape(root: Path = SYSTEM, proc: Path = PROC) -> Shape:
+    """The topology as one product; where it is none (offline or mixed processors) one socket with that many cores."""
+    total, *product = _product(root, _read(root / "cpu/online"))
+    return Shape(total, mhz(proc), *product)
 
 
 def times(cpu: int = -1, proc: Path = PROC) -> list[tuple[str, int]] | None:
