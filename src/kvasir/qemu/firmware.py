@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kvasir.errors import OperationFailed
+from kvasir.errors import OperationFailed, SystemFailure
 
 log = logging.getLogger(__name__)
 
@@ -197,3 +199,39 @@ def _enable(vm: Any, item: Firmware) -> None:
             vm.domain.features.smm_state = True
     os.firmware = None
     os.features = []
+
+
+def make_variables(vm: Any, host: Any, reset: bool = False) -> None:
+    """Make the guest's variable file from the template, unless it is there (``reset`` makes it anew).
+
+    A file made for a start that fails goes away again. Raises OperationFailed without a template, SystemFailure.
+    """
+    os_ = vm.domain.os
+    path = os_.nvram or os_.nvram_file
+    if os_.loader is None or os_.loader.type != "pflash" or not path or (os.path.exists(path) and not reset):
+        return
+    template = os_.nvram_template
+    if not template:
+        raise OperationFailed(f"unable to find any master var store for loader: {os_.loader.path}")
+    new = not os.path.exists(path)
+    try:
+        host.make_folder(os.path.dirname(path), 0o755, keep=True)
+        temporary = f"{path}.{os.getpid()}.new"
+        with open(template, "rb") as source, open(os.open(temporary, _NEW, 0o600), "wb") as target:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise SystemFailure(f"Failed to create file '{path}'", error) from error
+    host.own(path)
+    if new:
+        host.stack.callback(_forget, path)
+
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def _forget(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
