@@ -11,7 +11,7 @@ from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
 
-from . import chain, guestlog, live, process, statusdoc
+from . import chain, firmware, guestlog, live, process, statusdoc
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
 from .hostwork import Host, remove_tree
