@@ -349,7 +349,6 @@ def main(argv: list[str] | None = None) -> int:
     options.quiet = options.quiet or bool(options.xmlonly)
     convert_old(options)
     import kvasir.client as client
-
     from kvasir.install.host import HostError
 
     try:
