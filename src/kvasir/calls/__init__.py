@@ -20,6 +20,7 @@ MODULES: tuple[str, ...] = (
     "domain_list",
     "domain_metadata",
     "domain_stats",
+    "domain_tune",
     "domain_xml",
     "node",
     "qemu_monitor",

@@ -42,7 +42,7 @@ class GuestLog:
 
     def command(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Environment and command line, one option a line."""
-        self.write(" \\\n".join([*(f"{k}={_quote(v)}" for k, v in env.items()), *_lines(argv)]) + "\n")
+        self.write(" \\\n".join([*(f"{k}={quote(v)}" for k, v in env.items()), *_lines(argv)]) + "\n")
         self.start = os.fstat(self.fd).st_size
 
     def words(self) -> str:
@@ -55,7 +55,8 @@ class GuestLog:
             self.fd = -1
 
 
-def _quote(word: str) -> str:
+def quote(word: str) -> str:
+    """The word as a shell would read it, as libvirt writes it."""
     return "'" + word.replace("'", "'\\''") + "'" if shlex.quote(word) != word else word
 
 
@@ -66,7 +67,7 @@ def _lines(argv: Sequence[str]) -> list[str]:
         if word.startswith("-") and len(word) > 1:
             lines.append(word)
         else:
-            lines[-1] += " " + _quote(word)
+            lines[-1] += " " + quote(word)
     return lines
 
 

@@ -18,6 +18,7 @@ from .hostwork import Host, remove_tree
 from .jobs import Async, Kind, Operation
 from .labels import Labels
 from .monitor import Monitor, MonitorGone, listen_unix
+from .native import environment
 from .states import Detail, Paused, Running, Shutoff, State
 from .states import Lifecycle as L
 
@@ -180,24 +181,11 @@ class Start:
         self.host.pass_fd("monitor", fd)
         self.argv = live.command_line(self.vm, self.domain, self.guest)
 
-    def environment(self) -> dict[str, str]:
-        """What QEMU sees of the environment, as libvirt gives it."""
-        env = {"LC_ALL": "C", "PATH": os.environ.get("PATH") or "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"}
-        if self.driver.privileged:
-            lib = self.run.lib
-            env |= {"HOME": lib, "XDG_DATA_HOME": f"{lib}/.local/share", "XDG_CACHE_HOME": f"{lib}/.cache"}
-            env["XDG_CONFIG_HOME"] = f"{lib}/.config"
-        else:
-            for name in ("HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-                if os.environ.get(name):
-                    env[name] = os.environ[name]
-        return env | live.extra_environment(self.domain)
-
     async def execute(self) -> None:
         """Run QEMU."""
         assert self.host is not None and self.log is not None
         identity, config = self.driver.identity, self.driver.config
-        env = self.environment()
+        env = environment(self.driver, self.run.lib, self.domain)
         version = self.vm.caps.version
         self.log.begin(live.VERSION, ".".join(map(str, version)) + (self.vm.caps.package or ""))
         self.log.command(self.argv, env)

@@ -1,0 +1,197 @@
+"""Changing a guest's memory and number of CPUs; what a host without control groups cannot tune."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kvasir.calls.flags import check_flags
+from kvasir.calls.guests import CONFIG, LIVE, guest, impact, one
+from kvasir.errors import (
+    ConfigUnsupported,
+    InvalidArg,
+    OperationFailed,
+    OperationInvalid,
+    OperationUnsupported,
+)
+from kvasir.host import proc
+from kvasir.qemu import live, stats, statusdoc
+from kvasir.qemu.jobs import Kind
+
+if TYPE_CHECKING:
+    from kvasir.daemon.session import Session
+    from kvasir.qemu.guest import Guest
+
+MAXIMUM, GUEST, HOTPLUGGABLE = 4, 8, 16
+MEM_MAXIMUM = 4
+
+
+async def domain_set_memory(session: Session, dom: Any, memory: int) -> None:
+    """Change the running guest's memory (KiB) through its balloon."""
+    await domain_set_memory_flags(session, dom, memory, LIVE)
+
+
+async def domain_set_max_memory(session: Session, dom: Any, memory: int) -> None:
+    """Change the maximal memory (KiB)."""
+    await domain_set_memory_flags(session, dom, memory, MEM_MAXIMUM)
+
+
+async def domain_set_memory_flags(session: Session, dom: Any, memory: int, flags: int) -> None:
+    """Change current or (flag 4) maximal memory in KiB."""
+    check_flags(flags, LIVE | CONFIG | MEM_MAXIMUM, "qemuDomainSetMemoryFlags")
+    found = guest(session, dom)
+    async with found.jobs.normal(Kind.MODIFY):
+        in_live, in_config = impact(found, flags)
+        if flags & MEM_MAXIMUM:
+            if in_live:
+                raise OperationInvalid("cannot resize the maximum memory on an active domain")
+            _change(found, max_memory=memory)
+            return
+        if in_live and memory > stats.total_memory(found.live):
+            raise InvalidArg("cannot set memory higher than max memory")
+        if in_config and memory > stats.total_memory(found.config):
+            raise InvalidArg("cannot set memory higher than max memory")
+        if in_live:
+            if not live.has_balloon(found.live):
+                raise OperationInvalid(
+                    "Unable to change memory of active domain without the balloon device and guest OS balloon driver"
+                )
+            await found.monitor().command("balloon", {"value": memory * 1024})
+            statusdoc.save(found)
+        if in_config:
+            _change(found, memory=memory)
+
+
+def _change(found: Guest, memory: int | None = None, max_memory: int | None = None) -> None:
+    domain = found.config.copy()
+    if max_memory is not None:
+        if domain.cpu is not None and getattr(domain.cpu, "numa", None):
+            raise OperationInvalid("initial memory size of a domain with NUMA nodes cannot be modified with this API")
+        domain.memory = max_memory
+        if domain.current_memory is not None and domain.current_memory > max_memory:
+            domain.current_memory = max_memory
+    if memory is not None:
+        domain.current_memory = memory
+    found.driver.rewrite(found, domain)
+
+
+async def domain_set_vcpus(session: Session, dom: Any, nvcpus: int) -> None:
+    """Change the running guest's number of CPUs."""
+    await domain_set_vcpus_flags(session, dom, nvcpus, LIVE)
+
+
+async def domain_set_vcpus_flags(session: Session, dom: Any, nvcpus: int, flags: int) -> None:
+    """Change the number of CPUs: current or (flag 4) maximal, of the next start. Hotplug is a later part."""
+    check_flags(flags, LIVE | CONFIG | MAXIMUM | GUEST | HOTPLUGGABLE, "qemuDomainSetVcpusFlags")
+    if nvcpus < 1:
+        raise InvalidArg("argument out of range: nvcpus must be greater than zero")
+    found = guest(session, dom)
+    async with found.jobs.normal(Kind.MODIFY):
+        in_live, in_config = impact(found, flags)
+        if flags & GUEST:
+            raise OperationUnsupported("changing CPUs through the guest agent is not built yet")
+        if in_live:
+            if nvcpus > stats.max_cpus(found.live):
+                most = stats.max_cpus(found.live)
+                raise InvalidArg(
+                    f"requested vcpus is greater than max allowable vcpus for the live domain: {nvcpus} > {most}"
+                )
+            if nvcpus != stats.online_cpus(found.live):
+                raise ConfigUnsupported(
+                    "failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count"
+                )
+        if in_config:
+            _set_vcpus(found, nvcpus, bool(flags & MAXIMUM))
+
+
+def _set_vcpus(found: Guest, count: int, maximum: bool) -> None:
+    domain = found.config.copy()
+    if maximum:
+        topology = getattr(domain.cpu, "topology", None) if domain.cpu is not None else None
+        if topology is not None:
+            raise InvalidArg("CPU topology doesn't match the desired vcpu count")
+        domain.vcpu = count
+        if domain.vcpu_current is not None and domain.vcpu_current >= count:
+            domain.vcpu_current = None
+    else:
+        if count > stats.max_cpus(domain):
+            raise InvalidArg(
+                "requested vcpus is greater than max allowable vcpus for the persistent domain: "
+                f"{count} > {stats.max_cpus(domain)}"
+            )
+        domain.vcpu_current = count if count < stats.max_cpus(domain) else None
+    found.driver.rewrite(found, domain)
+
+
+async def domain_get_iothread_info(session: Session, dom: Any, flags: int) -> tuple[list[tuple[int, bytes]], int]:
+    """The guest's I/O threads and where they may run."""
+    check_flags(flags, LIVE | CONFIG, "qemuDomainGetIOThreadInfo")
+    found = guest(session, dom)
+    domain, is_live = one(found, flags)
+    length = (proc.host_cpus() + 7) // 8
+    every = proc.bitmap(set(range(proc.host_cpus())), length)
+    if is_live and domain.iothreads:
+        async with found.jobs.normal(Kind.QUERY):
+            rows = await found.monitor().command("query-iothreads")
+        numbers = [int(str(row["id"]).removeprefix("iothread")) for row in rows]
+    else:
+        numbers = [thread.id for thread in domain.iothreadids] or list(range(1, (domain.iothreads or 0) + 1))
+    found_rows = [(number, every) for number in sorted(numbers)]
+    return found_rows, len(found_rows)
+
+
+async def domain_abort_job(session: Session, dom: Any) -> None:
+    """Cancel the job that runs."""
+    found = guest(session, dom)
+    found.need_active()
+    if not found.has_jobs or found.jobs.async_job.value == "none":
+        raise OperationInvalid("no job is active on the domain")
+    if found.jobs.async_job.value == "start":
+        raise OperationInvalid("cannot abort VM start; use virDomainDestroy instead")
+    async with found.jobs.normal(Kind.ABORT):
+        await found.monitor().command("migrate_cancel")
+
+
+def domain_get_cpu_stats(
+    session: Session, dom: Any, nparams: int, start_cpu: int, ncpus: int, flags: int
+) -> tuple[list[tuple[str, Any]], int]:
+    """Processor time by host CPU: of control groups, which this host's guests are not in yet."""
+    guest(session, dom).need_active()
+    raise OperationInvalid("cgroup CPUACCT controller is not mounted")
+
+
+def domain_get_memory_parameters(
+    session: Session, dom: Any, nparams: int, flags: int
+) -> tuple[list[tuple[str, Any]], int]:
+    """Memory limits: of control groups, or from the definition."""
+    from kvasir.rpc.typed import ULLong
+
+    check_flags(flags, LIVE | CONFIG | 4, "qemuDomainGetMemoryParameters")
+    domain, is_live = one(guest(session, dom), flags & ~4)
+    if is_live:
+        raise OperationInvalid("cgroup memory controller is not mounted")
+    tune = domain.memtune
+    unlimited = 9007199254740991
+    rows = [
+        (name, ULLong(getattr(tune, name, None) or unlimited))
+        for name in ("hard_limit", "soft_limit", "swap_hard_limit")
+    ]
+    return (rows[:nparams] if nparams else []), len(rows)
+
+
+def domain_list_all_snapshots(session: Session, dom: Any, need_results: int, flags: int) -> tuple[list[Any], int]:
+    """The guest's snapshots; reading those that exist is a later part."""
+    return _none(guest(session, dom), "snapshot")
+
+
+def domain_list_all_checkpoints(session: Session, dom: Any, need_results: int, flags: int) -> tuple[list[Any], int]:
+    """The guest's checkpoints; reading those that exist is a later part."""
+    return _none(guest(session, dom), "checkpoint")
+
+
+def _none(found: Guest, what: str) -> tuple[list[Any], int]:
+    import os
+
+    folder = f"{getattr(found.driver.paths.qemu, what)}/{found.name}"
+    if os.path.isdir(folder) and any(name.endswith(".xml") for name in os.listdir(folder)):
+        raise OperationFailed(f"reading the {what}s in {folder} is not built yet")
+    return [], 0
