@@ -1,4 +1,7 @@
-"""Our completed documents and command lines are those of the real libvirt 9.0 (recorded by ``record.py``)."""
+"""Our completed documents and command lines are those of the real libvirt 9.0 (recorded by ``record.py``).
+
+Where it refuses a document we refuse it with the same words, and with the same code and domain where those are recorded.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,9 @@ def test_completed_document(path: Path) -> None:
         with pytest.raises(Error) as caught:
             harness.ours_xml(text)
         assert f"error: {caught.value.message}\n" == path.with_name(f"{path.stem}.error").read_text()
+        code = path.with_name(f"{path.stem}.code")
+        if code.exists():
+            assert f"{int(caught.value.code)} {int(caught.value.origin)}\n" == code.read_text()
         return
     once = harness.ours_xml(text)
     assert not harness.xml_difference(once.rstrip("\n"), recorded.read_text().rstrip("\n"))

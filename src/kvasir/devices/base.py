@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvasir.xml import Element, Form, attr, child
-from kvasir.xml.types import POSITIVE, UINT, YESNO
+from kvasir.xml.types import UINT, YESNO
 
 from .address import Address
 
 if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
+
+
+def _not_zero(value: int) -> str | None:
+    return None if value else "xml:Invalid value for attribute 'order' in element 'boot': Zero is not permitted"
 
 
 def _alias_shown(device: Any, form: Form) -> bool:
@@ -28,7 +32,7 @@ class Device(Element):
     ROM: ClassVar[bool] = False
     HOTPLUG: ClassVar[bool] = True
 
-    boot: int | None = attr("boot/@order", POSITIVE, last=True, doc="Place in the boot order, from 1.")
+    boot: int | None = attr("boot/@order", UINT, last=True, check=_not_zero, doc="Place in the boot order, from 1.")
     loadparm: str | None = attr("boot/@loadparm", last=True)
     alias: str | None = attr("alias/@name", last=True, when=_alias_shown, doc="QEMU's id of the device.")
     rom_enabled: bool | None = attr("rom/@enabled", YESNO, last=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported, Origin, XmlError
+from kvasir.errors import ConfigUnsupported, Origin, SystemFailure, XmlError
 from kvasir.xml import attr, variant
 from kvasir.xml.types import ENUM, INT, UINT
 
@@ -135,9 +136,11 @@ class Console(CharDevice, tag="console"):
 
     def defaults(self, vm: Any) -> None:
         """A serial console unless said otherwise; number by the place among the consoles."""
-        if self.target_type is None:
-            self.target_type = "serial"
         consoles = vm.domain.consoles
+        if self.target_type in (None, "serial"):
+            self.target_type = "serial"
+            if any(console is self for console in consoles[1:]):
+                raise ConfigUnsupported("Only the first console can be a serial port", origin=Origin.DOMAIN)
         self.port = next((i for i, console in enumerate(consoles) if console is self), len(consoles))
 
     def written(self, form: Any) -> Any:
@@ -176,6 +179,7 @@ class Channel(CharDevice, tag="channel"):
                 raise XmlError("guestfwd channel does not define a target address")
             if not self.target_port:
                 raise XmlError("guestfwd channel does not define a target port")
+            _check_address(self.target_address)
 
     def defaults(self, vm: Any) -> None:
         """A socket path that the daemon made up is dropped; the next start makes a new one."""
@@ -184,6 +188,14 @@ class Channel(CharDevice, tag="channel"):
                                      "/var/lib/libvirt/qemu/channel/target"), re.escape(self.name or "")  # fmt: skip
             if re.fullmatch(rf"{folder}/([^/]+\.|domain-[^/]+/){name}", self.source.path):
                 self.source.path = self.source.mode = None
+
+
+def _check_address(word: str) -> None:
+    try:
+        ipaddress.ip_address(word)
+    except ValueError:
+        unknown = OSError(0, "Name or service not known")
+        raise SystemFailure(f"Cannot parse socket address '{word}'", unknown, origin=Origin.NONE) from None
 
 
 def default_target(vm: Any) -> str:
@@ -198,41 +210,3 @@ def default_target(vm: Any) -> str:
 def free_port(devices: list[Any]) -> int:
     """The number after the highest one taken."""
     return max((d.port for d in devices if d.port is not None), default=-1) + 1
-
-
-def complete_consoles(vm: Any) -> None:
-    """libvirt's compatibility of the first console and the first serial port, before devices get their defaults.
-
-    A first console of type serial stands for the first serial port: where that is missing it is made from the console,
-    where it is there the console becomes its copy. Serial ports without any console get one.
-    """
-    domain = vm.domain
-    consoles, serials = domain.consoles, domain.serials
-    for console in consoles[1:]:
-        if console.target_type in (None, "serial"):
-            raise ConfigUnsupported("Only the first console can be a serial port", origin=Origin.DOMAIN)
-    if consoles and consoles[0].target_type in (None, "serial"):
-        console = consoles[0]
-        console.target_type = "serial"
-        if not serials:
-            serial = Serial(
-                type=console.type, source=console.source.copy(), alias=console.alias, address=console.address
-            )
-            serials.insert(0, serial)
-    elif (
-        not consoles
-        and serials
-        and serials[0].target_type in (None, "isa-serial", "spapr-vio-serial", "system-serial", "sclp-serial")
-    ):
-        consoles.insert(0, Console(type=serials[0].type, source=serials[0].source.copy(), target_type="serial", port=0))
-
-
-def mirror_console(vm: Any) -> None:
-    """The first console shows what the first serial port became; after the devices got their defaults."""
-    domain = vm.domain
-    if domain.consoles and domain.serials and domain.consoles[0].target_type == "serial":
-        console, serial = domain.consoles[0], domain.serials[0]
-        console.type, console.source = serial.type, serial.source.copy()
-        console.alias = serial.alias
-        console.address = serial.address.copy() if serial.address is not None else None
-        console.port = 0

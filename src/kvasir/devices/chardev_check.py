@@ -18,6 +18,10 @@ def unsupported(text: str) -> ConfigUnsupported:
 
 def check(device: Any, vm: Any) -> None:
     """Raise what libvirt raises for the device."""
+    if device.type in ("spicevmc", "spiceport") and not any(
+        g.type == "spice" for g in getattr(vm.domain, "graphics", [])
+    ):
+        raise unsupported(f"chardev '{device.type}' not supported without spice graphics")
     if device.TAG == "serial":
         _serial(device)
     elif device.TAG == "console":

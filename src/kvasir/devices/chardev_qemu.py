@@ -22,7 +22,7 @@ def chardev(device: Any, vm: Any) -> Iterator[Arg]:
             "id": f"obj{name}_tls0",
             "dir": getattr(vm.config, "chardev_tls_x509_cert_dir", None) or "/etc/pki/qemu",
             "endpoint": "server" if device.source.mode == "bind" else "client",
-            "verify-peer": bool(getattr(vm.config, "chardev_tls_x509_verify", False)) or device.source.mode != "bind",
+            "verify-peer": bool(getattr(vm.config, "chardev_tls_x509_verify", True)) or device.source.mode != "bind",
         })  # fmt: skip
     made = backend(vm, device.type, device.source, name, alias=device.alias)
     if device.type == "unix" and "path" not in made.opts and "fd" not in made.opts:
@@ -46,7 +46,10 @@ def log_options(vm: Any, source: Any, name: str) -> dict[str, Any]:
     """Where the backend's output is logged; through a descriptor where the driver opened one."""
     if f"log-{name}" in vm.fds:
         return {"logfile": f"/dev/fd/{vm.fd(f'log-{name}')}", "logappend": True}
-    return {"logfile": source.log, "logappend": source.log_append}
+    options: dict[str, Any] = {"logfile": source.log}
+    if source.log_append is not None:
+        options["logappend"] = source.log_append
+    return options
 
 
 def _qmp(kind: str, data: dict[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Controller(Device, tag="controller"):
     """A controller: a bus that other devices are plugged into."""
 
     type: str | None = attr("@type", ENUM(*TYPES))
-    index: int | None = attr("@index", UINT)
+    index: int | None = attr("@index", INT)
     model: str | None = attr("@model", abi=True)
     ports: int | None = attr("@ports", INT)
     vectors: int | None = attr("@vectors", INT)
@@ -70,10 +70,18 @@ class Controller(Device, tag="controller"):
     ats: bool | None = attr("driver/@ats", ONOFF)
     packed: bool | None = attr("driver/@packed", ONOFF)
     page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF)
-    pcihole64: int | None = scaled("pcihole64")
+    pcihole64: int | None = scaled(
+        "pcihole64", error="xml:Invalid value '{value}' for element or attribute './pcihole64'"
+    )
 
     def parsed(self, node: Any) -> None:
         self.type = self.type or "ide"
+        for name in ("index", "ports", "vectors", "max_grant_frames", "max_event_channels"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                word = self.FIELDS[name].path[1:]
+                raise XmlError(f"Invalid value for attribute '{word}' in element 'controller': '{value}'. "
+                               "Expected non-negative value", origin=Origin.XML)  # fmt: skip
         if self.model is not None and self.model not in MODELS.get(self.type, ()):
             raise ConfigUnsupported(f"Unknown model type '{self.model}'", origin=Origin.DOMAIN)
         if self.type != "usb":
@@ -109,6 +117,8 @@ class Controller(Device, tag="controller"):
         if self.index is None:
             taken = [c.index for c in vm.domain.controllers if c.type == self.type and c.index is not None]
             self.index = max(taken, default=-1) + 1
+        if self.type == "pci" and self.model is None and self.index:
+            raise InternalError("PCI controller model was not set correctly", origin=Origin.DOMAIN)
         if self.type == "usb" and self.model is None:
             self.model = default_usb(vm, self.index)
         if self.type == "scsi" and self.model in (None, "auto"):
@@ -145,6 +155,3 @@ def default_scsi(vm: Any) -> str | None:
     if vm.caps.has("lsi") and not vm.uses_pci_express:
         return "lsilogic"
     return "virtio-scsi" if vm.caps.has("virtio-scsi-pci") else None
-
-
-__all__ = ["Controller", "InternalError", "XmlError", "UUID"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
+from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlDetail, XmlError
 
 PCI_OPTIONS = {
     "pci-root": ("index", "pcihole64", "node"), "pcie-root": ("pcihole64",), "pci-bridge": ("model_name", "chassis_nr"),
@@ -37,12 +37,16 @@ def check(controller: Any, vm: Any) -> None:
     same = [c for c in vm.domain.controllers if c.type == controller.type and c.index == controller.index]
     if len(same) > 1 and controller.type != "usb":
         raise XmlError(f"Multiple '{controller.type}' controllers with index '{controller.index}'")
+    if controller.type in ("xenbus", "isa") and vm.arch in ("x86_64", "i686"):
+        raise InternalError(
+            "Cannot automatically add a new PCI bus for a device with connect flags 00", origin=Origin.DOMAIN
+        )
     if controller.type == "pci":
         _pci(controller, vm)
     elif controller.type == "scsi":
         _scsi(controller, vm)
     elif controller.type == "usb":
-        _usb(controller)
+        _usb(controller, vm)
     elif controller.type == "ide" and (controller.index or 0) > 0 and vm.is_i440fx:
         raise unsupported("Only a single IDE controller is supported for this machine type")
 
@@ -101,6 +105,18 @@ def _scsi(controller: Any, vm: Any) -> None:
             raise unsupported(f"controller iothread '{controller.iothread}' not defined in iothreadid")
 
 
-def _usb(controller: Any) -> None:
+def _detail(text: str) -> XmlDetail:
+    error = XmlDetail(text)
+    error.origin = Origin.DOMAIN
+    return error
+
+
+def _usb(controller: Any, vm: Any) -> None:
+    others = [c for c in vm.domain.controllers if c.type == "usb" and c is not controller]
+    if controller.model == "none" and others:
+        raise _detail("Can't add another USB controller: USB is disabled for this domain")
+    companion = controller.master is not None or (controller.model or "").startswith("ich9-uhci")
+    if companion and not any(c.index == controller.index and c.master is None for c in others):
+        raise _detail("No master USB controller specified")
     if controller.model in ("qemu-xhci", "nec-xhci") and (controller.ports or 0) > 15:
         raise unsupported(f"'{controller.model}' controller only supports up to '15' ports")

@@ -10,7 +10,7 @@ from kvasir.xml import Element, Form, attr, child, flag, scaled, text, variant
 from kvasir.xml.types import ENUM, ONOFF, POSITIVE, UINT, ULLONG, YESNO
 
 from .base import Device
-from .disk_source import FORMATS, SOURCE_TYPES, SOURCES, Auth, BackingStore, Encryption, no_target
+from .disk_source import DRIVER_FORMATS, FORMATS, SOURCE_TYPES, SOURCES, Auth, BackingStore, Encryption, no_target
 
 if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
@@ -132,7 +132,9 @@ class Disk(Device, tag="disk"):
     sgio: str | None = attr("@sgio", ENUM("filtered", "unfiltered"))
     snapshot: str | None = attr("@snapshot", ENUM("no", "internal", "external", "manual"), when=_shown_snapshot)
     driver_name: str | None = attr("driver/@name")
-    format: str | None = attr("driver/@type", ENUM(*FORMATS), error="unsupported:unknown driver format value '{value}'")
+    format: str | None = attr(
+        "driver/@type", ENUM(*DRIVER_FORMATS), error="unsupported:unknown driver format value '{value}'"
+    )
     cache: str | None = attr(
         "driver/@cache", ENUM("none", "writethrough", "writeback", "directsync", "unsafe"), live=True
     )
@@ -228,11 +230,13 @@ class Disk(Device, tag="disk"):
         self.source.defaults()
         if self.encryption is not None:
             self.encryption.fill()
-        if self.type != "vhostuser":
-            self.driver_name = self.driver_name or "qemu"
-            self.format = self.format or "raw"
+        self.driver_name = self.driver_name or "qemu"
+        self.format = self.format or "raw"
+        if self.type == "vhostuser" and self.snapshot is None:
+            self.snapshot = "no"
         if self.backing_store is not None:
             for layer in self.backing_store.chain():
+                layer.index = None
                 layer.source.defaults()
         if self.mirror is not None and not self.mirror.job:
             self.mirror = None

@@ -20,6 +20,7 @@ def unsupported(text: str, origin: Origin = Origin.QEMU) -> ConfigUnsupported:
 
 def check(disk: Any, vm: Any) -> None:
     """Raise what libvirt raises for the disk."""
+    _unique(disk, vm.domain)
     _general(disk)
     _models(disk)
     _qemu(disk, vm)
@@ -72,6 +73,17 @@ def _general(disk: Any) -> None:
         disk.iotune.check()
 
 
+def _unique(disk: Any, domain: Any) -> None:
+    for other in domain.disks:
+        if other is disk:
+            return
+        if other.target == disk.target:
+            raise XmlError(
+                f"target '{disk.target}' duplicated for disk sources '{other.location() or '<null>'}' and "
+                f"'{disk.location() or '<null>'}'"
+            )
+
+
 def _models(disk: Any) -> None:
     if disk.model is not None and disk.bus != "virtio":
         raise unsupported(f"disk model '{disk.model}' not supported for bus '{disk.bus}'", Origin.DOMAIN)
@@ -85,6 +97,14 @@ def _qemu(disk: Any, vm: Any) -> None:
     for encryption in (disk.encryption, disk.source.encryption):
         if encryption is not None and encryption.format in ("default", "qcow"):
             raise unsupported("old qcow/qcow2 encryption is not supported")
+    if disk.format == "iso":
+        raise unsupported("storage format 'iso' is not directly supported by QEMU, use 'raw' instead")
+    if disk.format == "dir":
+        raise unsupported("'directory' storage format is not directly supported by QEMU, use 'dir' disk type instead")
+    if disk.shareable and disk.format not in ("raw", "luks") and not disk.readonly:
+        raise unsupported(f"shared access for disk '{disk.target}' requires use of supported storage format")
+    if disk.type == "network" and disk.source.protocol == "tftp":
+        raise unsupported("'tftp' protocol is not supported with this QEMU binary")
     if disk.type == "dir":
         if disk.format != "fat":
             raise unsupported("storage type 'dir' requires use of storage format 'fat'")

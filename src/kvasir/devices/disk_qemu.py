@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported
-from kvasir.qemu.args import Arg, Blockdev, Chardev, Dev
+from kvasir.qemu.args import Arg, Blockdev, Chardev, Dev, Obj, Opt, comma
 
 from .virtio import SUFFIX, options
 
@@ -14,6 +14,7 @@ CACHES = {"none": (True, False), "writeback": (False, False), "writethrough": (F
           "unsafe": (False, True)}  # fmt: skip
 """Cache mode -> (direct, no-flush) of the block nodes."""
 WRITE_CACHE = {"none": "on", "writeback": "on", "unsafe": "on", "writethrough": "off", "directsync": "off"}
+DRIVERS = {"vhd": "vhdx", "ploop": "parallels"}
 VIRTIO_SCSI = ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
 
 
@@ -56,9 +57,22 @@ def disk(disk: Any, vm: Any) -> Iterator[Arg]:
         number_nodes(vm)
     if disk.source.index is None:  # a disk that is plugged in later
         _number(disk, max((s.index or 0 for d in vm.domain.disks for s in layers(d)), default=0))
+    if disk.bus == "sd":
+        yield _sd_drive(disk)
+        return
+    if disk.share_backing:  # plugged in after the start, above an overlay
+        return
     if not disk.empty:
         yield from blockdevs(disk, vm)
     yield device(disk, vm)
+
+
+def _sd_drive(disk: Any) -> Opt:
+    from kvasir.qemu.addresses.ports import disk_index
+
+    readonly = ",readonly=on" if disk.readonly else ""
+    where = comma(disk.location() or "")
+    return Opt("-drive", f"file={where},format={disk.format},if=sd,index={disk_index(disk.target)}{readonly}")
 
 
 def blockdevs(disk: Any, vm: Any) -> Iterator[Arg]:
@@ -70,22 +84,27 @@ def blockdevs(disk: Any, vm: Any) -> Iterator[Arg]:
         last = number == len(chain) - 1
         closed = layer.backing_store is not None
         yield from _layer(
-            disk, layer.source, layer.index, layer.format, layer.metadata_cache, True, below, last and closed
+            vm, disk, layer.source, layer.index, layer.format, layer.metadata_cache, True, below, last and closed
         )
         below = f"libvirt-{layer.index}-format"
-    yield from _layer(disk, disk.source, disk.source.index, disk.format, disk.metadata_cache, disk.readonly, below,
+    yield from _layer(vm, disk, disk.source, disk.source.index, disk.format, disk.metadata_cache, disk.readonly, below,
                       ends and not chain)  # fmt: skip
     if disk.copy_on_read:
         yield Blockdev("copy-on-read", {"node-name": f"libvirt-CoR-{disk.target}",
                                         "file": f"libvirt-{disk.source.index}-format", "discard": "unmap"})  # fmt: skip
 
 
-def _layer(disk: Any, source: Any, index: int, format: str, metadata: int | None, readonly: bool, below: str | None,
+def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: int | None, readonly: bool, below: str | None,
            closed: bool) -> Iterator[Arg]:  # fmt: skip
     cache = cache_props(disk)
     storage = f"libvirt-{index}-storage"
     tail: dict[str, Any] = {"auto-read-only": True, "discard": "unmap", "cache": cache}
     props = storage_props(source, disk.io)
+    if getattr(source, "tls", None):
+        name = f"obj{storage}_tls0"
+        folder = getattr(vm.config, f"{source.protocol}_tls_x509_cert_dir", None) or "/etc/pki/qemu"
+        yield Obj("tls-creds-x509", {"id": name, "dir": folder, "endpoint": "client", "verify-peer": True})
+        props["tls-creds"] = name
     yield Blockdev(props.pop("driver"), {**props, "node-name": storage, **tail})
     if source.slices:
         piece = source.slices[0]
@@ -99,7 +118,7 @@ def _layer(disk: Any, source: Any, index: int, format: str, metadata: int | None
         "node-name": f"libvirt-{index}-format", "read-only": readonly, "discard": disk.discard,
         "detect-zeroes": zeroes if source is disk.source else None, "cache": cache,
     }  # fmt: skip
-    driver = "raw" if format in (None, "raw", "fat", "iso", "dir", "none") else format
+    driver = "raw" if format in (None, "raw", "fat", "iso", "dir", "none") else DRIVERS.get(format, format)
     if driver == "qcow2" and metadata:
         node["cache-size"] = metadata
     node["file"] = storage

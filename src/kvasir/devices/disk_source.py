@@ -44,6 +44,10 @@ class Auth(Element, tag="auth"):
             raise XmlError("missing auth secret uuid or usage attribute", origin=Origin.STORAGE)
 
 
+DRIVER_FORMATS = tuple(word for word in FORMATS if word not in ("none", "luks"))
+"""Formats that a disk's driver may name; luks is said by its encryption."""
+
+
 class EncryptionSecret(Element, tag="secret"):
     """The passphrase that opens an encrypted image."""
 
@@ -69,6 +73,12 @@ class Encryption(Element, tag="encryption"):
     def parsed(self, node: Any) -> None:
         if self.format is None:
             raise XmlError("Missing required attribute 'format' in element 'encryption'", origin=Origin.XML)
+
+    def write(self, out: list[str], pad: str, form: Form, tag: str) -> None:
+        """An encryption without parts has both tags, as libvirt writes it."""
+        super().write(out, pad, form, tag)
+        if out and out[-1].startswith(f"{pad}<{tag}") and out[-1].endswith("/>\n"):
+            out[-1] = out[-1][:-3] + f">\n{pad}</{tag}>\n"
 
     def fill(self) -> None:
         """The engine that libvirt assumes."""
@@ -146,7 +156,8 @@ class Source(Element):
         return None
 
     def defaults(self) -> None:
-        """What libvirt fills in a source."""
+        """What libvirt fills in a source; numbers of block nodes belong to running guests."""
+        self.index = None
         if self.encryption is not None:
             self.encryption.fill()
 

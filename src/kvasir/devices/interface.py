@@ -138,6 +138,8 @@ class Interface(Device, tag="interface"):
             raise ConfigUnsupported(f"unknown interface link state '{self.link}'", origin=Origin.DOMAIN)
         if self.model is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", self.model):
             raise InvalidArg("Model name contains invalid characters", origin=Origin.DOMAIN)
+        if self.backend_type is not None:
+            raise XmlError(f"Invalid value for attribute 'type' in element 'backend': '{self.backend_type}'.")
         if self.type not in ("network", "bridge", "ethernet"):
             self.filterref = None
         elif self.filterref is not None and self.filterref.filter is None:

@@ -198,11 +198,14 @@ class BridgeSource(Source):
             raise missing("bridge", "source")
 
 
+MACVTAP_MODES = ("vepa", "private", "bridge", "passthrough")
+
+
 class DirectSource(Source):
     """A network card of the host, through macvtap."""
 
     dev: str | None = attr("source/@dev")
-    mode: str | None = attr("source/@mode", ENUM("vepa", "private", "bridge", "passthrough"))
+    mode: str | None = attr("source/@mode")
 
     def parsed(self, node: Any) -> None:
         if node.find("source") is None:
@@ -210,6 +213,8 @@ class DirectSource(Source):
         if not self.dev:
             raise missing("dev", "source")
         self.mode = self.mode or "vepa"
+        if self.mode not in MACVTAP_MODES:
+            raise bad_value("mode", "source", self.mode)
 
 
 class UserSource(Source):

@@ -154,6 +154,8 @@ def mirror_console(domain: Any, made: bool) -> None:
 
     consoles[0] = twin(serials[0], Console)
     consoles[0].target_type, consoles[0].port = "serial", serials[0].port
+    consoles[0].alias = serials[0].alias
+    consoles[0].address = serials[0].address.copy() if serials[0].address is not None else None
     for number, console in enumerate(consoles[1:]):
         console.port = number + (0 if made else 1)
 

@@ -89,10 +89,12 @@ def _place(root: Node, field: Field) -> None:
 
 
 def said_error(words: str) -> Any:
-    """The error that a field words itself: XmlError, or with ``unsupported:`` before it, ConfigUnsupported."""
+    """The error that a field words itself: XmlError of the domain code, or what the word before a colon chooses."""
     kind, colon, rest = words.partition(":")
     if colon and kind in ("unsupported", "unsupported-storage"):
         return ConfigUnsupported(rest, origin=Origin.DOMAIN if kind == "unsupported" else Origin.STORAGE)
+    if colon and kind == "xml":
+        return XmlError(rest, origin=Origin.XML)
     return XmlError(words)
 
 
@@ -289,9 +291,9 @@ class ParserMaker:
     def checks(self, field: Field, depth: int) -> None:
         if field.check is not None:
             w = self.w
-            w.env["XmlError"] = XmlError
+            w.env["said_error"] = said_error
             w(depth, f"v = {w.name(field.check)}(o.{field.name})")
-            w(depth, "if v: raise XmlError(v)")
+            w(depth, "if v: raise said_error(v)")
 
 
 class WriterMaker:
