@@ -6,7 +6,11 @@ Numbers are those of libvirt's public header ``virterror.h`` (codes and domains 
 
 from __future__ import annotations
 
-from enum import IntEnum
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from enum import IntEnum
+else:
+    from kvasir.light import IntEnum  # the enum module costs a client's start milliseconds
 
 
 class Code(IntEnum):

@@ -8,14 +8,13 @@ from __future__ import annotations
 import _socket
 import struct
 from _thread import RLock
-from collections import deque
 
 from kvasir.errors import Code, Error, Origin
 from kvasir.rpc import programs
-from kvasir.rpc.errors import decode_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable, Sequence
     from typing import Any, Protocol
 
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
         def recv(self, size: int, /) -> bytes: ...
         def fileno(self) -> int: ...
         def close(self) -> object: ...
+else:
+    from _collections import deque
 
 
 HEADER = struct.Struct(">IIIiiIi")
@@ -119,6 +120,8 @@ class Link:
             procedure = self.pending.pop(serial)
         if status == ERROR:
             self.streams.pop(serial, None)
+            from kvasir.rpc.errors import decode_error
+
             raise decode_error(payload)
         return procedure.decode_result(payload), fds
 

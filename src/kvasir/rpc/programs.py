@@ -14,16 +14,18 @@ be written raises the same, naming procedure and problem.
 from __future__ import annotations
 
 import struct
-from collections import namedtuple
-from collections.abc import Iterator, Sequence
-from functools import cached_property
 
 from kvasir.rpc import table
 from kvasir.rpc.xdr import Malformed, Record
 
 TYPE_CHECKING = False  # the typing module costs a client milliseconds; only the checker reads it
 if TYPE_CHECKING:
+    from collections import namedtuple
+    from collections.abc import Iterator, Sequence
+    from functools import cached_property
     from typing import Any, Final
+else:
+    from kvasir.light import cached_property, namedtuple
 
 _ROWS: Final = "\n" + table.ROWS
 

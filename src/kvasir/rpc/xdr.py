@@ -11,21 +11,23 @@ optional that is neither 0 nor 1 raise ``Malformed`` and nothing else.
 from __future__ import annotations
 
 import struct
-from collections import namedtuple
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from _operator import attrgetter
 
 from kvasir.errors import Code, Error, Origin
 from kvasir.rpc.typed import Int, LLong, UInt, ULLong
 
 TYPE_CHECKING = False  # the typing module costs a client milliseconds; only the checker reads it
 if TYPE_CHECKING:
+    from collections import namedtuple
+    from collections.abc import Callable, Sequence
     from typing import Any, Final, TypeAlias
 
     Out: TypeAlias = Callable[[bytes], None]
     Encoder: TypeAlias = Callable[[Out, Any], None]
     Decoder: TypeAlias = Callable[[bytes, int], tuple[Any, int]]
     Codec: TypeAlias = tuple[Encoder, Decoder]
+else:
+    from kvasir.light import namedtuple
 
 STRING_MAX: Final = 4 * 1024 * 1024
 OPAQUE_MAX: Final = 8 * 1024 * 1024
