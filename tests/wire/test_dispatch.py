@@ -288,6 +288,7 @@ def test_login_is_needed_first(tmp_path: Path) -> None:
         served.close()
 
 
+@pytest.mark.guide("migr-conf-max-clients")
 def test_limits_of_clients(tmp_path: Path) -> None:
     served = Served(tmp_path, "max_clients = 2\n")
     try:

@@ -148,3 +148,66 @@ def test_wrong_configuration_stops_the_start(tmp_path: Path) -> None:
     with process(tmp_path, "--config", str(tmp_path / "none")) as child:
         assert child.wait(20) == 1 and child.stderr is not None
         assert "No such file or directory" in child.stderr.read()
+
+
+LAUNCHER = """#!/bin/sh
+unset LD_LIBRARY_PATH
+export PYTHONPATH={paths} PYTHONDONTWRITEBYTECODE=1
+exec {python} -m kvasir.daemon "$@"
+"""
+
+
+@pytest.mark.guide("uri-qemu-session")
+def test_a_users_session_starts_on_demand(cache: Path) -> None:
+    """The real virsh, run by an ordinary user, finds no daemon and starts ours; it serves the next call as well."""
+    import shutil
+    import tempfile
+
+    import lxml
+
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    home = Path(tempfile.mkdtemp(prefix="kv-user-", dir="/tmp"))
+    try:
+        (home / "bin").mkdir()
+        os.chown(home, 65534, -1)
+        user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        paths = f"{Path(__file__).parents[2] / 'src'}:{Path(lxml.__file__).parents[1]}"
+        python = next(
+            (
+                one
+                for one in (sys.executable, "/usr/bin/python3")
+                if subprocess.run([*user, "env", f"PYTHONPATH={paths}", one, "-c", "import kvasir.rpc, lxml.etree"], capture_output=True).returncode == 0
+            ),
+            None,
+        )  # fmt: skip
+        if python is None:
+            pytest.skip("no Python here that an ordinary user may run with the project's packages")
+        script = home / "bin/libvirtd"
+        script.write_text(LAUNCHER.format(paths=paths, python=python))
+        home.chmod(0o755)
+        script.chmod(0o755)
+        env = {
+            "HOME": str(home),
+            "XDG_RUNTIME_DIR": str(home),
+            "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+            "LIBVIRTD_PATH": str(home / "bin"),
+            "LD_LIBRARY_PATH": str(cache / "usr/lib/x86_64-linux-gnu"),
+            "LC_ALL": "C.UTF-8",
+        }
+        virsh = [*user, str(cache / "usr/bin/virsh"), "-q", "-c", "qemu:///session"]
+        first = subprocess.run([*virsh, "uri"], env=env, capture_output=True, text=True, timeout=60)
+        assert (first.returncode, first.stdout.strip()) == (0, "qemu:///session"), first.stderr
+        pid = int((home / "libvirt/libvirtd.pid").read_text())
+        second = subprocess.run([*virsh, "list", "--all"], env=env, capture_output=True, text=True, timeout=60)
+        assert second.returncode == 0 and int((home / "libvirt/libvirtd.pid").read_text()) == pid
+        assert Path(f"/proc/{pid}").stat().st_uid == 65534
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        assert b"--timeout=120" in words
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 10
+        while (home / "libvirt/libvirt-sock").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not (home / "libvirt/libvirt-sock").exists()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
