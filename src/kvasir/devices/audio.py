@@ -30,11 +30,16 @@ class Stream(Element):
     channels: int | None = attr("settings/@channels", UINT, last=True)
     format: str | None = attr("settings/@format", ENUM(*FORMATS), last=True)
 
+    @classmethod
+    def parse(cls, node: Any, keep: bool = False) -> Any:
+        """Read it; settings without the flag are refused before their words are read."""
+        if node.find("settings") is not None and node.get("fixedSettings") != "yes":
+            raise ConfigUnsupported("audio settings specified without fixed settings flag", origin=Origin.DOMAIN)
+        return super().parse(node, keep)
+
     def parsed(self, node: Any) -> None:
         if self.fixed_settings and self.mixing_engine is False:
             raise ConfigUnsupported("fixed audio settings requires mixing engine", origin=Origin.DOMAIN)
-        if node.find("settings") is not None and not self.fixed_settings:
-            raise ConfigUnsupported("audio settings specified without fixed settings flag", origin=Origin.DOMAIN)
 
     def written(self, form: Form) -> Element | None:
         return self if any(getattr(self, name) is not None for name in self.FIELDS) else None

@@ -12,7 +12,7 @@ from kvasir.xml.types import ENUM, INT, ONOFF
 
 from .base import Device
 from .virtio_options import VirtioDriver, bus_of, device_name, props
-from .words import only_one
+from .words import no_bus, only_one
 
 if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
@@ -32,13 +32,15 @@ class Memballoon(Device, tag="memballoon"):
     autodeflate: bool | None = attr("@autodeflate", ONOFF, abi=True)
     free_page_reporting: bool | None = attr("@freePageReporting", ONOFF, abi=True)
     period: int | None = attr("stats/@period", INT, live=True, when=lambda balloon, form: bool(balloon.period))
-    driver: VirtioDriver | None = child(VirtioDriver)
+    driver: VirtioDriver | None = child(VirtioDriver, last=True)
 
     def defaults(self, vm: Any) -> None:
         if self.model == "none":
             self.address = None
 
     def check(self, vm: Any) -> None:
+        if self.model == "xen":
+            raise no_bus()
         only_one(
             self, vm.domain.memballoons,
             InternalError("only a single memory balloon device is supported", origin=Origin.DOMAIN),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import ConfigUnsupported, Origin, XmlError
 from kvasir.qemu.args import Dev, Obj
-from kvasir.xml import Element, attr, child, text, variant
+from kvasir.xml import Element, Form, attr, child, text, variant
 from kvasir.xml.types import ENUM, UINT
 
 from .base import Device
@@ -56,6 +56,13 @@ class Backend(Element, tag="backend"):
         missing=wrong("missing RNG device backend model"),
     )  # fmt: skip
     source: Any = variant("model", BACKENDS)
+
+    def write(self, out: list[str], pad: str, form: Form, tag: str) -> None:
+        """The daemon's element keeps its end tag even where nothing stands in it, as libvirt writes it."""
+        mark = len(out)
+        super().write(out, pad, form, tag)
+        if self.model == "egd" and len(out) == mark + 1:
+            out[mark] = out[mark].replace("/>\n", f">\n{pad}</{tag}>\n")
 
 
 class Rng(Device, tag="rng"):
@@ -110,9 +117,9 @@ class Rng(Device, tag="rng"):
         elif model == "builtin":
             yield Obj("rng-builtin", id=name)
         else:
-            from .chardev_qemu import backend_arg
+            from .chardev_qemu import backend
 
-            yield backend_arg(vm, f"char{self.alias}", source.type, source.source)
+            yield backend(vm, source.type, source.source, f"char{self.alias}")
             yield Obj("rng-egd", id=name, chardev=f"char{self.alias}")
         rate: dict[str, Any] = {}
         if self.rate_bytes:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported, Origin
-from kvasir.qemu.args import Dev
+from kvasir.qemu.args import Dev, Opt
 from kvasir.xml import Element, attr, children
 from kvasir.xml.types import ENUM, UINT
 
 from .base import Device
-from .words import audio_of, check_audio, missing, unsupported, zero
+from .words import audio_of, check_audio, missing, no_bus, unsupported, zero
 
 if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
@@ -52,7 +51,7 @@ class Sound(Device, tag="sound"):
     def check(self, vm: Any) -> None:
         check_audio(vm, self.audio)
         if self.model == "ich7":
-            raise ConfigUnsupported("sound card model 'ich7' is not supported by this QEMU", origin=Origin.QEMU)
+            raise no_bus()
 
     def needs_address(self, vm: Any) -> str | None:
         return "pci" if self.model in PCI else "usb" if self.model == "usb" else None
@@ -60,6 +59,7 @@ class Sound(Device, tag="sound"):
     def qemu(self, vm: Any) -> Iterator[Arg]:
         audiodev = audio_of(vm, self.audio)
         if self.model == "pcspk":
+            yield Opt("-soundhw", "pcspk")
             return
         if self.model not in HDA:
             yield Dev(QEMU[self.model], {"id": self.alias, "audiodev": audiodev})

@@ -28,7 +28,7 @@ class Vsock(Device, tag="vsock"):
     model: str | None = attr("@model", ENUM(*MODELS), abi=True)
     auto: bool | None = attr("cid/@auto", YESNO)
     cid: int | None = attr("cid/@address", UINT, key=True)
-    driver: VirtioDriver | None = child(VirtioDriver)
+    driver: VirtioDriver | None = child(VirtioDriver, last=True)
 
     def parsed(self, node: Any) -> None:
         if self.cid is not None and self.cid < FIRST_CID and self.cid:

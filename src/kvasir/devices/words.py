@@ -26,6 +26,13 @@ def wrong(text: str) -> Failure:
     return lambda value="": XmlError(text.format(value=value))
 
 
+def no_bus() -> InternalError:
+    """libvirt's error for a device that no bus takes."""
+    return InternalError(
+        "Cannot automatically add a new PCI bus for a device with connect flags 00", origin=Origin.DOMAIN
+    )
+
+
 def missing(name: str, element: str) -> XmlError:
     """libvirt's error for an attribute that must be there."""
     return XmlError(f"Missing required attribute '{name}' in element '{element}'", origin=Origin.XML)
