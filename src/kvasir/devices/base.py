@@ -58,5 +58,8 @@ class Device(Element):
         """Yield the QEMU form; never acts."""
         yield from ()
 
+    async def started(self, monitor: Any) -> None:
+        """Say to a QEMU that waits, its CPUs not yet running, what may not stand on its command line."""
+
     async def release(self, host: Any) -> None:
         """Give back what ``prepare`` took, when the guest ends or the device is unplugged."""

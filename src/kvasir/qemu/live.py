@@ -63,8 +63,9 @@ def command_line(vm: Any, domain: Any, guest: Any) -> list[str]:
 
 
 def extra_environment(domain: Any) -> dict[str, str]:
-    """``<qemu:env>`` of the document."""
-    return {str(env.name): str(env.value or "") for env in list_of(domain, "qemu_env") if env.name}
+    """What a display window needs, and ``<qemu:env>`` of the document."""
+    shown = {key: value for device in list_of(domain, "graphics") for key, value in device.environment().items()}
+    return shown | {str(env.name): str(env.value or "") for env in list_of(domain, "qemu_env") if env.name}
 
 
 # -- labels

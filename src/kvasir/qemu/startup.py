@@ -264,6 +264,8 @@ class Start:
         self.run.monitor = monitor
         self.run.monitor_since = time.time()
         try:
+            for device in live.devices(self.domain):
+                await device.started(monitor)
             await live.learn(self.guest)
         except MonitorGone:
             await watch.wait(1)
