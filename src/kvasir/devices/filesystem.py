@@ -56,7 +56,7 @@ class Filesystem(Device, tag="filesystem"):
     ats: bool | None = attr("driver/@ats", ONOFF)
     packed: bool | None = attr("driver/@packed", ONOFF)
     page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF)
-    driver: str | None = attr("driver/@type", ENUM(*DRIVERS))
+    driver_type: str | None = attr("driver/@type", ENUM(*DRIVERS))
     format: str | None = attr("driver/@format")
     wrpolicy: str | None = attr("driver/@wrpolicy", ENUM("immediate"))
     queue: int | None = attr(
@@ -87,7 +87,7 @@ class Filesystem(Device, tag="filesystem"):
 
     @property
     def is_virtiofs(self) -> bool:
-        return self.driver == "virtiofs"
+        return self.driver_type == "virtiofs"
 
     def source(self) -> str | None:
         """What is mounted, in the attribute that the type has."""
@@ -100,7 +100,7 @@ class Filesystem(Device, tag="filesystem"):
         self.type = self.type or "mount"
         if not self.is_virtiofs:
             self.queue = None
-        if self.driver is None:
+        if self.driver_type is None:
             self.format = self.wrpolicy = None
         source = self.source_socket if self.is_virtiofs and self.source_socket else self.source()
         if source is None and self.type != "ram":
@@ -134,12 +134,10 @@ class Filesystem(Device, tag="filesystem"):
         if self.is_virtiofs:
             self._check_virtiofs(vm)
             return
-        if self.driver not in (None, "path", "handle"):
+        if self.driver_type not in (None, "path", "handle"):
             raise ConfigUnsupported("Filesystem driver type not supported")
         if self.boot is not None:
             raise ConfigUnsupported("boot order is only supported for virtiofs")
-        if not vm.caps.has("fsdev"):
-            raise ConfigUnsupported("filesystem passthrough not supported by this QEMU")
 
     def _check_virtiofs(self, vm: Any) -> None:
         if not self.source_socket:
@@ -212,7 +210,7 @@ class Filesystem(Device, tag="filesystem"):
         return "device" if self.address is not None and self.address.type == "virtio-mmio" else "pci"
 
     def _fsdev(self) -> Iterator[str]:
-        if self.driver == "handle":
+        if self.driver_type == "handle":
             yield "handle"
         else:
             yield "local"

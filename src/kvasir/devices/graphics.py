@@ -120,7 +120,11 @@ class Graphics(Device, tag="graphics"):
         port, connected = node.get("port"), node.get("connected")
         if kind in ("vnc", "rdp") and port is not None and not re.match(r"\s*[+-]?\d+\Z", port):
             raise InternalError(f"cannot parse {kind} port {port}")
-        if connected is not None and node.get("passwd") is not None and connected not in cls.FIELDS["connected"].type.words:
+        if (
+            connected is not None
+            and node.get("passwd") is not None
+            and connected not in cls.FIELDS["connected"].type.words
+        ):
             raise ConfigUnsupported(f"unknown connected value {connected}")
         return super().parse(node, keep)
 
@@ -141,9 +145,8 @@ class Graphics(Device, tag="graphics"):
         if self.type in LISTENING:
             self._listens()
         self.channels = [c for c in self.channels if c.mode != "any"]
-        if self.type == "vnc" and self.port in (None, -1) and self.autoport is not False:
-            self.autoport = True
-        elif self.type == "spice" and self.port == -1 and self.tls_port == -1:
+        vnc = self.type == "vnc" and self.port in (None, -1) and self.autoport is not False
+        if vnc or (self.type == "spice" and self.port == -1 and self.tls_port == -1):
             self.autoport = True
         if self.type == "dbus" and self.p2p and self.address_:
             raise XmlError("D-Bus p2p with an address is not supported")
@@ -189,7 +192,8 @@ class Graphics(Device, tag="graphics"):
                 shown.autoport = first.type == "socket"
             if self.type == "vnc" and first.type == "socket":
                 hidden = form.migratable and (first.auto_generated or first.from_config)
-                shown.socket = None if hidden else first.written(form) and first.socket
+                line = None if hidden else first.written(form)
+                shown.socket = line.socket if line is not None else None
             return shown
         if self.type == "vnc":
             shown.port = -1 if self.autoport and (auto or not self.port) else self.port
@@ -204,16 +208,20 @@ class Graphics(Device, tag="graphics"):
     # -- defaults and checks
 
     def defaults(self, vm: Any) -> None:
-        """A SPICE display without any port listens nowhere."""
+        """Ports that are chosen at each start are forgotten; a SPICE display without any port listens nowhere."""
+        if self.autoport:
+            self.port = self.tls_port = None
         first = self.listens[0] if self.listens else None
-        if self.type == "spice" and first is not None and first.type in ("address", "network"):
-            if not self.autoport and self.port is None and self.tls_port is None:
-                self.listens = [Listen(type="none")]
+        silent = not self.autoport and self.port is None and self.tls_port is None
+        if silent and self.type == "spice" and first is not None and first.type in ("address", "network"):
+            self.listens = [Listen(type="none")]
 
     def check(self, vm: Any) -> None:
         """Refuse what QEMU cannot show."""
         if self.type in ("rdp", "desktop"):
             raise ConfigUnsupported(f"{self.type} graphics are not supported with this QEMU")
+        if self.type == "spice" and (self.tls_port or 0) > 0 and not getattr(vm.config, "spice_tls", False):
+            raise ConfigUnsupported("spice TLS port set in XML configuration, but TLS is disabled in qemu.conf")
         if self.audio is not None and not any(a.id == self.audio for a in vm.domain.audios):
             raise XmlError(f"no audio device with ID {self.audio}")
 
@@ -240,7 +248,11 @@ class Graphics(Device, tag="graphics"):
             return
         await monitor.command(
             "set_password",
-            {"protocol": self.type, "password": self.passwd, **({"connected": self.connected} if self.connected else {})},
+            {
+                "protocol": self.type,
+                "password": self.passwd,
+                **({"connected": self.connected} if self.connected else {}),
+            },
         )
         until = "never"
         if self.passwd_valid_to:
@@ -310,10 +322,10 @@ class Graphics(Device, tag="graphics"):
                 words += f",websocket={self.websocket}"
         if self.share_policy:
             words += f",share={self.share_policy}"
-        if self.power_control is not None:
-            words += f",power-control={'on' if self.power_control else 'off'}"
         if self.passwd is not None or getattr(config, "vnc_password", None):
             words += ",password=on"
+        if self.power_control is not None:
+            words += f",power-control={'on' if self.power_control else 'off'}"
         if getattr(config, "vnc_tls", False):
             raise ConfigUnsupported("TLS for VNC displays is not built yet", hint="vnc_tls = 0 in qemu.conf")
         if getattr(config, "vnc_sasl", False):
@@ -334,14 +346,12 @@ class Graphics(Device, tag="graphics"):
             if port:
                 words.append(f"port={port}")
             if self.tls_port and self.tls_port > 0:
-                if not getattr(config, "spice_tls", False):
-                    raise ConfigUnsupported(
-                        "spice TLS port set in XML configuration, but TLS is disabled in qemu.conf"
-                    )
                 words.append(f"tls-port={self.tls_port}")
             words.append(f"addr={self._place(vm, 'spice_listen')}")
         if getattr(config, "spice_sasl", False):
             words.append("sasl=on")
+        if self.mouse:
+            words.append(f"agent-mouse={'off' if self.mouse == 'server' else 'on'}")
         if self.passwd is None and not getattr(config, "spice_password", None):
             words.append("disable-ticketing=on")
         if self.tls_port and getattr(config, "spice_tls", False):
@@ -351,17 +361,21 @@ class Graphics(Device, tag="graphics"):
         if self.keymap:
             yield Opt("-k", self.keymap)
 
+    def _need_tls(self, vm: Any) -> None:
+        if getattr(vm.config, "spice_tls", False):
+            return
+        if self.default_mode == "secure":
+            raise ConfigUnsupported(
+                "spice defaultMode secure requested in XML configuration, but TLS connection is not available"
+            )
+        if any(channel.mode == "secure" for channel in self.channels):
+            raise ConfigUnsupported(
+                "spice secure channels set in XML configuration, but TLS connection is not available"
+            )
+
     def _spice_options(self, vm: Any) -> Iterator[str]:
+        self._need_tls(vm)
         modes = {"secure": "tls-channel", "insecure": "plaintext-channel"}
-        if not getattr(vm.config, "spice_tls", False):
-            if self.default_mode == "secure":
-                raise ConfigUnsupported(
-                    "spice defaultMode secure requested in XML configuration, but TLS connection is not available"
-                )
-            if any(channel.mode == "secure" for channel in self.channels):
-                raise ConfigUnsupported(
-                    "spice secure channels set in XML configuration, but TLS connection is not available"
-                )
         if self.default_mode:
             yield f"{modes[self.default_mode]}=default"
         for name in CHANNELS:
@@ -377,8 +391,6 @@ class Graphics(Device, tag="graphics"):
         ):
             if value:
                 yield f"{key}={value}"
-        if self.mouse:
-            yield f"agent-mouse={'off' if self.mouse == 'server' else 'on'}"
         if self.copypaste is False:
             yield "disable-copy-paste=on"
         if self.filetransfer is False:

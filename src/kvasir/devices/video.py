@@ -29,7 +29,7 @@ QEMU_TYPES = ("vga", "cirrus", "vmvga", "qxl", "virtio", "none", "bochs", "ramfb
 PRIMARY = {"vga": "VGA", "cirrus": "cirrus-vga", "vmvga": "vmware-svga", "qxl": "qxl-vga", "virtio": "virtio-vga"}
 SECONDARY = {"vga": "VGA", "qxl": "qxl", "virtio": "virtio-gpu-pci", "bochs": "bochs-display", "ramfb": "ramfb"}
 NEEDS = {"qxl": "qxl", "virtio": "virtio-gpu", "vga": "VGA", "cirrus": "cirrus-vga", "vmvga": "vmware-svga"}
-SECOND_OK = ("qxl", "virtio", "vga", "bochs", "ramfb")
+SECOND_OK = ("qxl", "virtio", "vga")
 
 
 def _round_up(kib: int) -> int:
@@ -42,12 +42,12 @@ class Video(Device, tag="video"):
 
     ALIAS, ADDRESS, HOTPLUG = "video", "pci", False
 
-    driver: str | None = attr("driver/@name", ENUM("qemu", "vhostuser"))
-    vgaconf: str | None = attr("driver/@vgaconf", when=lambda video, form: False)
     iommu: bool | None = attr("driver/@iommu", ONOFF)
     ats: bool | None = attr("driver/@ats", ONOFF)
     packed: bool | None = attr("driver/@packed", ONOFF)
     page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF)
+    driver: str | None = attr("driver/@name", ENUM("qemu", "vhostuser"))
+    vgaconf: str | None = attr("driver/@vgaconf", when=lambda video, form: False)
     type: str = attr("model/@type", ENUM(*TYPES), error=unsupported("unknown video model '{value}'"), abi=True)
     ram: int | None = attr("model/@ram", UINT, error=wrong("cannot parse video ram '{value}'"), abi=True)
     vram: int | None = attr("model/@vram", UINT, error=wrong("cannot parse video vram '{value}'"), abi=True)
@@ -56,8 +56,8 @@ class Video(Device, tag="video"):
     heads: int | None = attr("model/@heads", UINT, error=internal("cannot parse video heads '{value}'"), abi=True)
     primary: bool | None = attr("model/@primary", YESNO, when=lambda video, form: bool(video.primary))
     blob: bool | None = attr("model/@blob", ONOFF, when=lambda video, form: False)
-    accel2d: bool | None = attr("model/acceleration/@accel2d", YESNO)
     accel3d: bool | None = attr("model/acceleration/@accel3d", YESNO)
+    accel2d: bool | None = attr("model/acceleration/@accel2d", YESNO)
     rendernode: str | None = attr("model/acceleration/@rendernode")
     x: int | None = attr("model/resolution/@x", UINT)
     y: int | None = attr("model/resolution/@y", UINT)
@@ -104,7 +104,7 @@ class Video(Device, tag="video"):
     def _qxl_memory(self) -> None:
         self.ram = _round_up(self.ram) if self.ram else 65536
         self.vram = _round_up(self.vram) if self.vram else 65536
-        self.vgamem = _round_up(self.vgamem) if self.vgamem else 16384
+        self.vgamem = self.vgamem or 16384
 
     @staticmethod
     def _default_type(vm: Any) -> str:
@@ -122,7 +122,7 @@ class Video(Device, tag="video"):
             raise ConfigUnsupported(f"domain configuration does not support video model '{self.type}'")
         if not self.primary and self.type not in (*SECOND_OK, "none"):
             raise ConfigUnsupported(f"video type '{self.type}' is only valid as primary video device")
-        if self.accel2d is not None:
+        if self.accel2d:
             raise ConfigUnsupported("qemu does not support the accel2d setting")
         if self.accel3d and self.type != "virtio":
             raise ConfigUnsupported("3d acceleration is supported only with 'virtio' video device")
@@ -150,6 +150,11 @@ class Video(Device, tag="video"):
                     )
 
     def _check_memory(self) -> None:
+        if self.type == "qxl" and self.vgamem is not None:
+            if self.vgamem < 1024:
+                raise ConfigUnsupported("value for 'vgamem' must be at least 1 MiB (1024 KiB)")
+            if self.vgamem != _round_up(self.vgamem):
+                raise ConfigUnsupported("value for 'vgamem' must be power of two")
         if self.type == "qxl":
             for name in ("vram", "ram"):
                 if (getattr(self, name) or 0) > 2**32 // 1024 - 1:

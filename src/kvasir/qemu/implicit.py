@@ -105,19 +105,19 @@ def _inputs(domain: Any) -> None:
 
 
 def _audio(vm: Any) -> None:
-    """One audio backend, after the first display."""
+    """One audio backend where the displays leave no doubt which: SPICE carries sound, VNC and no display have none."""
     domain = vm.domain
     if domain.audios:
         return
     from kvasir.devices.audio import Audio
 
-    first = domain.graphics[0].type if domain.graphics else None
-    kind = "none"
-    if first == "spice":
-        kind = "spice"
-    elif first == "sdl":
-        kind = "sdl"
-    domain.audios.append(Audio(id=1, type=kind))
+    types = {display.type for display in domain.graphics}
+    if "spice" in types:
+        domain.audios.append(Audio(id=1, type="spice"))
+    elif not types or "vnc" in types:
+        key = "vnc_allow_host_audio" if types else "nographics_allow_host_audio"
+        if not getattr(vm.config, key, False):
+            domain.audios.append(Audio(id=1, type="none"))
 
 
 SERIAL_CONSOLES = (None, "serial")
