@@ -140,11 +140,16 @@ class Cookie(Element, tag="cookie"):
     value: str | None = text(".")
 
 
+def _has_medium(source: Any, form: Form) -> bool:
+    """An empty drive has a node number in the daemon only."""
+    return source.location() is not None or getattr(source, "protocol", None) is not None
+
+
 class Source(Element):
     """What sources of all types share."""
 
     startup_policy: str | None = attr("source/@startupPolicy", ENUM("mandatory", "requisite", "optional"), last=True)
-    index: int | None = attr("source/@index", UINT, last=True, only="live")
+    index: int | None = attr("source/@index", UINT, last=True, only="live", when=_has_medium)
     seclabels: list[SourceSeclabel] = children(SourceSeclabel, "source/seclabel", last=True)
     slices: list[Slice] = children(Slice, "source/slices/slice", last=True)
     auth: Auth | None = child(Auth, "source/auth", last=True)

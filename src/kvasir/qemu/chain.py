@@ -27,6 +27,8 @@ async def complete(domain: Any, driver: Any) -> None:
     disks = live.list_of(domain, "disks")
     for disk in disks:
         disk.driver_name = disk.driver_name or "qemu"
+        if getattr(disk, "empty", False):
+            disk.format = None
     local = [disk for disk in disks if disk.type in ("file", "block") and live.source_path(disk)]
     if local:
         await asyncio.to_thread(_complete, local, driver)

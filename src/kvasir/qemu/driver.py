@@ -71,7 +71,7 @@ class QemuDriver:
 
     def _make_folders(self) -> None:
         p = self.paths.qemu
-        mine = (p.lib, p.save, p.snapshot, p.checkpoint, p.dump, p.channel, p.nvram, p.ram)
+        mine = (p.lib, p.cache, p.save, p.snapshot, p.checkpoint, p.dump, p.channel, p.nvram, p.ram)
         for path, mode in (
             (p.etc, 0o700), (p.autostart, 0o700), (p.run, 0o755), (p.lib, 0o751), (p.log, 0o750), (p.cache, 0o750),
             (p.save, 0o750), (p.snapshot, 0o750), (p.checkpoint, 0o750), (p.dump, 0o750), (p.channel, 0o755),

@@ -38,7 +38,7 @@ def get(domain: Any, uri: str) -> str | None:
     copy = bare(found)
     copy.tail = None
     _tidy(copy, "")
-    return str(etree.tostring(copy, encoding="unicode")) + "\n"
+    return str(etree.tostring(copy, encoding="unicode"))
 
 
 def _tidy(node: Any, pad: str) -> None:
