@@ -82,6 +82,9 @@ def _plain(option: str, value: Any) -> Any:
     if option == "-netdev" and isinstance(value, dict):
         # domxml-to-native turns every network card's backend into a tap device.
         value = {"id": value.get("id")}
+    if option == "-device" and isinstance(value, dict) and "netdev" in value:
+        # ... and re-places cards that had an address; their places are compared in the document.
+        value = {k: v for k, v in value.items() if k not in ("bus", "addr", "multifunction", "bootindex")}
     return value
 
 
