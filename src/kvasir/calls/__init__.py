@@ -11,6 +11,7 @@ names. What raises ``kvasir.errors.Error`` reaches the client as that error.
 MODULES: tuple[str, ...] = (
     "admin",
     "connection",
+    "cpu",
     "events",
     "monitor_events",
     "domain_agent",

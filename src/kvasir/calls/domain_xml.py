@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import guest
 from kvasir.errors import Code, Error, InvalidArg, Origin
-from kvasir.qemu import capabilities_xml, domcapabilities
+from kvasir.qemu import capabilities_xml, domcapabilities, emulators
 from kvasir.xml import Form
 
 if TYPE_CHECKING:
@@ -94,25 +93,5 @@ async def connect_get_domain_capabilities(
 ) -> str:
     """What guests of an emulator, architecture and machine type can have."""
     check_flags(flags, 0, "qemuConnectGetDomainCapabilities")
-    driver = session.driver
-    wanted = arch or os.uname().machine
-    binary = emulatorbin or driver.binaries.get(wanted)
-    if binary is None:
-        raise InvalidArg(f"unable to find any emulator to serve '{wanted}' architecture")
-    try:
-        caps = await driver.caps.get(binary)
-    except OSError as error:
-        raise InvalidArg(f"Cannot check QEMU binary {binary}: {error.strerror}") from error
-    if arch and caps.arch != arch:
-        raise InvalidArg(f"architecture from emulator '{caps.arch}' doesn't match given architecture '{arch}'")
-    kind = virttype or ("kvm" if os.access("/dev/kvm", os.R_OK | os.W_OK) and "kvm" in caps.words else "qemu")
-    if kind not in ("kvm", "qemu"):
-        if kind not in ("xen", "lxc", "test", "vmware", "hyperv", "vbox", "phyp", "parallels", "bhyve", "vz", "hvf"):
-            raise InvalidArg(f"unknown virttype: {kind}")
-        raise InvalidArg(f"the accel '{kind}' is not supported by '{binary}' on this host")
-    if kind == "kvm" and "kvm" not in caps.words:
-        raise InvalidArg(f"the accel 'kvm' is not supported by '{binary}' on this host")
-    found = caps.machine(machine or caps.default_machine)
-    if found is None:
-        raise InvalidArg(f"the machine '{machine}' is not supported by emulator '{binary}'")
-    return domcapabilities.render(caps, caps.arch, found, kind, driver.privileged)
+    chosen = await emulators.choose(session.driver, emulatorbin, arch, machine, virttype)
+    return domcapabilities.render(chosen.caps, chosen.arch, chosen.machine, chosen.virt_type)

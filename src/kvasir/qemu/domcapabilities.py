@@ -39,7 +39,7 @@ def _indent(lines: Iterable[str], by: int = 2) -> list[str]:
     return [" " * by + line for line in lines]
 
 
-def render(caps: Capabilities, arch: str, machine: Machine, virt_type: str, privileged: bool = True) -> str:
+def render(caps: Capabilities, arch: str, machine: Machine, virt_type: str) -> str:
     """The whole document."""
     most = machine.max_cpus
     if virt_type == "kvm":
