@@ -10,6 +10,7 @@ from kvasir.xml import attr
 from kvasir.xml.types import ENUM
 
 from .base import Device
+from .words import internal, unsupported
 
 
 class Hub(Device, tag="hub"):
@@ -17,7 +18,10 @@ class Hub(Device, tag="hub"):
 
     ALIAS, ADDRESS = "hub", "usb"
 
-    type: str = attr("@type", ENUM("usb"), required=True)
+    type: str = attr(
+        "@type", ENUM("usb"), required=True, error=unsupported("unknown hub device type '{value}'"),
+        missing=internal("missing hub device type"),
+    )  # fmt: skip
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
         yield Dev("usb-hub", {"id": self.alias})

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, Origin
+from kvasir.errors import ConfigUnsupported, Origin, XmlError
 from kvasir.qemu.args import Arg, Dev
 from kvasir.xml import attr
 from kvasir.xml.types import ENUM, ONOFF, UINT
 
 from .base import Device
+from .words import only_one
 
 
 class Iommu(Device, tag="iommu"):
@@ -29,7 +30,10 @@ class Iommu(Device, tag="iommu"):
         return "pci" if self.model == "virtio" else None
 
     def check(self, vm: Any) -> None:
+        only_one(self, vm.domain.iommus, XmlError("only a single IOMMU device is supported"))
         features = vm.domain.features
+        if self.model == "virtio" and (features is None or not features.acpi):
+            raise ConfigUnsupported("IOMMU device: 'virtio' requires ACPI")
         split = features is not None and features.ioapic == "qemu"
         if self.intremap and not split:
             raise ConfigUnsupported(

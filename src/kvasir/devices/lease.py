@@ -6,12 +6,13 @@ from kvasir.xml import attr, text
 from kvasir.xml.types import ULLONG
 
 from .base import Device
+from .words import wrong
 
 
 class Lease(Device, tag="lease"):
     """A lease that the guest must hold to run."""
 
-    lockspace: str | None = text("lockspace")
-    key: str | None = text("key", required=True)
+    lockspace: str | None = text("lockspace", required=True, missing=wrong("Missing 'lockspace' element for lease"))
+    key: str | None = text("key", required=True, missing=wrong("Missing 'key' element for lease"))
     path: str | None = attr("target/@path", required=True)
     offset: int | None = attr("target/@offset", ULLONG)

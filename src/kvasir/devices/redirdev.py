@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import InternalError, Origin, XmlError
 from kvasir.qemu.args import Dev
-from kvasir.xml import Element, attr, children, variant
+from kvasir.xml import Element, Form, attr, children, variant
 from kvasir.xml.types import ENUM, YESNO, Type
 
 from .base import Device
@@ -80,6 +80,9 @@ class Redirfilter(Device, tag="redirfilter"):
     HOTPLUG = False
 
     rules: list[UsbRule] = children(UsbRule)
+
+    def written(self, form: Form) -> Element | None:
+        return self if self.rules else None
 
     def check(self, vm: Any) -> None:
         only_one(

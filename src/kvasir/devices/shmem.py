@@ -72,13 +72,14 @@ class Shmem(Device, tag="shmem"):
             if size & (size - 1):
                 raise XmlError("shmem size must be a power of two", origin=Origin.QEMU)
             memory = f"shmmem-{self.alias}"
-            yield Obj("memory-backend-file", {"id": memory, "mem-path": f"/dev/shm/{self.name}", "size": size, "share": True})
+            yield Obj(
+                "memory-backend-file", {"id": memory, "mem-path": f"/dev/shm/{self.name}", "size": size, "share": True}
+            )
             yield Dev("ivshmem-plain", {"id": self.alias, "memdev": memory, "master": master})
             return
         name = f"char{self.alias}"
         yield Dev(
             "ivshmem-doorbell",
-            {"id": self.alias, "chardev": name, "vectors": self.vectors or None, "ioeventfd": self.ioeventfd,
-             "master": master},
-        )  # fmt: skip
+            {"id": self.alias, "chardev": name, "vectors": self.vectors or None, "ioeventfd": self.ioeventfd},
+        )
         yield Chardev("socket", name, {"path": self.server_path or f"/var/lib/libvirt/shmem-{self.name}-sock"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kvasir.qemu.args import Dev, Opt
+from kvasir.qemu.args import Dev
 from kvasir.xml import Element, attr, children
 from kvasir.xml.types import ENUM, UINT
 
@@ -59,7 +59,6 @@ class Sound(Device, tag="sound"):
     def qemu(self, vm: Any) -> Iterator[Arg]:
         audiodev = audio_of(vm, self.audio)
         if self.model == "pcspk":
-            yield Opt("-soundhw", "pcspk")
             return
         if self.model not in HDA:
             yield Dev(QEMU[self.model], {"id": self.alias, "audiodev": audiodev})
@@ -73,5 +72,5 @@ class Sound(Device, tag="sound"):
             )
 
     def machine_words(self, vm: Any) -> list[str]:
-        """The PC speaker is part of the machine."""
+        """The PC speaker is part of the machine (libvirt 9.0 writes ``-soundhw``, which QEMU 7.1 has dropped)."""
         return [f"pcspk-audiodev={audio_of(vm, self.audio)}"] if self.model == "pcspk" else []

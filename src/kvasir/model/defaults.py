@@ -138,11 +138,12 @@ def _distances(cpu: Cpu) -> None:
 
 
 def _memory(domain: Any) -> None:
-    if not domain.memory:
+    plugged = sum(m.size or 0 for m in domain.memories)
+    cells = domain.cpu is not None and domain.cpu.cells
+    if not domain.memory or (domain.memory == plugged and not cells):
         raise XmlError(
             "Memory size must be specified via <memory> or in the <numa> configuration", origin=Origin.DOMAIN
         )
-    plugged = sum(m.size or 0 for m in domain.memories)
     if domain.cpu is not None and domain.cpu.cells:
         total = sum(cell.memory or 0 for cell in domain.cpu.cells) + plugged
     elif plugged > domain.memory:
