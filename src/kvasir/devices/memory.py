@@ -126,29 +126,36 @@ class Memory(Device, tag="memory"):
         yield Dev(QEMU[self.model], props)
 
     def _backend(self, vm: Any) -> Obj:
-        shared = None if self.access is None else self.access == "shared"
+        if self.model in PATHS or self.model == "sgx-epc":
+            return self._own_backend()
+        from kvasir.qemu.argv.memory import backend
+
+        cell = next((c for c in vm.domain.cpu_cells() if c.id == self.node), None)
+        if cell is not None and (self.access is not None or self.discard is not None):
+            cell = cell.copy()
+            cell.mem_access = self.access or cell.mem_access
+            cell.discard = self.discard if self.discard is not None else cell.discard
+        size = (self.size or 0) * 1024
+        found: Any = backend(vm, f"mem{self.alias}", size, cell=cell, nodeset=self.nodemask, page=self.pagesize)
+        if self.model == "virtio-mem":
+            found.props["reserve"] = False
+        return found  # type: ignore[no-any-return]
+
+    def _own_backend(self) -> Obj:
+        """The backend of memory with a file or an enclave of its own."""
         props: dict[str, Any] = {"id": f"mem{self.alias}"}
-        kind = "memory-backend-ram"
-        if self.model in PATHS:
+        if self.model == "sgx-epc":
+            kind = "memory-backend-epc"
+            props["prealloc"] = True
+        else:
             kind = "memory-backend-file"
             props["mem-path"] = self.path
             props["prealloc"] = True if self.model == "nvdimm" else None
-        elif self.model == "sgx-epc":
-            kind = "memory-backend-epc"
-            props["prealloc"] = True
-        elif shared is not None or (self.pagesize or 0) > 4:
-            kind = "memory-backend-file"
-            props["mem-path"] = f"{vm.memory_folder()}/{self.alias}"
-        if kind == "memory-backend-file":
-            props["share"] = shared
+            props["share"] = None if self.access is None else self.access == "shared"
             props["discard-data"] = True if self.discard else None
-        props["reserve"] = False if self.model == "virtio-mem" else None
         props["size"] = (self.size or 0) * 1024
         props["align"] = self.alignsize * 1024 if self.alignsize else None
         props["pmem"] = True if self.pmem else None
-        if self.nodemask:
-            props["host-nodes"] = sorted(self.nodemask)
-            props["policy"] = "bind"
         return Obj(kind, props)
 
     def machine_words(self, vm: Any) -> list[str]:

@@ -30,7 +30,7 @@ def memory(vm: Any) -> Iterator[Arg]:
 
 
 def _dimms(domain: Any) -> int:
-    return sum(getattr(m, "size", 0) or 0 for m in getattr(domain, "memories", []) if getattr(m, "counts_as_ram", True))
+    return sum(m.size or 0 for m in domain.memories)
 
 
 def backend(vm: Any, id: str, size: int, *, cell: Any = None, nodeset: Any = None, page: int | None = None) -> Arg:
