@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, dispatcher, exclusive, guest, impact
 from kvasir.errors import InvalidArg, OperationInvalid
-from kvasir.qemu import autostart, lifecycle, startup
+from kvasir.qemu import autostart, lifecycle, startup, tpm_host
 from kvasir.qemu.jobs import CALLER, Kind
 
 if TYPE_CHECKING:
@@ -120,6 +120,10 @@ def _undefine_files(found: Guest, flags: int) -> None:
             os.unlink(nvram)
         elif not flags & KEEP_NVRAM:
             raise OperationInvalid("cannot undefine domain with nvram")
+    for tpm in found.config.tpms:
+        stays = flags & KEEP_TPM or (getattr(tpm.backend.source, "persistent_state", None) and not flags & TPM)
+        if not found.active and not stays:
+            tpm_host.forget(found.driver, found.uuid_text)
 
 
 async def domain_shutdown(session: Session, dom: Any) -> None:

@@ -152,6 +152,13 @@ class Tpm(Device, tag="tpm"):
 
             await start(self, host)
 
+    async def release(self, host: Any) -> None:
+        """End the emulator."""
+        if isinstance(self.backend.source, EmulatorBackend):
+            from kvasir.qemu.tpm_host import release
+
+            await release(self, host)
+
     def qemu(self, vm: Any) -> Iterator[Arg]:
         source = self.backend.source
         name = f"tpm-{self.alias}"
