@@ -49,16 +49,18 @@ def vnc_words(port: int) -> tuple[bytes, bytes]:
 
 def test_vnc_port_password_and_two_guests(kvasird: KvasirDaemon) -> None:
     """Automatic ports differ, the live document shows them and the inactive one does not, the password is asked for."""
-    define(kvasird, "vnc1", "<graphics type='vnc' passwd='secret' websocket='-1'/>")
+    define(kvasird, "vnc1", "<graphics type='vnc' passwd='hush4u' websocket='-1'/>")
     define(kvasird, "vnc2", "<graphics type='vnc'/>")
     for name in ("vnc1", "vnc2"):
         ok(kvasird, "start", name)
     live = [ok(kvasird, "dumpxml", name) for name in ("vnc1", "vnc2")]
     ports = [int(re.search(r"<graphics type='vnc' port='(\d+)' autoport='yes'", text)[1]) for text in live]  # type: ignore[index]
     assert len(set(ports)) == 2 and min(ports) >= 5900
-    assert "secret" not in live[0] and "listen='127.0.0.1'" in live[0]
-    assert "passwd='secret'" in ok(kvasird, "dumpxml", "--security-info", "vnc1")
-    assert "<graphics type='vnc' port='-1' autoport='yes' websocket='-1'>" in ok(kvasird, "dumpxml", "--inactive", "vnc1")
+    assert "hush4u" not in live[0] and "listen='127.0.0.1'" in live[0]
+    assert "passwd='hush4u'" in ok(kvasird, "dumpxml", "--security-info", "vnc1")
+    assert "<graphics type='vnc' port='-1' autoport='yes' websocket='-1'>" in ok(
+        kvasird, "dumpxml", "--inactive", "vnc1"
+    )
     greeting, types = vnc_words(ports[0])
     assert greeting.startswith(b"RFB 003.") and types == b"\x02", "VNC authentication is the only way in"
     assert vnc_words(ports[1])[1] == b"\x01", "no password, none is asked for"
@@ -67,7 +69,7 @@ def test_vnc_port_password_and_two_guests(kvasird: KvasirDaemon) -> None:
         ok(kvasird, "destroy", name)
     with pytest.raises(OSError):
         vnc_words(ports[0])
-    assert "secret" not in Path(f"{kvasird.folder}/var/log/libvirt/qemu/vnc1.log").read_text()
+    assert "hush4u" not in Path(f"{kvasird.folder}/var/log/libvirt/qemu/vnc1.log").read_text()
 
 
 @pytest.mark.skipif(not shutil.which("swtpm"), reason="swtpm is not installed")
@@ -122,7 +124,11 @@ def test_spice_with_sound(kvasird: KvasirDaemon) -> None:
     helps = subprocess.run(["qemu-system-x86_64", "-spice", "help"], capture_output=True, text=True, check=False)
     if "spice support is disabled" in helps.stderr or "There is no option group 'spice'" in helps.stderr:
         pytest.skip("this QEMU has no SPICE")
-    define(kvasird, "spice", "<graphics type='spice' autoport='yes'/><sound model='ich9'/><video><model type='qxl'/></video>")
+    define(
+        kvasird,
+        "spice",
+        "<graphics type='spice' autoport='yes'/><sound model='ich9'/><video><model type='qxl'/></video>",
+    )
     ok(kvasird, "start", "spice")
     text = ok(kvasird, "dumpxml", "spice")
     assert re.search(r"<graphics type='spice' port='\d+' autoport='yes' listen='127.0.0.1'>", text)
