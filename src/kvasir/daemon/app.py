@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import time
@@ -65,6 +66,8 @@ class Daemon:
         for service in self.services.values():
             service.start()
         self._serving = True
+        gc.collect()
+        gc.freeze()  # what was made by now lives as long as the daemon: never look at it again
         sockets.notify("READY=1")
         log.info("ready, serving %s after %.3f s", self.paths.uri, time.time() - self.started)
         self._check_idle()

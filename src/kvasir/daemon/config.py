@@ -7,7 +7,6 @@ kept in ``config.unknown`` and named in the log, with the one that was probably 
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Mapping
@@ -70,6 +69,8 @@ def _load(keys: Mapping[str, tuple[str, Any]], path: str, must_exist: bool) -> C
     for name, (value, line) in parse(text, path).items():
         if name not in keys:
             config.unknown.append(name)
+            import difflib
+
             near = difflib.get_close_matches(name, keys, 1)
             log.warning("%s:%d: unknown key '%s'%s", path, line, name, f", is '{near[0]}' meant?" if near else "")
             continue

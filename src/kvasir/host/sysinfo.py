@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from xml.sax.saxutils import escape
 
 TYPES = "0,1,2,3,4,11,17"
 TIMEOUT = 10.0
@@ -44,6 +43,11 @@ SECTIONS: tuple[tuple[str, str, Table], ...] = (
     ("Memory Device", "memory_device", MEMORY),
 )
 ONCE = frozenset({"bios", "system", "chassis"})
+
+
+def escape(text: str) -> str:
+    """Text as XML writes it (xml.sax would bring the whole of urllib with it)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def records(text: str) -> list[tuple[str, dict[str, str], list[str]]]:
