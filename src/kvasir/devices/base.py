@@ -41,6 +41,13 @@ class Device(Element):
     acpi_index: int | None = attr("acpi/@index", UINT, last=True)
     address: Any = child(Address, last=True)
 
+    def drop_foreign(self) -> None:
+        """Forget the ROM and the boot order of a device that has neither, as libvirt's reader does."""
+        if not self.ROM:
+            self.rom_enabled = self.rom_bar = self.rom_file = None
+        if not self.BOOT:
+            self.boot = self.loadparm = None
+
     def defaults(self, vm: Any) -> None:
         """Fill what libvirt fills when the document is defined."""
 

@@ -14,6 +14,7 @@ from kvasir.xml.types import ENUM, INT, UINT
 from . import chardev_source
 from .address import IsaAddress, UsbAddress
 from .base import Device
+from .chardev_check import check_address
 from .chardev_source import BACKENDS, TYPES
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ class Serial(CharDevice, tag="serial"):
         if self.model is None:
             self.model = next((m for m, kind in SERIAL_MODELS.items() if kind == self.target_type), None)
             if self.target_type == "system-serial":
-                self.model = "pl011" if vm.arch in ("aarch64", "armv7l", "armv6l") else "16550a"
+                machine = {"aarch64": "pl011", "armv7l": "pl011", "armv6l": "pl011", "riscv64": "16550a"}
+                self.model = machine.get(vm.arch)
+        check_address(self)
         if self.port is None:
             self.port = free_port(vm.domain.serials)
 
@@ -179,7 +182,7 @@ class Channel(CharDevice, tag="channel"):
                 raise XmlError("guestfwd channel does not define a target address")
             if not self.target_port:
                 raise XmlError("guestfwd channel does not define a target port")
-            _check_address(self.target_address)
+            _check_ip(self.target_address)
 
     def defaults(self, vm: Any) -> None:
         """A socket path that the daemon made up is dropped; the next start makes a new one."""
@@ -190,9 +193,10 @@ class Channel(CharDevice, tag="channel"):
                 self.source.path = self.source.mode = None
 
 
-def _check_address(word: str) -> None:
+def _check_ip(word: str) -> None:
     try:
-        ipaddress.ip_address(word)
+        if ipaddress.ip_address(word).version != 4:
+            raise ConfigUnsupported("guestfwd channel only supports IPv4 addresses", origin=Origin.DOMAIN)
     except ValueError:
         unknown = OSError(0, "Name or service not known")
         raise SystemFailure(f"Cannot parse socket address '{word}'", unknown, origin=Origin.NONE) from None

@@ -18,26 +18,39 @@ def unsupported(text: str) -> ConfigUnsupported:
 
 def check(device: Any, vm: Any) -> None:
     """Raise what libvirt raises for the device."""
+    if device.type == "spicevmc" and not (device.TAG == "channel" and device.target_type == "virtio"):
+        raise ConfigUnsupported("spicevmc device type only supports virtio", origin=Origin.DOMAIN)
     if device.type in ("spicevmc", "spiceport") and not any(
         g.type == "spice" for g in getattr(vm.domain, "graphics", [])
     ):
         raise unsupported(f"chardev '{device.type}' not supported without spice graphics")
     if device.TAG == "serial":
-        _serial(device)
+        _serial(device, vm)
     elif device.TAG == "console":
         _console(device, vm)
 
 
-def _serial(device: Any) -> None:
+def check_address(device: Any) -> None:
+    """An address that the kind of serial port cannot have; refused before any address is given out."""
+    if device.target_type == "usb-serial" and device.address is not None and not isinstance(device.address, UsbAddress):
+        raise ConfigUnsupported("usb-serial requires address of usb type", origin=Origin.DOMAIN)
+    kind = ADDRESSES.get(device.target_type or "")
+    if kind is not None and device.address is not None and not isinstance(device.address, kind):
+        word = {IsaAddress: "isa", UsbAddress: "usb", PciAddress: "pci"}[kind]
+        raise unsupported(f"Target type '{device.target_type}' requires address type '{word}'")
+
+
+def _serial(device: Any, vm: Any) -> None:
     from .chardev import SERIAL_MODELS
 
     wants = SERIAL_MODELS.get(device.model or "")
     if wants is not None and wants != device.target_type:
         raise unsupported(f"Target model '{device.model}' requires target type '{wants}'")
-    kind = ADDRESSES.get(device.target_type or "")
-    if kind is not None and device.address is not None and not isinstance(device.address, kind):
-        words = {IsaAddress: "isa", UsbAddress: "usb", PciAddress: "pci"}
-        raise unsupported(f"Target type '{device.target_type}' requires address type '{words[kind]}'")
+    if vm.arch in ("x86_64", "i686") and device.target_type in ("spapr-vio-serial", "sclp-serial"):
+        raise unsupported(
+            f"Serial device with target type '{device.target_type}' and target model '{device.model}' not compatible with "
+            "guest architecture or machine type"
+        )
 
 
 def _console(device: Any, vm: Any) -> None:

@@ -77,11 +77,14 @@ def _device(kind: str) -> Any:
 
 def _udp(source: Any, vm: Any, name: str, alias: str) -> Chardev:
     peer, local = source.end("connect"), source.end("bind")
-    options = {"host": (peer.host if peer else None) or "", "port": peer.service if peer else None}
-    if local is not None:
-        options |= {"localaddr": local.host or "", "localport": local.service or "0"}
+    options = {
+        "host": (peer.host if peer else None) or "",
+        "port": peer.service if peer else None,
+        "localaddr": (local.host if local else None) or "",
+        "localport": (local.service if local else None) or "0",
+    }
     remote = {"type": "inet", "data": {"host": options["host"], "port": options["port"]}}
-    here = {"type": "inet", "data": {"host": options["localaddr"], "port": options["localport"]}} if local else None
+    here = {"type": "inet", "data": {"host": options["localaddr"], "port": options["localport"]}}
     return Chardev("udp", name, options, _qmp("udp", {"remote": remote, "local": here}))
 
 

@@ -63,9 +63,9 @@ class Unix(Backend):
 
     mode: str | None = attr("source/@mode", ENUM("connect", "bind"))
     path: str | None = attr("source/@path", label=True)
+    seclabels: list[SourceSeclabel] = children(SourceSeclabel, "source/seclabel")
     reconnect: bool | None = attr("source/reconnect/@enabled", YESNO)
     reconnect_timeout: int | None = attr("source/reconnect/@timeout", UINT)
-    seclabels: list[SourceSeclabel] = children(SourceSeclabel, "source/seclabel")
 
     def parsed(self, node: Any) -> None:
         if self.path is None:

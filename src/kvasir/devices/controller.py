@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.xml import attr, scaled, text
-from kvasir.xml.types import ENUM, HEX, INT, ONOFF, UINT, UUID, Type
+from kvasir.xml.types import ENUM, HEX, INT, ONOFF, UINT, Type
 
 from .base import Device
 
@@ -87,7 +87,9 @@ class Controller(Device, tag="controller"):
         if self.type != "usb":
             self.master = None
         if self.type != "pci":
-            self.model_name = self.pcihole64 = None
+            self.model_name = None
+        if self.model not in ("pci-root", "pcie-root"):
+            self.pcihole64 = None
 
     def needs_address(self, vm: Any) -> str | None:
         """ccid sits on USB; fdc, isa, the root buses and the none model have no address; the rest is PCI."""

@@ -14,6 +14,13 @@ PCI_OPTIONS = {
     "pci-expander-bus": ("model_name", "bus_nr", "node"), "pcie-expander-bus": ("model_name", "bus_nr", "node"),
 }  # fmt: skip
 """The settings that each PCI model may have; every other one is refused."""
+NAMES: dict[str, tuple[str, ...]] = {
+    "pci-root": ("none",), "pcie-root": ("none",), "pci-bridge": ("pci-bridge",), "dmi-to-pci-bridge": ("i82801b11-bridge",),
+    "pcie-to-pci-bridge": ("pcie-pci-bridge",), "pcie-root-port": ("ioh3420", "pcie-root-port"),
+    "pcie-switch-upstream-port": ("x3130-upstream",), "pcie-switch-downstream-port": ("xio3130-downstream",),
+    "pci-expander-bus": ("pxb",), "pcie-expander-bus": ("pxb-pcie",),
+}  # fmt: skip
+"""QEMU's devices for each PCI model."""
 OPTION_NAMES = {
     "pcihole64": "pcihole64", "node": "node", "chassis_nr": "chassisNr", "chassis": "chassis", "port": "port",
     "bus_nr": "busNr", "hotplug": "hotplug", "target_index": "index",
@@ -37,6 +44,10 @@ def check(controller: Any, vm: Any) -> None:
     same = [c for c in vm.domain.controllers if c.type == controller.type and c.index == controller.index]
     if len(same) > 1 and controller.type != "usb":
         raise XmlError(f"Multiple '{controller.type}' controllers with index '{controller.index}'")
+    if controller.type != "scsi" or controller.model not in VIRTIO_SCSI:
+        for name in ("queues", "cmd_per_lun", "max_sectors", "ioeventfd"):
+            if getattr(controller, name) is not None:
+                raise unsupported(f"'{name}' is only supported by virtio-scsi controller")
     if controller.type in ("xenbus", "isa") and vm.arch in ("x86_64", "i686"):
         raise InternalError(
             "Cannot automatically add a new PCI bus for a device with connect flags 00", origin=Origin.DOMAIN
@@ -47,6 +58,8 @@ def check(controller: Any, vm: Any) -> None:
         _scsi(controller, vm)
     elif controller.type == "usb":
         _usb(controller, vm)
+    elif controller.type == "ide" and not (vm.is_i440fx or vm.machine == "isapc") and vm.arch in ("x86_64", "i686"):
+        raise unsupported("IDE controllers are unsupported for this QEMU binary or machine type")
     elif controller.type == "ide" and (controller.index or 0) > 0 and vm.is_i440fx:
         raise unsupported("Only a single IDE controller is supported for this machine type")
 
@@ -67,6 +80,11 @@ def _pci(controller: Any, vm: Any) -> None:
             f"The PCI controller with index='0' must be model='{root}' for this machine type, but "
             f"model='{controller.model}' was found instead",
             origin=Origin.QEMU,
+        )
+    if controller.model_name is not None and controller.model_name not in NAMES[controller.model]:
+        raise unsupported(
+            f"Option 'modelName' has invalid value for PCI controller with index '{controller.index}', "
+            f"model '{controller.model}' and modelName '{controller.model_name}'"
         )
     for name, word in OPTION_NAMES.items():
         if getattr(controller, name) is not None and name not in PCI_OPTIONS[controller.model]:
@@ -93,11 +111,10 @@ def _cells(domain: Any) -> int:
 
 def _scsi(controller: Any, vm: Any) -> None:
     if controller.model not in VIRTIO_SCSI:
-        for name in ("queues", "cmd_per_lun", "max_sectors", "ioeventfd"):
-            if getattr(controller, name) is not None:
-                raise unsupported(f"'{name}' is only supported by virtio-scsi controller")
         if controller.iothread is not None:
             raise unsupported("'iothread' is only supported for virtio-scsi controller")
+        if controller.model in ("buslogic", "ibmvscsi", "ncr53c90"):
+            raise unsupported(f"Unsupported controller model: {controller.model}")
         return
     if controller.iothread is not None:
         listed = [thread.id for thread in vm.domain.iothreadids] or range(1, (vm.domain.iothreads or 0) + 1)
@@ -115,6 +132,8 @@ def _usb(controller: Any, vm: Any) -> None:
     others = [c for c in vm.domain.controllers if c.type == "usb" and c is not controller]
     if controller.model == "none" and others:
         raise _detail("Can't add another USB controller: USB is disabled for this domain")
+    if controller.model in ("qusb1", "qusb2"):
+        raise unsupported("USB controller model type 'qusb1' or 'qusb2' is not supported in qemu")
     companion = controller.master is not None or (controller.model or "").startswith("ich9-uhci")
     if companion and not any(c.index == controller.index and c.master is None for c in others):
         raise _detail("No master USB controller specified")

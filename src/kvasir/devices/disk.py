@@ -164,7 +164,6 @@ class Disk(Device, tag="disk"):
     trans: str | None = attr("geometry/@trans", ENUM("none", "auto", "lba"))
     logical_block_size: int | None = attr("blockio/@logical_block_size", UINT)
     physical_block_size: int | None = attr("blockio/@physical_block_size", UINT)
-    discard_granularity: int | None = attr("blockio/@discard_granularity", UINT)
     mirror: Mirror | None = child(Mirror, when=_shown_mirror)
     target: str | None = attr("target/@dev", key=True)
     bus: str | None = attr("target/@bus", ENUM(*BUSES))

@@ -29,27 +29,40 @@ def check(disk: Any, vm: Any) -> None:
 
 
 def _general(disk: Any) -> None:
-    dom = Origin.DOMAIN
     if disk.empty and disk.device not in ("cdrom", "floppy"):
-        raise Error(f"missing source information for device {disk.target}", code=Code.NO_SOURCE, origin=dom)
+        raise Error(f"missing source information for device {disk.target}", code=Code.NO_SOURCE, origin=Origin.DOMAIN)
     disk.source.check()
     if disk.backing_store is not None:
         for layer in disk.backing_store.chain():
             layer.source.check()
     if disk.bus != "virtio":
-        if disk.queues:
-            raise unsupported("queues attribute in disk driver element is only supported by virtio-blk", dom)
-        if disk.queue_size:
-            raise unsupported("queue_size attribute in disk driver is only supported by virtio-blk", dom)
-        if disk.event_idx is not None and disk.bus not in ("virtio",):
-            raise unsupported("disk driver event_idx option is only supported for virtio bus", dom)
-        if disk.ioeventfd is not None:
-            raise unsupported("disk driver ioeventfd option is only supported for virtio bus", dom)
-        for name in VIRTIO_OPTIONS:
-            if getattr(disk, name) is not None:
-                raise unsupported(f"{name} driver option is only supported for virtio devices", dom)
+        _not_virtio(disk)
     if disk.sgio == "unfiltered":
-        raise unsupported("unfiltered sgio is no longer supported", dom)
+        raise unsupported("unfiltered sgio is no longer supported", Origin.DOMAIN)
+    _lun(disk)
+    _source(disk)
+    if disk.removable is not None and disk.bus != "usb":
+        raise XmlError("removable is only valid for usb disks")
+    if disk.iotune is not None:
+        disk.iotune.check()
+
+
+def _not_virtio(disk: Any) -> None:
+    dom = Origin.DOMAIN
+    if disk.queues:
+        raise unsupported("queues attribute in disk driver element is only supported by virtio-blk", dom)
+    if disk.queue_size:
+        raise unsupported("queue_size attribute in disk driver is only supported by virtio-blk", dom)
+    for name in ("event_idx", "ioeventfd"):
+        if getattr(disk, name) is not None:
+            raise unsupported(f"disk driver {name} option is only supported for virtio bus", dom)
+    for name in VIRTIO_OPTIONS:
+        if getattr(disk, name) is not None:
+            raise unsupported(f"{name} driver option is only supported for virtio devices", dom)
+
+
+def _lun(disk: Any) -> None:
+    dom = Origin.DOMAIN
     if disk.device == "lun":
         if disk.type not in ("block", "network", "volume") or (
             disk.type == "network" and disk.source.protocol != "iscsi"
@@ -57,20 +70,23 @@ def _general(disk: Any) -> None:
             raise unsupported("disk device='lun' is only valid for block type disk source", dom)
         if disk.format not in (None, "raw"):
             raise unsupported("disk device 'lun' must use 'raw' format", dom)
-    elif disk.rawio is not None or disk.sgio is not None:
-        word = "rawio" if disk.rawio is not None else "sgio"
-        raise unsupported(f"{word} can be used only with device='lun'" if word == "rawio" else
-                          "disk device='lun' is required for sgio", dom)  # fmt: skip
-    if disk.source.reservations is not None and disk.device != "lun":
+        if disk.source.slices:
+            raise unsupported("disk device 'lun' doesn't support storage slice", dom)
+        return
+    if disk.rawio is not None:
+        raise unsupported("rawio can be used only with device='lun'", dom)
+    if disk.sgio is not None:
+        raise unsupported("sgio can be used only with device='lun'", dom)
+    if disk.source.reservations is not None:
         raise unsupported("<reservations/> allowed only for lun devices", dom)
-    if disk.removable is not None and disk.bus != "usb":
-        raise XmlError("removable is only valid for usb disks")
-    if disk.source.startup_policy and disk.type == "network":
-        raise XmlError(f"disk startupPolicy '{disk.source.startup_policy}' is not allowed for disk of 'network' type")
-    if disk.source.startup_policy == "requisite" and disk.device not in ("cdrom", "floppy"):
+
+
+def _source(disk: Any) -> None:
+    policy = disk.source.startup_policy
+    if policy and disk.type == "network":
+        raise XmlError(f"disk startupPolicy '{policy}' is not allowed for disk of 'network' type")
+    if policy == "requisite" and disk.device not in ("cdrom", "floppy"):
         raise XmlError("'startupPolicy' requisite is only allowed for cdrom or floppy")
-    if disk.iotune is not None:
-        disk.iotune.check()
 
 
 def _unique(disk: Any, domain: Any) -> None:
@@ -94,9 +110,24 @@ def _qemu(disk: Any, vm: Any) -> None:
         raise unsupported(f"unsupported driver name '{disk.driver_name}' for disk '{disk.target}'")
     if disk.type == "vhostuser" and not _shared_memory(vm.domain):
         raise unsupported("'vhostuser' requires shared memory")
+    _encryption(disk)
+    _format(disk)
+    _frontend(disk)
+    if disk.bus == "usb" and isinstance(disk.address, (PciAddress, DriveAddress)):
+        raise InternalError("unexpected address type for usb disk", origin=Origin.QEMU)
+
+
+def _encryption(disk: Any) -> None:
     for encryption in (disk.encryption, disk.source.encryption):
-        if encryption is not None and encryption.format in ("default", "qcow"):
+        if encryption is None:
+            continue
+        if encryption.format in ("default", "qcow"):
             raise unsupported("old qcow/qcow2 encryption is not supported")
+        if encryption.engine == "librbd" and not (disk.type == "network" and disk.source.protocol == "rbd"):
+            raise unsupported("librbd encryption is supported only with RBD backed disks")
+
+
+def _format(disk: Any) -> None:
     if disk.format == "iso":
         raise unsupported("storage format 'iso' is not directly supported by QEMU, use 'raw' instead")
     if disk.format == "dir":
@@ -110,6 +141,9 @@ def _qemu(disk: Any, vm: Any) -> None:
             raise unsupported("storage type 'dir' requires use of storage format 'fat'")
         if not disk.readonly:
             raise unsupported("virtual FAT storage can't be accessed in read-write mode")
+
+
+def _frontend(disk: Any) -> None:
     if disk.trans is not None and disk.bus != "ide":
         raise unsupported(f"CHS translation mode can only be set for 'ide' bus not '{disk.bus}'")
     if disk.device == "lun" and disk.bus not in ("virtio", "scsi"):
@@ -127,10 +161,6 @@ def _qemu(disk: Any, vm: Any) -> None:
         raise unsupported("Only ide and scsi disk support wwn")
     if (disk.vendor or disk.product) and disk.bus != "scsi":
         raise unsupported("Only scsi disk supports vendor and product")
-    if disk.bus in ("xen", "uml", "sd") and vm.arch in ("x86_64", "i686"):
-        return
-    if disk.bus == "usb" and isinstance(disk.address, (PciAddress, DriveAddress)):
-        raise InternalError("unexpected address type for usb disk", origin=Origin.QEMU)
 
 
 def _drivers(disk: Any, vm: Any) -> None:

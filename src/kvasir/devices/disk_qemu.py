@@ -100,6 +100,11 @@ def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: i
     storage = f"libvirt-{index}-storage"
     tail: dict[str, Any] = {"auto-read-only": True, "discard": "unmap", "cache": cache}
     props = storage_props(source, disk.io)
+    if source.reservations is not None and index is not None:
+        name = "pr-helper0" if source.reservations.managed else f"pr-helper-{storage}"
+        where = source.reservations.path or f"{vm.facts.get('lib', '')}/pr-helper0.sock"
+        yield Obj("pr-manager-helper", {"id": name, "path": where})
+        props["pr-manager"] = name
     if getattr(source, "tls", None):
         name = f"obj{storage}_tls0"
         folder = getattr(vm.config, f"{source.protocol}_tls_x509_cert_dir", None) or "/etc/pki/qemu"
@@ -250,7 +255,6 @@ def device(disk: Any, vm: Any) -> Dev:
         "id": disk.alias,
         "logical_block_size": disk.logical_block_size,
         "physical_block_size": disk.physical_block_size,
-        "discard_granularity": disk.discard_granularity,
         "wwn": int(disk.wwn, 16) if disk.wwn else None,
         "rotation_rate": disk.rotation_rate,
         "vendor": disk.vendor,

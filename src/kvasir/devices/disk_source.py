@@ -150,8 +150,8 @@ class Source(Element):
 
     startup_policy: str | None = attr("source/@startupPolicy", ENUM("mandatory", "requisite", "optional"), last=True)
     index: int | None = attr("source/@index", UINT, last=True, only="live", when=_has_medium)
-    seclabels: list[SourceSeclabel] = children(SourceSeclabel, "source/seclabel", last=True)
     slices: list[Slice] = children(Slice, "source/slices/slice", last=True)
+    seclabels: list[SourceSeclabel] = children(SourceSeclabel, "source/seclabel", last=True)
     auth: Auth | None = child(Auth, "source/auth", last=True)
     encryption: Encryption | None = child(Encryption, "source/encryption", last=True)
     reservations: Reservations | None = child(Reservations, "source/reservations", last=True)

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported, InternalError, InvalidArg, Origin, XmlError
+from kvasir.errors import ConfigUnsupported, InvalidArg, Origin, XmlDetail, XmlError
 from kvasir.xml import attr, child, children, text, variant
-from kvasir.xml.types import ENUM, ONOFF, POSITIVE, STR, UINT, ULLONG, YESNO, Type
+from kvasir.xml.types import ENUM, ONOFF, STR, UINT, ULLONG, YESNO, Type
 
 from .base import Device
 from .interface_parts import (
@@ -45,6 +45,18 @@ def _read_mac(value: str) -> str:
 
 
 MAC = Type("mac", _read_mac, STR.write, pattern="([0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2}", json={"type": "string"})
+
+
+def unsupported(text: str) -> ConfigUnsupported:
+    """Error 67 of the document's reader."""
+    return ConfigUnsupported(text, origin=Origin.DOMAIN)
+
+
+def coalesce_error(value: str) -> XmlDetail:
+    """libvirt's error 35 for a coalesce value that is no number."""
+    error = XmlDetail(f"cannot parse value '{value}' for coalesce parameter")
+    error.origin = Origin.DOMAIN
+    return error
 
 
 def random_mac() -> str:
@@ -115,14 +127,12 @@ class Interface(Device, tag="interface"):
     backend_vhost: str | None = attr("backend/@vhost")
     backend_log: str | None = attr("backend/@logFile")
     filterref: FilterRef | None = child(FilterRef, live=True)
-    sndbuf: int | None = text("tune/sndbuf", ULLONG)
+    sndbuf: int | None = text("tune/sndbuf", ULLONG, error="sndbuf must be a positive integer")
     teaming: str | None = attr("teaming/@type", ENUM("persistent", "transient"))
     teaming_persistent: str | None = attr("teaming/@persistent")
     link: str | None = attr("link/@state", live=True)
     mtu: int | None = attr("mtu/@size", UINT, error="malformed mtu size")
-    coalesce: int | None = attr(
-        "coalesce/rx/frames/@max", UINT, error="cannot parse value '{value}' for coalesce parameter"
-    )
+    coalesce: int | None = attr("coalesce/rx/frames/@max", UINT, error=coalesce_error)
 
     @property
     def is_virtio(self) -> bool:
@@ -138,11 +148,15 @@ class Interface(Device, tag="interface"):
             raise ConfigUnsupported(f"unknown interface link state '{self.link}'", origin=Origin.DOMAIN)
         if self.model is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", self.model):
             raise InvalidArg("Model name contains invalid characters", origin=Origin.DOMAIN)
+        if self.type == "user":
+            self.source.dev = None
+        if not self.is_virtio:
+            self.backend_vhost = None
         if self.backend_type is not None:
             raise XmlError(f"Invalid value for attribute 'type' in element 'backend': '{self.backend_type}'.")
-        if self.type not in ("network", "bridge", "ethernet"):
-            self.filterref = None
-        elif self.filterref is not None and self.filterref.filter is None:
+        if self.type not in ("network", "bridge", "ethernet") or (
+            self.filterref is not None and self.filterref.filter is None
+        ):
             self.filterref = None
         if self.bandwidth is not None and self.bandwidth == Bandwidth():
             self.bandwidth = None
@@ -153,9 +167,9 @@ class Interface(Device, tag="interface"):
         if not self.is_virtio:
             self._drop_virtio_options()
         if self.teaming == "transient" and not self.teaming_persistent:
-            raise XmlError("teaming persistent attribute must be set if teaming type is 'transient'")
+            raise unsupported("teaming persistent attribute must be set if teaming type is 'transient'")
         if self.teaming == "persistent" and self.teaming_persistent:
-            raise XmlError("teaming persistent attribute not allowed if teaming type is 'persistent'")
+            raise unsupported("teaming persistent attribute not allowed if teaming type is 'persistent'")
 
     def _drop_virtio_options(self) -> None:
         """libvirt keeps the driver's options of a virtio card only."""
@@ -213,6 +227,3 @@ def default_model(vm: Any) -> str:
     if vm.caps.has("e1000"):
         return "e1000"
     return "virtio"
-
-
-__all__ = ["POSITIVE", "InternalError", "Interface"]

@@ -32,8 +32,6 @@ def _general(net: Any) -> None:
                 raise unsupported(f"{name} driver option is only supported for virtio devices", dom)
     if net.target_managed is False and net.type != "ethernet":
         raise unsupported(f"unmanaged target dev is not supported on interfaces of type '{net.type}'", dom)
-    if net.target_managed is False and not net.target_dev:
-        raise XmlError("target dev must be set when managed='no'")
     if net.type == "vhostuser" and not net.is_virtio:
         raise InternalError(
             "Wrong or no <model> 'type' attribute specified with <interface type='vhostuser'/>. "
@@ -47,8 +45,8 @@ def _general(net: Any) -> None:
             dom,
         )
     if net.isolated and net.type not in ("network", "bridge"):
-        raise unsupported(f"interface {net.mac} - <port isolated='yes'/> is not supported for network interfaces of type "
-                          f"'{net.type}'", dom)  # fmt: skip
+        raise unsupported(f"interface {net.mac} - <port isolated='yes'/> is not supported for network interfaces "
+                          f"with type='{net.type}'", dom)  # fmt: skip
     if net.teaming == "transient" and net.type not in ("hostdev", "network"):
         raise unsupported(
             "teaming transient interface must be type='hostdev' or 'network', not "
@@ -93,8 +91,8 @@ def _qemu(net: Any) -> None:
     if net.type == "user":
         for family in ("ipv4", "ipv6"):
             if sum(ip.family == family for ip in net.ips) > 1:
-                raise unsupported("only one IPv4 address per interface is allowed" if family == "ipv4" else
-                                  "only one IPv6 address per interface is allowed")  # fmt: skip
+                raise unsupported("Only one IPv4 address per interface is allowed" if family == "ipv4" else
+                                  "Only one IPv6 address per interface is allowed")  # fmt: skip
 
 
 def _queues(net: Any) -> None:

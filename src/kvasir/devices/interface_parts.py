@@ -31,7 +31,7 @@ class Ip(Element, tag="ip"):
 
     def parsed(self, node: Any) -> None:
         if not self.address:
-            raise XmlError("Missing network address")
+            raise XmlError("Missing required address in <ip>")
         try:
             version = ipaddress.ip_address(self.address).version
         except ValueError:
@@ -76,28 +76,41 @@ for _name in ("managerid", "typeid", "typeidversion"):
     VirtualPort.FIELDS[_name].type = _DECIMAL
 
 
+def _detail(text: str) -> XmlDetail:
+    error = XmlDetail(text)
+    error.origin = Origin.NONE
+    return error
+
+
+def _rate(name: str) -> Any:
+    def fail(value: str) -> ConfigUnsupported:
+        return ConfigUnsupported(f"could not convert bandwidth {name} value '{value}'", origin=Origin.NONE)
+
+    return fail
+
+
 class Bandwidth(Element, tag="bandwidth"):
     """Limits of the traffic, in KiB a second and KiB."""
 
     class_id: int | None = attr("@classID", UINT)
-    inbound_average: int | None = attr("inbound/@average", ULLONG)
-    inbound_peak: int | None = attr("inbound/@peak", ULLONG)
-    inbound_floor: int | None = attr("inbound/@floor", ULLONG)
-    inbound_burst: int | None = attr("inbound/@burst", ULLONG)
-    outbound_average: int | None = attr("outbound/@average", ULLONG)
-    outbound_peak: int | None = attr("outbound/@peak", ULLONG)
-    outbound_burst: int | None = attr("outbound/@burst", ULLONG)
+    inbound_average: int | None = attr("inbound/@average", ULLONG, error=_rate("average"))
+    inbound_peak: int | None = attr("inbound/@peak", ULLONG, error=_rate("peak"))
+    inbound_floor: int | None = attr("inbound/@floor", ULLONG, error=_rate("floor"))
+    inbound_burst: int | None = attr("inbound/@burst", ULLONG, error=_rate("burst"))
+    outbound_average: int | None = attr("outbound/@average", ULLONG, error=_rate("average"))
+    outbound_peak: int | None = attr("outbound/@peak", ULLONG, error=_rate("peak"))
+    outbound_burst: int | None = attr("outbound/@burst", ULLONG, error=_rate("burst"))
 
     def parsed(self, node: Any) -> None:
+        if self.class_id is not None:
+            raise _detail("classID attribute not supported on <bandwidth> in this usage context")
         outbound = node.find("outbound")
         if outbound is not None and outbound.get("floor") is not None:
             raise ConfigUnsupported("'floor' attribute allowed only in <inbound> element", origin=Origin.NONE)
         for name in ("inbound", "outbound"):
             part = node.find(name)
             if part is not None and part.get("average") is None and part.get("floor") is None:
-                error = XmlDetail("Missing mandatory average or floor attributes")
-                error.origin = Origin.NONE
-                raise error
+                raise _detail("Missing mandatory average or floor attributes")
 
 
 class VlanTag(Element, tag="tag"):
@@ -230,7 +243,8 @@ class EthernetSource(Source):
 class VhostUserSource(Source):
     """A switch in another process, over a vhost-user socket."""
 
-    type: str | None = attr("source/@type", ENUM("unix"))
+    type: str | None = attr("source/@type", ENUM("unix"),
+                            error="unsupported:Type='{value}' unsupported for <interface type='vhostuser'>")  # fmt: skip
     path: str | None = attr("source/@path")
     mode: str | None = attr("source/@mode", ENUM("server", "client"))
     reconnect: bool | None = attr("source/reconnect/@enabled", YESNO)

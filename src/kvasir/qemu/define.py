@@ -20,6 +20,8 @@ def complete(domain: Any, vm: Any) -> None:
     domain.emulator = domain.emulator or vm.caps.binary
     implicit.sort_disks(domain)
     implicit.sort_controllers(domain)
+    for device in domain.all_devices():
+        device.drop_foreign()
     implicit.number_controllers(domain)
     fill_root(domain, vm)
     _nvram(domain, vm)
@@ -35,6 +37,7 @@ def complete(domain: Any, vm: Any) -> None:
     for device in (*domain.controllers, *domain.videos):
         device.defaults(vm)
     addresses.assign(vm)
+    implicit.mirror_address(domain)
     check_root(domain, vm)
     for device in domain.all_devices():
         device.check(vm)

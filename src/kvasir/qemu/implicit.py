@@ -160,6 +160,13 @@ def mirror_console(domain: Any, made: bool) -> None:
         console.port = number + (0 if made else 1)
 
 
+def mirror_address(domain: Any) -> None:
+    """The first console has the address of the serial port that it stands for."""
+    if domain.consoles and domain.serials and domain.consoles[0].target_type == "serial":
+        place = domain.serials[0].address
+        domain.consoles[0].address = place.copy() if place is not None else None
+
+
 def twin(device: Any, cls: type) -> Any:
     """The same character device under another class; targets and addresses are each one's own."""
     skip = ("address", "alias", "acpi_index")
