@@ -264,3 +264,21 @@ def test_agent_that_goes_down_as_told(tmp_path):
             assert await waiting == {"return": {}}
 
     run(main())
+
+
+@pytest.mark.parametrize("ends", ["", "shutdown"])
+def test_agent_that_goes_away_in_a_command(tmp_path, ends):
+    async def main():
+        async def talk(reader, writer):
+            await sync(reader, writer)
+            await reader.readline()
+
+        async with Peer(str(tmp_path / "s"), talk) as peer:
+            asking = an_agent(peer.path).command({"execute": "guest-shutdown"}, None, ends)
+            if ends:
+                assert await asking == {"return": {}}, "a guest that goes down takes its agent along"
+            else:
+                with pytest.raises(AgentUnresponsive, match="disappeared"):
+                    await asking
+
+    run(main())

@@ -41,6 +41,13 @@ class Unsynced(Error):
     code, prefix = Code.AGENT_UNSYNCED, "guest agent replied with wrong id to guest-sync command"
 
 
+class Disappeared(AgentUnresponsive):
+    """The channel was closed while a command ran."""
+
+    def __init__(self) -> None:
+        super().__init__("Guest agent disappeared while executing command")
+
+
 class Agent:
     """The connection to one guest's agent. ``connected`` follows the channel's state."""
 
@@ -92,7 +99,7 @@ class Agent:
             raise AgentUnresponsive("Guest agent not available for now") from None
         except (asyncio.IncompleteReadError, ConnectionError):
             self.close()
-            raise AgentUnresponsive("Guest agent disappeared while executing command") from None
+            raise Disappeared() from None
         except asyncio.LimitOverrunError:
             self.close()
             raise InternalError(f"QEMU guest agent reply exceeds buffer limit {MAX_REPLY}") from None
@@ -109,7 +116,7 @@ class Agent:
             await self._writer.drain()
         except (ConnectionError, OSError):
             self.close()
-            raise AgentUnresponsive("Guest agent disappeared while executing command") from None
+            raise Disappeared() from None
 
     async def _sync(self, wait: float | None) -> None:
         """Agree on where the conversation stands: everything before the echo of our number is old."""
@@ -119,7 +126,7 @@ class Agent:
             self._writer.write(b"\xff")
         except (ConnectionError, OSError):
             self.close()
-            raise AgentUnresponsive("Guest agent disappeared while executing command") from None
+            raise Disappeared() from None
         await self._send({"execute": "guest-sync-delimited", "arguments": {"id": number}})
         for _ in range(100):
             answer = await self._line(wait)
@@ -144,8 +151,8 @@ class Agent:
                     return {"return": {}}
                 try:
                     answer = answering.result()
-                except AgentUnresponsive:
-                    if ends and self._happened.is_set():
+                except Disappeared:
+                    if ends:  # a guest that goes down takes its agent along
                         return {"return": {}}
                     raise
             finally:
