@@ -65,6 +65,7 @@ def sort_disks(domain: Any) -> None:
 def add_default_devices(vm: Any) -> bool:
     """What every guest of the machine type has. True where the first console was made for the first serial port."""
     domain = vm.domain
+    _hostdev_controllers(vm)
     made = _consoles(domain)
     if vm.machine != "isapc" and find_controller(vm, "usb", 0) is None:
         model = "qemu-xhci" if vm.is_q35 and vm.caps.has("qemu-xhci") else None
@@ -189,10 +190,18 @@ def add_controllers_for_devices(vm: Any) -> None:
                 vm, "virtio-serial", (place.controller or 0) if isinstance(place, VirtioSerialAddress) else 0
             )
     ports.assign_ccid(vm)
+
+
+def _hostdev_controllers(vm: Any) -> None:
+    """SCSI units of the host need their controller; it comes before all that the machine has."""
     for hostdev in vm.domain.hostdevs:
-        if hostdev.type == "scsi" and isinstance(hostdev.address, DriveAddress):
-            for index in range((hostdev.address.controller or 0) + 1):
-                add_controller(vm, "scsi", index, "virtio-scsi")
+        if hostdev.type != "scsi":
+            continue
+        place = hostdev.address
+        last = (place.controller or 0) if isinstance(place, DriveAddress) else 0
+        for index in range(last + 1):
+            known = (c.model for c in vm.domain.controllers if c.type == "scsi" and c.model)
+            add_controller(vm, "scsi", index, next(known, None))
 
 
 def add_video(vm: Any) -> None:
