@@ -185,7 +185,7 @@ def c_integer(value: str) -> int | None:
 
 
 class Syntax(Exception):
-    """The words are no command; the text is the error line."""
+    """The words are no command; the text is the error, a line or more."""
 
 
 WORD, SEPARATOR, END = "word", "separator", "end"
@@ -359,10 +359,10 @@ class Parser:
             asked = self._find("help")
             assert asked is not None
             return Args(asked, [(asked.options[0], command.name)])
-        for option in command.options:
-            if option.required and option.name not in seen:
-                shown = f"<{option.name}>" if option.kind in (DATA, REST) else f"--{option.name}"
-                raise Syntax(f"command '{command.name}' requires {shown} option")
+        missing = [option for option in command.options if option.required and option.name not in seen]
+        if missing:
+            shown = [f"<{one.name}>" if one.kind in (DATA, REST) else f"--{one.name}" for one in missing]
+            raise Syntax("\n".join(f"command '{command.name}' requires {name} option" for name in shown))
         return Args(command, values)
 
 

@@ -193,7 +193,8 @@ class Shell:
         try:
             return Parser(source, names.find, self.debug).parse()
         except Syntax as problem:
-            self.error(str(problem))
+            for line in str(problem).split("\n"):
+                self.error(line)
             return None
 
     def run(self, commands: list[Args]) -> bool:

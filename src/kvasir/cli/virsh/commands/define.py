@@ -23,7 +23,7 @@ def create(shell: Shell, args: Args) -> None:
     path = args.need("file")
     document = read_file(path)
     flags = sum(bit for name, bit in CREATE_FLAGS.items() if args.flag(name))
-    if args.wanted("pass-fds"):
+    if args.text("pass-fds"):
         raise Fail("--pass-fds is not built yet")
     domain = shell.attempt(f"Failed to create domain from {path}", shell.conn.createXML, document, flags)
     shell.extra(f"Domain '{domain.name()}' created from {path}\n")
@@ -45,9 +45,16 @@ def define(shell: Shell, args: Args) -> None:
 
 
 def dumpxml(shell: Shell, args: Args) -> None:
+    check_xpath(args)
     domain = shell.domain(args)
     flags = sum(bit for name, bit in DUMP_FLAGS.items() if args.flag(name))
     print_document(shell, args, domain.XMLDesc(flags))
+
+
+def check_xpath(args: Args) -> None:
+    """An empty expression fails without a word, as libvirt has it."""
+    if args.has("xpath") and not args.text("xpath"):
+        raise Fail("")
 
 
 def print_document(shell: Shell, args: Args, document: str) -> None:

@@ -95,7 +95,7 @@ def start(shell: Shell, args: Args) -> None:
 
 def passed_fds(args: Args) -> list[int]:
     """Numbers of ``--pass-fds N,N``."""
-    given = args.wanted("pass-fds")
+    given = args.text("pass-fds")
     found = []
     for word in given.split(",") if given else ():
         if not word.isdigit():

@@ -23,7 +23,7 @@ def pretty(text: str) -> str:
 
 
 def monitor(shell: Shell, args: Args) -> None:
-    if args.wanted("pass-fds"):
+    if args.text("pass-fds"):
         raise Fail("--pass-fds is not built yet")
     domain = shell.domain(args)
     command = joined(shell, args)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kvasir.cli.virsh.commands.define import WRAP, XPATH, print_document
-from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, text
+from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, print_document
+from kvasir.cli.virsh.grammar import Args, Command, data, flag, text
 from kvasir.cli.virsh.shared import DOMAIN, read_file
 from kvasir.cli.virsh.shell import Shell
 
@@ -16,7 +16,6 @@ SECURE = 1
 POSTCOPY = 1
 RUNNING = flag("running", "restoring it shall leave it running")
 PAUSED = flag("paused", "restoring it shall leave it paused")
-EITHER = (("running", "paused"),)
 
 
 def flags_of(args: Args) -> int:
@@ -53,13 +52,14 @@ def managedsave_remove(shell: Shell, args: Args) -> None:
 
 
 def managedsave_dumpxml(shell: Shell, args: Args) -> None:
+    check_xpath(args)
     domain = shell.domain(args)
     print_document(shell, args, domain.managedSaveGetXMLDesc(SECURE if args.flag("security-info") else 0))
 
 
 def managedsave_define(shell: Shell, args: Args) -> None:
-    domain = shell.domain(args)
     document = read_file(args.need("xml"))
+    domain = shell.domain(args)
     shell.attempt(
         f"Failed to update {domain.name()} XML configuration", domain.managedSaveDefineXML, document, flags_of(args)
     )
@@ -119,6 +119,7 @@ def restore(shell: Shell, args: Args) -> None:
 
 
 def save_image_dumpxml(shell: Shell, args: Args) -> None:
+    check_xpath(args)
     flags = SECURE if args.flag("security-info") else 0
     print_document(shell, args, shell.conn.saveImageGetXMLDesc(absolute(args.need("file")), flags))
 
@@ -134,8 +135,6 @@ def save_image_edit(shell: Shell, args: Args) -> None:
     from kvasir.cli.virsh.commands.define import edit_document
 
     path, flags = args.need("file"), flags_of(args)
-    if args.flag("running") and args.flag("paused"):
-        raise Fail("--running and --paused are mutually exclusive")
     where = absolute(path)
 
     def save_it(document: str) -> None:
@@ -176,14 +175,12 @@ COMMANDS = [
         (DOMAIN, BYPASS, RUNNING, PAUSED, VERBOSE),
         managedsave,
         description="The daemon keeps the image; 'start' uses and removes it.",
-        exclusive=EITHER,
     ),
     Command(
         "managedsave-define",
         "change the XML in a managed save image",
         (DOMAIN, data("xml", "file with the domain's XML"), RUNNING, PAUSED),
         managedsave_define,
-        exclusive=EITHER,
     ),
     Command(
         "managedsave-dumpxml",
@@ -196,7 +193,6 @@ COMMANDS = [
         "edit the XML in a managed save image",
         (DOMAIN, RUNNING, PAUSED),
         managedsave_edit,
-        exclusive=EITHER,
     ),
     Command("managedsave-remove", "remove a managed save image", (DOMAIN,), managedsave_remove),
     Command(
@@ -227,14 +223,12 @@ COMMANDS = [
         ),
         save,
         description="The file holds memory and state, not the disks.",
-        exclusive=EITHER,
     ),
     Command(
         "save-image-define",
         "change the XML in a file of a saved state",
         (FILE, data("xml", "file with the domain's XML"), RUNNING, PAUSED),
         save_image_define,
-        exclusive=EITHER,
     ),
     Command(
         "save-image-dumpxml",

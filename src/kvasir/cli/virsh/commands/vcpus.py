@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.commands.host import ranges
-from kvasir.cli.virsh.grammar import Args, Command, flag
+from kvasir.cli.virsh.grammar import Args, Command, Fail, flag
 from kvasir.cli.virsh.shared import DOMAIN
 from kvasir.cli.virsh.shell import Shell
 from kvasir.errors import Code, Error
@@ -17,6 +17,10 @@ STATES = ("offline", "running", "blocked")
 
 
 def vcpucount(shell: Shell, args: Args) -> None:
+    if args.flag("current") and (args.flag("maximum") or args.flag("active")):
+        for other in ("live", "config"):
+            if args.flag(other):
+                raise Fail(f"Options --current and --{other} are mutually exclusive")
     domain = shell.domain(args)
     bits = {"maximum": MAXIMUM, "guest": GUEST, "live": LIVE, "config": CONFIG}
     flags = sum(bit for name, bit in bits.items() if args.flag(name))
@@ -98,8 +102,6 @@ COMMANDS = [
         description="Prints one number, or without option all that apply.",
         exclusive=(
             ("live", "config"),
-            ("live", "current"),
-            ("config", "current"),
             ("active", "maximum"),
             ("guest", "config"),
         ),
