@@ -116,7 +116,7 @@ class Served:
 class Raw:
     """A client that sends what it is told."""
 
-    def __init__(self, path: Path | str, timeout: float = 4) -> None:
+    def __init__(self, path: Path | str, timeout: float = 30) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(timeout)
         self.sock.connect(str(path))
