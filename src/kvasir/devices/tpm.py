@@ -112,6 +112,9 @@ class Tpm(Device, tag="tpm"):
             raise XmlError("missing TPM device backend")
         if found > 1:
             raise XmlError("only one TPM backend is supported")
+        for bank in node.iterfind("backend/active_pcr_banks/*"):
+            if self.backend.type == "emulator" and bank.tag not in BANKS:
+                raise ConfigUnsupported(f"Unsupported PCR banks '{bank.tag}'")
         source = self.backend.source
         if isinstance(source, EmulatorBackend) and source.version == "1.2" and source.banks():
             raise XmlError("<active_pcr_banks/> requires TPM version '2.0'")

@@ -43,6 +43,8 @@ def backend(vm: Any, id: str, size: int, *, cell: Any = None, nodeset: Any = Non
         else (backing.discard if backing is not None else None)
     )
     pagesize = page or _page(backing, cell)
+    if pagesize == os.sysconf("SC_PAGE_SIZE") // 1024:
+        pagesize = None
     props: dict[str, Any] = {"id": id}
     kind = "memory-backend-ram"
     if pagesize and backing is not None and backing.source == "memfd":
@@ -57,7 +59,7 @@ def backend(vm: Any, id: str, size: int, *, cell: Any = None, nodeset: Any = Non
         kind = "memory-backend-memfd"
     elif access is not None or (backing is not None and backing.source == "file"):
         kind = "memory-backend-file"
-        props["mem-path"] = os.path.join(vm.memory_folder(), id)
+        props["mem-path"] = os.path.join(vm.memory_folder(), id.removeprefix("mem"))
         if discard:
             props["discard-data"] = True
     if access is not None:
