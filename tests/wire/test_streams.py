@@ -164,6 +164,26 @@ def test_a_slow_writer_is_throttled(served: Served, raw: Raw) -> None:
     served.call(release.set)
 
 
+def test_a_pump_that_ends_early_leaves_the_client_free(served: Served, raw: Raw) -> None:
+    """What it did not read no longer counts against the client."""
+
+    def domain_open_console(session: Any, dom: Any, dev_name: str | None, flags: int) -> None:
+        async def pump(stream: Stream) -> None:
+            await asyncio.sleep(0.3)
+
+        session.open_stream(pump)
+
+    served.serve(domain_open_console)
+    serial = raw.start("domain_open_console", DOM, None, 0)
+    raw.reply(serial)
+    for _ in range(12):
+        say(raw, "domain_open_console", serial, frames.CONTINUE, b"unread")
+    assert packets(raw, "domain_open_console", serial)[-1] == (REMOTE.id, 1, 201, frames.STREAM, serial, 2, b"", [])
+    say(raw, "domain_open_console", serial, frames.OK)
+    assert packets(raw, "domain_open_console", serial)[-1].status == frames.OK
+    assert raw.call("connect_is_secure") == 1
+
+
 def test_descriptors_with_a_call_and_with_a_reply(served: Served, raw: Raw) -> None:
     def domain_open_graphics(session: Any, dom: Any, idx: int, flags: int) -> None:
         os.write(session.fds[0], b"hello")

@@ -217,4 +217,4 @@ def server_update_tls_files(session: Session, srv: Any, flags: int) -> None:
 def connect_set_daemon_timeout(session: Session, timeout: int, flags: int) -> None:
     """Leave when idle for so many seconds; 0: never."""
     check_flags(flags, 0, "adminConnectSetDaemonTimeout", Origin.ADMIN)
-    session.daemon.timeout = timeout
+    session.daemon.set_timeout(timeout)

@@ -135,6 +135,11 @@ class Daemon:
         """A client left; the last one starts the clock of ``--timeout``."""
         self._check_idle()
 
+    def set_timeout(self, seconds: float) -> None:
+        """Change ``--timeout`` (0: never leave)."""
+        self.timeout = seconds
+        self._check_idle()
+
     def _busy(self) -> bool:
         if any(service.clients for service in self.services.values()):
             return True

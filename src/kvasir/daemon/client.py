@@ -44,7 +44,7 @@ class Client:
         self.authenticated = self.auth == "none"
         self.since = int(time.time())
         self.driver: Any = None
-        """The driver that connect_open chose; None before it and after connect_close."""
+        """The driver that connect_open chose; None before it."""
         self.close_callback = False
         """The client wants to hear when its driver goes away."""
         self.streams: dict[int, Stream] = {}
@@ -269,6 +269,5 @@ class Client:
             except Exception:
                 log.exception("%r: cleaning up", self)
         self._on_close.clear()
-        self.driver = None
         self.sock.close()
         self.service.forget(self)

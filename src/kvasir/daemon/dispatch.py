@@ -36,12 +36,14 @@ BEFORE_LOGIN = frozenset({"auth_list", "auth_sasl_init", "auth_sasl_start", "aut
 class Entry:
     """A served procedure."""
 
-    __slots__ = ("function", "names", "procedure", "waits")
+    __slots__ = ("caller", "function", "names", "procedure", "waits")
 
     def __init__(self, procedure: programs.Procedure, function: Callable[..., Any]) -> None:
         self.procedure, self.function = procedure, function
         self.waits = inspect.iscoroutinefunction(function)
         self.names = procedure.args.names
+        self.caller = f"remoteDispatch{api_name(procedure).removeprefix('vir')}"
+        """How messages name who holds a guest's job."""
 
 
 def load(program: programs.Program) -> dict[int, Entry]:
@@ -75,46 +77,51 @@ class Dispatcher:
     def take(self, client: Client, frame: frames.Frame) -> None:
         """A packet of a client that is no keepalive."""
         if frame.type not in (frames.CALL, frames.CALL_WITH_FDS):
-            _close_all(frame.fds)
-            if frame.type not in (frames.STREAM, frames.STREAM_HOLE):
-                log.debug("%r: dropped a packet of type %d", client, frame.type)
-                return
-            stream = client.streams.get(frame.serial)
-            if stream is not None and stream.procedure.number == frame.procedure:
-                stream.received(frame)
+            self._take_stream(client, frame)
             return
         try:
             entry, session = self._find(client, frame)
             values = entry.procedure.decode_args(frame.payload)
             if client.readonly and entry.procedure.name in REFUSED.get(frame.program, ()):
                 raise read_only(entry.procedure)
-        except Error as problem:
+        except Exception as problem:
             _close_all(frame.fds)
+            if not isinstance(problem, Error):
+                log.exception("%r: procedure %d of program %#x", client, frame.procedure, frame.program)
             self._answer_error(client, frame, problem)
             return
         arguments = dict(zip(entry.names, values, strict=True))
-        if not entry.waits:
-            try:
-                result = entry.function(session, **arguments)
-            except Exception as problem:
-                self._failed(client, session, frame, problem)
-            else:
-                self._answer(client, session, frame, result)
+        if entry.waits:
+            client.held()
+            self.workers.submit(lambda: self._run(entry, session, frame, arguments), entry.procedure.high)
             return
-        client.held()
+        try:
+            result = entry.function(session, **arguments)
+        except Exception as problem:
+            self._failed(client, session, frame, problem)
+        else:
+            self._answer(client, session, frame, result)
 
-        async def job() -> None:
-            CALLER.set(f"remoteDispatch{api_name(entry.procedure)[3:]}")
-            try:
-                result = await entry.function(session, **arguments)
-            except Exception as problem:
-                self._failed(client, session, frame, problem)
-            else:
-                self._answer(client, session, frame, result)
-            finally:
-                client.released()
+    async def _run(self, entry: Entry, session: Session, frame: frames.Frame, arguments: dict[str, Any]) -> None:
+        client = session.client
+        CALLER.set(entry.caller)
+        try:
+            result = await entry.function(session, **arguments)
+        except Exception as problem:
+            self._failed(client, session, frame, problem)
+        else:
+            self._answer(client, session, frame, result)
+        finally:
+            client.released()
 
-        self.workers.submit(job, entry.procedure.high)
+    def _take_stream(self, client: Client, frame: frames.Frame) -> None:
+        _close_all(frame.fds)
+        if frame.type not in (frames.STREAM, frames.STREAM_HOLE):
+            log.debug("%r: dropped a packet of type %d", client, frame.type)
+            return
+        stream = client.streams.get(frame.serial)
+        if stream is not None and stream.procedure.number == frame.procedure:
+            stream.received(frame)
 
     def _find(self, client: Client, frame: frames.Frame) -> tuple[Entry, Session]:
         program = self.programs.get(frame.program)

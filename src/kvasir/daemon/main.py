@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 from typing import NoReturn
@@ -17,6 +18,8 @@ from kvasir.daemon.paths import Paths
 from kvasir.errors import Error
 
 log = logging.getLogger(__name__)
+
+FILES = 65536
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,6 +82,14 @@ async def serve(options: argparse.Namespace, paths: Paths, logs: Logging, backgr
     return 0
 
 
+def _raise_file_limit() -> None:
+    """Thousands of clients and guests need more descriptors than a shell's 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def main(argv: list[str] | None = None) -> int:
     """Entry point of ``kvasird``."""
     options = parser().parse_args(argv)
@@ -87,6 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     paths = Paths.session(root) if session else Paths.system(root)
     logs = Logging()
     logging.basicConfig(level=logging.WARNING, format="kvasird: %(message)s", stream=sys.stderr)
+    _raise_file_limit()
     background = _Background() if options.daemon else None
     os.umask(0o022)
     try:

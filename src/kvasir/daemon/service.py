@@ -63,6 +63,7 @@ class Service:
         self.clients: dict[int, Client] = {}
         self._next = 1
         self._accepting = False
+        self._stopped = False
 
     @property
     def max_client_requests(self) -> int:
@@ -84,6 +85,7 @@ class Service:
 
     def stop(self) -> None:
         """Accept no more and close every connection."""
+        self._stopped = True
         self._accept(False)
         for client in list(self.clients.values()):
             client.close()
@@ -96,7 +98,7 @@ class Service:
     def check_limits(self) -> None:
         """Accept while there is room, else leave newcomers in the queue of the socket."""
         limits = self.limits
-        room = len(self.clients) < limits.max_clients
+        room = len(self.clients) < limits.max_clients and not self._stopped
         if room and limits.max_anonymous and any(listener.auth != "none" for listener in self.listeners):
             room = self.anonymous < limits.max_anonymous
         self._accept(room)

@@ -89,7 +89,7 @@ class Stream:
     async def _run(self) -> None:
         try:
             await self._pump(self)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ConnectionResetError):
             pass
         except Exception as problem:
             if not isinstance(problem, Error):
@@ -97,6 +97,7 @@ class Stream:
             self._fail(problem)
             return
         self._pump_done = True
+        self._drop_received()
         if self.closed:
             return
         if self._finish_asked:
@@ -160,6 +161,9 @@ class Stream:
     def _close(self) -> None:
         self.closed = True
         self.client.streams.pop(self.serial, None)
+        self._drop_received()
+
+    def _drop_received(self) -> None:
         while self._received:
             if self._received.popleft() is not None:
                 self.client.released()
