@@ -12,8 +12,13 @@ from kvasir.xml.types import ENUM, INT, ONOFF, Type
 
 from .base import Device
 from .virtio import SUFFIX, options
+from .words import no_bus
 
 TYPES = ("mount", "block", "file", "template", "ram", "bind", "volume")
+FORMATS = (
+    "raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "vhd", "ploop", "luks", "cow", "qcow", "qcow2", "qed",
+    "vmdk",
+)  # fmt: skip
 DRIVERS = ("path", "handle", "loop", "nbd", "ploop", "virtiofs")
 
 
@@ -52,18 +57,20 @@ class Filesystem(Device, tag="filesystem"):
     )
     fmode: int | None = attr("@fmode", MODE, check=_small_mode("fmode"))
     dmode: int | None = attr("@dmode", MODE, check=_small_mode("dmode"))
-    iommu: bool | None = attr("driver/@iommu", ONOFF)
-    ats: bool | None = attr("driver/@ats", ONOFF)
-    packed: bool | None = attr("driver/@packed", ONOFF)
-    page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF)
     driver_type: str | None = attr("driver/@type", ENUM(*DRIVERS))
-    format: str | None = attr("driver/@format")
+    format: str | None = attr(
+        "driver/@format", ENUM(*FORMATS), error="unsupported:unknown driver format value '{value}'"
+    )
     wrpolicy: str | None = attr("driver/@wrpolicy", ENUM("immediate"))
     queue: int | None = attr(
         "driver/@queue",
         Type("queue", lambda value: int(value), str, json={"type": "integer"}),
         error="cannot parse queue size '{value}' for virtiofs",
     )
+    iommu: bool | None = attr("driver/@iommu", ONOFF)
+    ats: bool | None = attr("driver/@ats", ONOFF)
+    packed: bool | None = attr("driver/@packed", ONOFF)
+    page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF)
     binary_path: str | None = attr("binary/@path")
     xattr: bool | None = attr("binary/@xattr", ONOFF)
     cache: str | None = attr("binary/cache/@mode", ENUM("none", "always"))
@@ -127,6 +134,8 @@ class Filesystem(Device, tag="filesystem"):
 
     def check(self, vm: Any) -> None:
         """Refuse what QEMU or virtiofsd cannot do."""
+        if self.driver_type in ("loop", "nbd", "ploop"):
+            raise no_bus()
         if self.type != "mount":
             raise ConfigUnsupported("only supports mount filesystem type")
         if (self.fmode is not None or self.dmode is not None) and self.accessmode != "mapped":

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, InternalError, XmlError
+from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.qemu.args import Arg, Opt, comma
 from kvasir.xml import Element, Form, attr, children, runtime
 from kvasir.xml.types import ENUM, INT, UINT, YESNO, Type
 
 from .base import Device
+from .words import check_audio, missing
 
 TYPES = ("sdl", "vnc", "rdp", "desktop", "spice", "egl-headless", "dbus")
 PASSWORD = ("passwd", "passwd_valid_to", "connected")
@@ -32,6 +33,7 @@ KNOWN = {
 CHANNELS = ("main", "display", "inputs", "cursor", "playback", "record", "smartcard", "usbredir")
 AUTOPORT = Type("yesno", {"yes": True, "no": False}.get, YESNO.write, words=YESNO.words, json=YESNO.json)
 """Any other word counts as none."""
+VNC_PASSWORD = 8
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\Z")
 
 
@@ -143,9 +145,16 @@ class Graphics(Device, tag="graphics"):
                 f"cannot parse password validity time '{self.passwd_valid_to}', expect YYYY-MM-DDTHH:MM:SS"
             )
         if self.type in LISTENING:
+            for line in self.listens:
+                if line.type == "socket" and self.type == "rdp":
+                    raise ConfigUnsupported(
+                        f"listen type 'socket' is not available for graphics type '{self.type}'", origin=Origin.DOMAIN
+                    )
             self._listens()
+        self._required(node)
         self.channels = [c for c in self.channels if c.mode != "any"]
-        vnc = self.type == "vnc" and self.port in (None, -1) and self.autoport is not False
+        no_port = self.port == -1 or node.get("port") is None
+        vnc = self.type == "vnc" and no_port and self.autoport is not False
         if vnc or (self.type == "spice" and self.port == -1 and self.tls_port == -1):
             self.autoport = True
         if self.type == "dbus" and self.p2p and self.address_:
@@ -153,6 +162,15 @@ class Graphics(Device, tag="graphics"):
         self.autoport = bool(self.autoport) if self.type in LISTENING else None
         if self.default_mode == "any":
             self.default_mode = None
+
+    def _required(self, node: Any) -> None:
+        """Sub-elements that say nothing are refused."""
+        for name in ("image", "jpeg", "zlib", "playback", "streaming", "mouse", "copypaste", "filetransfer", "gl"):
+            if name == "gl" and self.type not in ("spice", "sdl"):
+                continue
+            step, _, key = self.FIELDS[name].path.partition("/@")
+            if name in KNOWN[self.type] and node.find(step) is not None and getattr(self, name) is None:
+                raise missing(key, step)
 
     def _listens(self) -> None:
         old_address, old_socket = self.listen or None, self.socket or None
@@ -164,6 +182,9 @@ class Graphics(Device, tag="graphics"):
                 self.listens = [Listen(type="address", address=old_address)]
             return
         first = self.listens[0]
+        if old_socket is not None and first.type != "socket":
+            self.listens[0] = Listen(type="socket", socket=old_socket)
+            return
         for kind, name, old in (("address", "listen", old_address), ("socket", "socket", old_socket)):
             new = getattr(first, kind)
             if first.type != kind or old is None:
@@ -181,8 +202,6 @@ class Graphics(Device, tag="graphics"):
         """Ports that were chosen at the start stay out of the inactive document."""
         shown = self.copy()
         first = shown.listens[0] if shown.listens else None
-        for name in PASSWORD[1:] if not form.secure else ():
-            setattr(shown, name, None)
         if first is None:
             return shown
         auto = bool(self.autoport) and not form.live
@@ -211,6 +230,9 @@ class Graphics(Device, tag="graphics"):
         """Ports that are chosen at each start are forgotten; a SPICE display without any port listens nowhere."""
         if self.autoport:
             self.port = self.tls_port = None
+        for line in self.listens:
+            if line.type == "network":
+                line.address = None
         first = self.listens[0] if self.listens else None
         silent = not self.autoport and self.port is None and self.tls_port is None
         if silent and self.type == "spice" and first is not None and first.type in ("address", "network"):
@@ -222,8 +244,11 @@ class Graphics(Device, tag="graphics"):
             raise ConfigUnsupported(f"{self.type} graphics are not supported with this QEMU")
         if self.type == "spice" and (self.tls_port or 0) > 0 and not getattr(vm.config, "spice_tls", False):
             raise ConfigUnsupported("spice TLS port set in XML configuration, but TLS is disabled in qemu.conf")
-        if self.audio is not None and not any(a.id == self.audio for a in vm.domain.audios):
-            raise XmlError(f"no audio device with ID {self.audio}")
+        if self.type == "vnc" and len(self.passwd or "") > VNC_PASSWORD:
+            raise ConfigUnsupported(
+                f"VNC password is {len(self.passwd or '')} characters long, only {VNC_PASSWORD} permitted"
+            )
+        check_audio(vm, self.audio)
 
     def check_start(self, vm: Any) -> None:
         """What a document may say that no guest can run with. Called before a command line is made."""

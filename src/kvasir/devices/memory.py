@@ -150,7 +150,7 @@ class Memory(Device, tag="memory"):
         else:
             kind = "memory-backend-file"
             props["mem-path"] = self.path
-            props["prealloc"] = True if self.model == "nvdimm" else None
+            props["prealloc"] = True if self.model == "nvdimm" and not self.pmem else None
             props["share"] = None if self.access is None else self.access == "shared"
             props["discard-data"] = True if self.discard else None
         props["size"] = (self.size or 0) * 1024
@@ -160,4 +160,5 @@ class Memory(Device, tag="memory"):
 
     def machine_words(self, vm: Any) -> list[str]:
         """Persistent memory is an option of the machine."""
-        return ["nvdimm=on"] if self.model == "nvdimm" else []
+        first = next((m for m in vm.domain.memories if m.model == "nvdimm"), None)
+        return ["nvdimm=on"] if first is self else []
