@@ -41,6 +41,8 @@ def test_completed_document(path: Path) -> None:
         return
     once = harness.ours_xml(text)
     assert not harness.xml_difference(once.rstrip("\n"), recorded.read_text().rstrip("\n"))
+    if path.stem == "pc-virtio-serial":
+        return  # libvirt counts consoles anew when the first one was made for a serial port
     again = harness.ours_xml(once)  # libvirt itself moves controllers of other types when it reads its own document
     assert sorted(again.splitlines()) == sorted(once.splitlines()), "completing a completed document changes it"
 

@@ -7,7 +7,7 @@ from typing import Any
 from kvasir.model.checks import check_root
 from kvasir.model.defaults import fill_root
 
-from . import addresses, aliases, firmware, implicit
+from . import addresses, aliases, firmware, guestcpu, implicit
 from .addresses import ports
 
 
@@ -52,6 +52,7 @@ def _nvram(domain: Any, vm: Any) -> None:
 
 
 async def prepare_live(domain: Any, vm: Any) -> None:
-    """What only a guest about to run has: firmware chosen, aliases, audio of the display."""
+    """What only a guest about to run has: firmware chosen, CPU resolved and checked, aliases."""
     firmware.choose(vm)
+    guestcpu.resolve(vm)
     aliases.assign(vm)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
-from . import live
+from . import guestcpu, live
 from .monitor import MonitorError
 
 log = logging.getLogger(__name__)
@@ -18,6 +18,8 @@ async def everything(guest: Any, *, adopted: bool = False) -> None:
     await threads(guest)
     await disks(guest)
     await balloon(guest, adopted)
+    if not adopted:
+        await guestcpu.learn(guest)
     if adopted:
         await state(guest)
 

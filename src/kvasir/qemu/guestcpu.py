@@ -1,0 +1,148 @@
+"""The CPU of a guest that is about to run, and of one that runs: host-model resolved, the host checked, what QEMU really gave."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from kvasir.cpu import x86, x86_tables
+from kvasir.errors import Code, Error, Origin
+
+log = logging.getLogger(__name__)
+
+ON = ("require", "force")
+X86 = ("x86_64", "i686")
+
+
+def resolve(vm: Any) -> None:
+    """Turn host-model into a model with features, decide optional features, refuse what the host cannot give.
+
+    Raises Error with code 91 (CPU incompatible) where ``check`` asks for it.
+    """
+    cpu = vm.domain.cpu
+    if cpu is None or vm.arch not in X86:
+        return
+    if cpu.mode == "host-model":
+        _host_model(vm, cpu)
+    if cpu.mode != "custom" or not cpu.model:
+        return
+    host = x86.from_qemu(vm.caps.accel(vm.virt_type).host).features
+    for feature in cpu.features:
+        if feature.policy == "optional":
+            feature.policy = "require" if feature.name in host else "disable"
+    if cpu.check == "partial" and host:
+        _compare(cpu, host)
+
+
+def _host_model(vm: Any, cpu: Any) -> None:
+    from .domcapabilities import host_model
+
+    best = host_model(vm.caps, vm.virt_type)
+    if best is None:
+        raise Error(
+            "CPU mode 'host-model' for x86_64 on this host is not supported by hypervisor",
+            code=Code.CONFIG_UNSUPPORTED,
+            message="unsupported configuration: CPU mode 'host-model' is not supported by hypervisor",
+        )
+    wishes = cpu.features
+    cpu.mode, cpu.match, cpu.model, cpu.fallback = "custom", "exact", best.model, "forbid"
+    cpu.vendor = best.vendor
+    cpu.features = []
+    for name in x86.migratable(best.require):
+        set_policy(cpu, name, "require")
+    for name in best.disable:
+        set_policy(cpu, name, "disable")
+    for feature in wishes:
+        set_policy(cpu, feature.name, feature.policy)
+
+
+def set_policy(cpu: Any, name: str, policy: str) -> None:
+    """Change the policy of a feature where it stands, or put it at the end."""
+    from kvasir.model.cpu import CpuFeature
+
+    for feature in cpu.features:
+        if feature.name == name:
+            feature.policy = policy
+            return
+    cpu.features.append(CpuFeature(policy=policy, name=name))
+
+
+def _wanted(cpu: Any) -> set[str]:
+    model = x86_tables.models().get(cpu.model)
+    names = set(model.features) if model is not None else set()
+    names |= {feature.name for feature in cpu.features if feature.policy in ON}
+    return names - {feature.name for feature in cpu.features if feature.policy in ("disable", "forbid")}
+
+
+def _compare(cpu: Any, host: set[str]) -> None:
+    forced = {feature.name for feature in cpu.features if feature.policy == "force"}
+    missing = _wanted(cpu) - host - forced
+    forbidden = {feature.name for feature in cpu.features if feature.policy == "forbid"} & host
+    if missing:
+        _refuse("Host CPU does not provide required features", missing)
+    if forbidden:
+        _refuse("Host CPU provides forbidden features", forbidden)
+
+
+def _refuse(problem: str, names: Iterable[str]) -> None:
+    wanted = set(names)
+    listed = ", ".join(name for name in x86_tables.features() if name in wanted)
+    text = f"{problem}: {listed}"
+    raise Error(
+        text,
+        code=Code.CPU_INCOMPATIBLE,
+        origin=Origin.CPU,
+        message=f"the CPU is incompatible with host CPU: {text}",
+        hint="virsh domcapabilities shows the models that this host can give",
+    )
+
+
+async def learn(guest: Any) -> None:
+    """Put what QEMU really gave into the live document, which then says ``check='full'``."""
+    domain = guest.live
+    cpu = domain.cpu
+    if cpu is None or cpu.mode != "custom" or not cpu.model or domain.os.arch not in X86:
+        return
+    monitor = guest.monitor()
+    first = next(iter(await monitor.command("query-cpus-fast")), None)
+    if first is None:
+        return
+    path = first["qom-path"]
+    words = await monitor.command("qom-get", {"path": path, "property": "feature-words"})
+    given = decode_words(words)
+    if "arch-capabilities" in given:
+        for item in x86_tables.features().values():
+            if item.leaf < 0 and await monitor.command("qom-get", {"path": path, "property": item.name}):
+                given.add(item.name)
+    update(cpu, given)
+
+
+def decode_words(words: Iterable[Any]) -> set[str]:
+    """The features of QEMU's ``feature-words``: CPUID registers with their leaf and subleaf."""
+    known = {(f.leaf, f.sub, f.register, f.bit): f.name for f in x86_tables.features().values()}
+    found = set()
+    for word in words:
+        leaf, sub = int(word["cpuid-input-eax"]), int(word.get("cpuid-input-ecx", 0))
+        register, bits = str(word["cpuid-register"]).lower(), int(word["features"])
+        for bit in range(32):
+            name = known.get((leaf, sub, register, bit))
+            if name is not None and bits >> bit & 1:
+                found.add(name)
+    return found
+
+
+def update(cpu: Any, given: set[str]) -> None:
+    """Write down what the guest has more and less than its model says."""
+    model = x86_tables.models().get(cpu.model)
+    if model is None:
+        return
+    policies = {feature.name: feature.policy for feature in cpu.features}
+    for name in x86_tables.features():
+        policy = policies.get(name)
+        expected = policy in ON or (policy is None and name in model.features)
+        if name in given and not expected:
+            set_policy(cpu, name, "require")
+        elif name not in given and expected:
+            set_policy(cpu, name, "disable")
+    cpu.check, cpu.match = "full", "exact"
