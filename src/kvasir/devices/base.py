@@ -35,6 +35,7 @@ class Device(Element):
     boot: int | None = attr("boot/@order", UINT, last=True, check=_not_zero, doc="Place in the boot order, from 1.")
     loadparm: str | None = attr("boot/@loadparm", last=True)
     alias: str | None = attr("alias/@name", last=True, when=_alias_shown, doc="QEMU's id of the device.")
+    master: int | None = attr("master/@startport", UINT, last=True, doc="First port of a USB companion controller.")
     rom_enabled: bool | None = attr("rom/@enabled", YESNO, last=True)
     rom_bar: str | None = attr("rom/@bar", last=True)
     rom_file: str | None = attr("rom/@file", last=True, label=True)

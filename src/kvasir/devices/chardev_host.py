@@ -14,6 +14,8 @@ async def prepare(device: Any, host: Any) -> None:
     if device.type == "unix" and device.TAG == "channel" and device.target_type == "virtio" and not source.path:
         source.path, source.mode = channel_path(device, host.vm), "bind"
         host.make_folder(os.path.dirname(source.path), 0o750)
+    if device.type == "tcp" and source.tls is None:
+        source.tls = bool(getattr(host.config, "chardev_tls", False))
     if device.type == "file" and source.path:
         _make(source.path, host, truncate=not source.append)
     if source.log:

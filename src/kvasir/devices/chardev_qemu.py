@@ -36,7 +36,7 @@ def backend(vm: Any, kind: str, source: Any, name: str, alias: str = "") -> Char
     maker = BACKENDS.get(kind)
     if maker is None:
         raise ConfigUnsupported(f"unsupported chardev '{kind}'")
-    made = maker(source, vm, name, alias)
+    made: Chardev = maker(source, vm, name, alias)
     if source.log is not None:
         made.opts |= log_options(vm, source, name)
     return made

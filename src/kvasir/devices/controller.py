@@ -52,7 +52,6 @@ class Controller(Device, tag="controller"):
     vectors: int | None = attr("@vectors", INT)
     max_grant_frames: int | None = attr("@maxGrantFrames", INT)
     max_event_channels: int | None = attr("@maxEventChannels", INT)
-    master: int | None = attr("master/@startport", UINT)
     model_name: str | None = attr("model/@name", ENUM(*PCI_NAMES))
     chassis_nr: int | None = attr("target/@chassisNr", _NUMBER)
     chassis: int | None = attr("target/@chassis", _NUMBER)

@@ -165,7 +165,8 @@ def storage_props(source: Any, io: str | None) -> dict[str, Any]:
     if kind == "NetworkSource":
         maker = NETWORK.get(source.protocol)
         if maker is not None:
-            return maker(source)
+            props: dict[str, Any] = maker(source)
+            return props
         word = "VxHS" if source.protocol == "vxhs" else f"'{source.protocol}'"
         raise ConfigUnsupported(f"{word} protocol is not supported with this QEMU binary")
     raise ConfigUnsupported("a volume of a storage pool must be resolved before it can be used")

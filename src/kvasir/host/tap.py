@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import socket
 import struct
 from typing import Any
 
 from kvasir.errors import InternalError, Origin, SystemFailure
 
 TUNSETIFF = 0x400454CA
-TUNSETPERSIST = 0x400454CB
-TUNGETFEATURES = 0x800454CF
+SIOCGIFMTU = 0x8921
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
 NAME_MAX = 15
 
@@ -43,7 +43,7 @@ def open_tap(name: str, queues: int = 1, *, vnet: bool = False, device: str = "/
 
 def free_name(prefix: str = "vnet") -> str:
     """The first free name of that prefix."""
-    taken = set(os.listdir("/sys/class/net"))
+    taken = {name for _, name in socket.if_nameindex()}
     number = 0
     while f"{prefix}{number}" in taken:
         number += 1
@@ -57,16 +57,19 @@ def host_mac(mac: str) -> str:
 
 def exists(name: str) -> bool:
     """Whether the host has a network device of that name."""
-    return os.path.exists(f"/sys/class/net/{name}")
+    return any(name == known for _, known in socket.if_nameindex())
 
 
 def is_bridge(name: str) -> bool:
     """Whether that device is a bridge."""
-    return os.path.isdir(f"/sys/class/net/{name}/bridge")
+    with _route() as route:
+        link = route.link("get", index=_index(route, name))[0]
+    info = link.get_attr("IFLA_LINKINFO")
+    return info is not None and info.get_attr("IFLA_INFO_KIND") == "bridge"
 
 
 def _route() -> Any:
-    from pyroute2 import IPRoute
+    from pyroute2 import IPRoute  # type: ignore[import-untyped]  # has no stubs
 
     return IPRoute()
 
@@ -100,11 +103,13 @@ def add_to_bridge(name: str, bridge: str, *, isolated: bool | None = None) -> No
 
 def mtu_of(name: str) -> int | None:
     """The MTU of a device, or None where there is none."""
-    try:
-        with open(f"/sys/class/net/{name}/mtu", encoding="ascii") as stream:
-            return int(stream.read())
-    except OSError:
-        return None
+    request = struct.pack("16si20x", name.encode()[:NAME_MAX], 0)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            answer = fcntl.ioctl(probe.fileno(), SIOCGIFMTU, request)
+        except OSError:
+            return None
+    return int(struct.unpack("16si20x", answer)[1])
 
 
 def _index(route: Any, name: str) -> int:

@@ -39,7 +39,7 @@ async def terminals(guest: Any) -> None:
         name = str(row.get("filename", "")) if row else ""
         if name.startswith("pty:"):
             _set_path(dev, name[4:])
-        if row is not None and dev in live.list_of(guest.live, "channels") and live.channel_name(dev):
+        if row is not None and dev in live.list_of(guest.live, "channels"):
             word = "connected" if row.get("frontend-open") else "disconnected"
             for field in ("target_state", "state"):
                 if hasattr(dev, field) and getattr(dev, "target_type", "virtio") == "virtio":
