@@ -97,9 +97,42 @@ destroy life
 undefine life --managed-save --nvram --snapshots-metadata
 """
 
-LIFE_ROWS = ["virsh-start", "virsh-start-opt-paused", "virsh-start-opt-force-boot", "virsh-autostart", "virsh-autostart-opt-disable", "virsh-reboot", "virsh-resume", "virsh-define", "virsh-shutdown", "virsh-shutdown-opt-mode", "virsh-suspend", "virsh-reset", "virsh-destroy", "virsh-destroy-opt-graceful"]
-DEVICE_ROWS = ["virsh-domif-setlink", "virsh-domif-setlink-opt-config", "virsh-dommemstat-opt-period", "virsh-inject-nmi"]
-SAVE_ROWS = ["virsh-managedsave", "virsh-managedsave-remove", "virsh-managedsave-opt-running", "virsh-managedsave-opt-verbose", "virsh-save", "virsh-save-arg-file", "virsh-restore", "virsh-save-image-dumpxml", "virsh-save-image-define", "virsh-save-image-define-opt-paused", "error-undefine-managed-save", "virsh-undefine-opt-managed-save"]
+LIFE_ROWS = [
+    "virsh-start",
+    "virsh-start-opt-paused",
+    "virsh-start-opt-force-boot",
+    "virsh-autostart",
+    "virsh-autostart-opt-disable",
+    "virsh-reboot",
+    "virsh-resume",
+    "virsh-define",
+    "virsh-shutdown",
+    "virsh-shutdown-opt-mode",
+    "virsh-suspend",
+    "virsh-reset",
+    "virsh-destroy",
+    "virsh-destroy-opt-graceful",
+]
+DEVICE_ROWS = [
+    "virsh-domif-setlink",
+    "virsh-domif-setlink-opt-config",
+    "virsh-dommemstat-opt-period",
+    "virsh-inject-nmi",
+]
+SAVE_ROWS = [
+    "virsh-managedsave",
+    "virsh-managedsave-remove",
+    "virsh-managedsave-opt-running",
+    "virsh-managedsave-opt-verbose",
+    "virsh-save",
+    "virsh-save-arg-file",
+    "virsh-restore",
+    "virsh-save-image-dumpxml",
+    "virsh-save-image-define",
+    "virsh-save-image-define-opt-paused",
+    "error-undefine-managed-save",
+    "virsh-undefine-opt-managed-save",
+]
 
 
 def transcript(both: Both, which: str, script: str) -> list[tuple[str, str, str, int]]:

@@ -27,12 +27,8 @@ def loop(shell: Shell) -> int:
     try:
         while True:
             line = read(shell, terminal)
-            if line is None:
+            if line is None or (line.strip() and run_line(shell, line)):
                 shell.out("\n")
-                return 0
-            if not line.strip():
-                continue
-            if run_line(shell, line):
                 return 0
     finally:
         if history:

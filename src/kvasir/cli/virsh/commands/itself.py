@@ -15,7 +15,7 @@ def cd(shell: Shell, args: Args) -> None:
     try:
         os.chdir(target)
     except OSError as problem:
-        raise Fail(f"cd: {target}: {problem.strerror}") from None
+        raise Fail(f"cd: {problem.strerror}: {target}") from None
 
 
 def pwd(shell: Shell, args: Args) -> None:
