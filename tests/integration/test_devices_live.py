@@ -175,8 +175,17 @@ def live(daemon: DaemonHandle, name: str, devices: str, machine: str) -> str:
             daemon.virsh("destroy", name)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.guide("domxml-disk", "domxml-devices-emulator", "domxml-disk-iotune")
+SHOWN = {
+    "disks-pc": ("domxml-disk", "domxml-devices-emulator"),
+    "nets-q35": ("domxml-interface", "domxml-interface-bridge", "domxml-interface-user", "domxml-interface-ethernet",
+                 "domxml-interface-mcast"),
+    "chars-pc": ("domxml-chardev", "domxml-char-device-kinds-table", "domxml-chardev-console-tty-attr"),
+    "controllers-pc": ("domxml-controller-implicit", "domxml-address-auto-generated"),
+    "controllers-q35": ("domxml-address-ccid",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=pytest.mark.guide(*SHOWN[case])) for case in CASES])
 def test_live_document(case: str, ours: InNamespace, theirs: DaemonHandle, images: Path) -> None:
     devices, machine = CASES[case]
     bridge = "pci-bridge" if "i440fx" in machine else "pcie-root-port"

@@ -36,6 +36,18 @@ def unsupported(text: str, origin: Origin = Origin.QEMU) -> ConfigUnsupported:
 
 def check(controller: Any, vm: Any) -> None:
     """Raise what libvirt raises for the controller."""
+    _any(controller, vm)
+    if controller.type == "pci":
+        _pci(controller, vm)
+    elif controller.type == "scsi":
+        _scsi(controller, vm)
+    elif controller.type == "usb":
+        _usb(controller, vm)
+    elif controller.type == "ide":
+        _ide(controller, vm)
+
+
+def _any(controller: Any, vm: Any) -> None:
     virtio = controller.type == "virtio-serial" or (controller.type == "scsi" and controller.model in VIRTIO_SCSI)
     if not virtio:
         for name in VIRTIO_OPTIONS:
@@ -52,15 +64,12 @@ def check(controller: Any, vm: Any) -> None:
         raise InternalError(
             "Cannot automatically add a new PCI bus for a device with connect flags 00", origin=Origin.DOMAIN
         )
-    if controller.type == "pci":
-        _pci(controller, vm)
-    elif controller.type == "scsi":
-        _scsi(controller, vm)
-    elif controller.type == "usb":
-        _usb(controller, vm)
-    elif controller.type == "ide" and not (vm.is_i440fx or vm.machine == "isapc") and vm.arch in ("x86_64", "i686"):
+
+
+def _ide(controller: Any, vm: Any) -> None:
+    if not (vm.is_i440fx or vm.machine == "isapc") and vm.arch in ("x86_64", "i686"):
         raise unsupported("IDE controllers are unsupported for this QEMU binary or machine type")
-    elif controller.type == "ide" and (controller.index or 0) > 0 and vm.is_i440fx:
+    if (controller.index or 0) > 0 and vm.is_i440fx:
         raise unsupported("Only a single IDE controller is supported for this machine type")
 
 

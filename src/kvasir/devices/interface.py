@@ -148,24 +148,25 @@ class Interface(Device, tag="interface"):
             raise ConfigUnsupported(f"unknown interface link state '{self.link}'", origin=Origin.DOMAIN)
         if self.model is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", self.model):
             raise InvalidArg("Model name contains invalid characters", origin=Origin.DOMAIN)
-        if self.type == "user":
-            self.source.dev = None
-        if not self.is_virtio:
-            self.backend_vhost = None
+        self._check_teaming()
+        self._drop_unread()
         if self.backend_type is not None:
             raise XmlError(f"Invalid value for attribute 'type' in element 'backend': '{self.backend_type}'.")
-        if self.type not in ("network", "bridge", "ethernet") or (
-            self.filterref is not None and self.filterref.filter is None
-        ):
-            self.filterref = None
-        if self.bandwidth is not None and self.bandwidth == Bandwidth():
-            self.bandwidth = None
+        if self.driver_name not in (None, "qemu", "vhost") and self.is_virtio:
+            raise bad_value("name", "driver", str(self.driver_name))
+
+    def _drop_unread(self) -> None:
+        """Parts that libvirt does not read for this type."""
+        if self.type == "user":
+            self.source.dev = None
         if self.type == "hostdev":
             self.driver_name = None
-        elif self.driver_name not in (None, "qemu", "vhost") and self.is_virtio:
-            raise bad_value("name", "driver", str(self.driver_name))
-        if not self.is_virtio:
-            self._drop_virtio_options()
+        if self.type not in ("network", "bridge", "ethernet") or (self.filterref and self.filterref.filter is None):
+            self.filterref = None
+        if self.bandwidth == Bandwidth():
+            self.bandwidth = None
+
+    def _check_teaming(self) -> None:
         if self.teaming == "transient" and not self.teaming_persistent:
             raise unsupported("teaming persistent attribute must be set if teaming type is 'transient'")
         if self.teaming == "persistent" and self.teaming_persistent:
@@ -173,6 +174,7 @@ class Interface(Device, tag="interface"):
 
     def _drop_virtio_options(self) -> None:
         """libvirt keeps the driver's options of a virtio card only."""
+        self.backend_vhost = None
         for name, field in self.FIELDS.items():
             if field.path.startswith("driver/") and name not in VIRTIO_ONLY:
                 setattr(self, name, None)
@@ -184,6 +186,10 @@ class Interface(Device, tag="interface"):
             self.mac_type = None
         if self.model is None and self.type != "hostdev":
             self.model = "virtio" if self.type == "vdpa" else default_model(vm)
+        if not self.is_virtio:
+            self._drop_virtio_options()
+        if self.virtualport is not None:
+            self.virtualport.fill()
         if self.queues == 1:
             self.queues = None
         if self.target_dev and self.target_dev.startswith(GENERATED_NAMES) and not self.target_managed_no():

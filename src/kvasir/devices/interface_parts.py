@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import uuid
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported, Origin, XmlDetail, XmlError
@@ -69,6 +70,13 @@ class VirtualPort(Element, tag="virtualport"):
     instanceid: str | None = attr("parameters/@instanceid", UUID)
     interfaceid: str | None = attr("parameters/@interfaceid", UUID)
     profileid: str | None = attr("parameters/@profileid")
+
+    def fill(self) -> None:
+        """Make up the identities that a port of this type has."""
+        if self.type in (None, "none", "802.1Qbg") and self.instanceid is None:
+            self.instanceid = str(uuid.uuid4())
+        if self.type in (None, "none", "openvswitch") and self.interfaceid is None:
+            self.interfaceid = str(uuid.uuid4())
 
 
 _DECIMAL = Type("uint", HEX(1).read, str, json={"type": "integer"})
