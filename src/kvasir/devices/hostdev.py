@@ -147,9 +147,18 @@ class Hostdev(Device, tag="hostdev"):
     def _scsi(self, vm: Any, source: ScsiSource) -> Iterator[Arg]:
         from .hostdev_scsi import blockdev, drive_props
 
-        node = vm.facts.get(f"node_{self.alias}") or f"libvirt-{self.alias}-backend"
+        node = f"libvirt-{_node_number(vm, self)}-backend"
         yield Blockdev(*blockdev(source, node, self.readonly))
         yield Dev("scsi-generic", {"drive": node, "id": self.alias, **drive_props(vm, self)})
+
+
+def _node_number(vm: Any, device: Hostdev) -> int:
+    """Block nodes of SCSI units are numbered behind those of the disks."""
+    from .disk_qemu import layers
+
+    disks = max((source.index or 0 for disk in vm.domain.disks for source in layers(disk)), default=0)
+    units = [d for d in vm.domain.hostdevs if d.type == "scsi"]
+    return disks + next((n for n, d in enumerate(units, 1) if d is device), len(units) + 1)
 
 
 def _free_unit(vm: Any) -> DriveAddress:
