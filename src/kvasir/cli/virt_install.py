@@ -121,6 +121,10 @@ def convert_old(options: argparse.Namespace) -> None:
         warn("--os-type is deprecated and does nothing. Please stop using it.")
     if options.nodisks:
         options.disk = ["none"]
+    if options.old_file and options.disk:
+        fail(
+            "Cannot mix --file, --nonsparse, or --file-size with --disk options. Use --disk PATH[,size=SIZE][,sparse=yes|no]"
+        )
     for i, path in enumerate(options.old_file or []):
         size = (options.old_size or [])[i : i + 1]
         options.disk = [*(options.disk or []), f"path={path}" + (f",size={size[0]}" if size else "")]

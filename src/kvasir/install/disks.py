@@ -68,6 +68,7 @@ class DiskMaker:
         block = self.local and stat.S_ISBLK(os.stat(path).st_mode)
         node.set("type", "block" if block else "file")
         tree.put(node, "source/@dev" if block else "source/@file", path)
+        self._driver(node, "raw")
 
     @staticmethod
     def _given(node: tree.Node) -> None:

@@ -98,8 +98,14 @@ class Guest:
             for node in self.devices(name):
                 self._chardev(node)
         for sound in self.devices("sound"):
-            if sound.get("model") in (None, "default"):
+            if sound.get("model") is None:
                 sound.set("model", "ich9" if self.q35 else "ich6")
+        for filesystem in self.devices("filesystem"):
+            filesystem.set("type", filesystem.get("type") or "mount")
+            if filesystem.get("accessmode") is None and tree.get(filesystem, "driver/@type") is None:
+                filesystem.set("accessmode", "mapped")
+        if domain.find("sysinfo") is not None and tree.get(domain, "os/smbios/@mode") is None:
+            tree.put(domain, "os/smbios/@mode", "sysinfo")
         for vsock in self.devices("vsock"):
             vsock.set("model", vsock.get("model") or "virtio")
         for tpm in self.devices("tpm"):
@@ -261,12 +267,21 @@ class Guest:
             tree.put(domain, "clock/timer[1]/@tickpolicy", "delay")
             tree.put(domain, "clock/timer[2]/@name", "hpet")
             tree.put(domain, "clock/timer[2]/@present", "no")
+            if self.system.windows:
+                tree.put(domain, "clock/timer[3]/@name", "hypervclock")
+                tree.put(domain, "clock/timer[3]/@present", "yes")
         self._cpu()
         features = tree.find(domain, "features", make=True)
         assert features is not None and self.kind is not None
         for name in ("acpi", "apic"):
             if features.find(name) is None and name in self.kind.features:
                 tree.ET.SubElement(features, name)
+        if self.system.windows:
+            for path, value in (("relaxed", "on"), ("vapic", "on"), ("spinlocks", "on")):
+                if tree.get(features, f"hyperv/{path}/@state") is None:
+                    tree.put(features, f"hyperv/{path}/@state", value)
+            if tree.get(features, "hyperv/spinlocks/@retries") is None:
+                tree.put(features, "hyperv/spinlocks/@retries", "8191")
         if tree.get(domain, "pm/suspend-to-mem/@enabled") is None:
             tree.put(domain, "pm/suspend-to-mem/@enabled", "no")
         if tree.get(domain, "pm/suspend-to-disk/@enabled") is None:

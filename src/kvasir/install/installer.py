@@ -133,9 +133,9 @@ class Installer:
     def _eject(final: tree.Node) -> None:
         for disk in final.findall("devices/disk"):
             if disk.get("_installer"):
-                source = disk.find("source")
-                if source is not None:
-                    disk.remove(source)
+                for gone in (disk.find("source"), disk.find("driver")):
+                    if gone is not None:
+                        disk.remove(gone)
 
     # --- the work
 

@@ -19,9 +19,24 @@ class System:
     id: str = ""
     family: str = ""
     devices: set[str] = field(default_factory=set)
-    ram: int | None = None
-    storage: int | None = None
-    cpus: int | None = None
+    said: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def wants(self, word: str) -> int | None:
+        """What is recommended of ``ram``, ``storage`` (bytes) or ``n-cpus``: twice the minimum where nothing is."""
+        least = self.said.get(("minimum", word))
+        return self.said.get(("recommended", word), least * 2 if least is not None else None)
+
+    @property
+    def ram(self) -> int | None:
+        return self.wants("ram")
+
+    @property
+    def storage(self) -> int | None:
+        return self.wants("storage")
+
+    @property
+    def cpus(self) -> int | None:
+        return self.wants("n-cpus")
 
     @property
     def generic(self) -> bool:
@@ -97,11 +112,12 @@ def _collect(node: ET.Element, system: System, seen: set[str], denied: frozenset
             no.add(name)
         elif name not in denied:
             system.devices.add(name)
-    recommended = node.find("resources/recommended")
-    if recommended is not None:
-        system.ram = system.ram or _number(recommended.findtext("ram"))
-        system.storage = system.storage or _number(recommended.findtext("storage"))
-        system.cpus = system.cpus or _number(recommended.findtext("n-cpus"))
+    for kind in ("recommended", "minimum"):
+        for said in node.findall(f"resources/{kind}"):
+            for word in ("ram", "storage", "n-cpus"):
+                value = _number(said.findtext(word))
+                if value is not None:
+                    system.said.setdefault((kind, word), value)
     for relation in ("derives-from", "clones"):
         for above in node.findall(relation):
             other = above.get("id") or ""

@@ -186,6 +186,14 @@ def _timer(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> N
     timer.set(what, ("yes" if _on(value) else "no") if what == "present" else value or "")
 
 
+def _sysinfo(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    """``bios.vendor`` is ``<bios><entry name='vendor'>``; baseBoard may be numbered."""
+    group, _, name = key.replace("_", ".", 1).partition(".")
+    place = tree.find(node, group.rstrip("0123456789"), make=True)
+    assert place is not None
+    tree.ET.SubElement(place, "entry", {"name": name}).text = value or ""
+
+
 def _filesystem_source(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
     kind = node.get("type") or "mount"
     tree.put(
@@ -290,7 +298,10 @@ OPTIONS: dict[str, Option] = {
             "heads": "model.heads", "accel3d": "model.acceleration.accel3d",
         }, device=True,
     ),
-    "sound": Option("sound", "kvasir.devices.sound:Sound", ("model",), device=True),
+    "sound": Option(
+        "sound", "kvasir.devices.sound:Sound", ("model",), {},
+        {"model": lambda n, k, v, d: None if v == "default" else n.set("model", v or "")}, device=True,
+    ),
     "audio": Option("audio", "kvasir.devices.audio:Audio", device=True),
     "watchdog": Option("watchdog", "kvasir.devices.watchdog:Watchdog", ("model",), device=True),
     "memballoon": Option("memballoon", "kvasir.devices.memballoon:Memballoon", ("model",), device=True),
@@ -383,8 +394,9 @@ OPTIONS: dict[str, Option] = {
     ),
     "cputune": Option("cputune", "kvasir.model.domain:Domain", (), prefix="cputune.", strip="cputune/"),
     "iothreads": Option("", "kvasir.model.domain:Domain", ("iothreads",)),
-    "sysinfo": Option("sysinfo", "kvasir.model.domain:Domain", ("type",), prefix="sysinfo*.", strip="sysinfo/"),
-    "seclabel": Option("seclabel", "kvasir.model.domain:Domain", ("type",), prefix="seclabel*.", strip="seclabel/"),
+    "sysinfo": Option("sysinfo", "kvasir.model.domain:Domain", ("type",), prefix="sysinfo*.", strip="sysinfo*/",
+                      patterns=((r"(bios|system|baseBoard\d*|chassis)[._]\w+$", _sysinfo),)),
+    "seclabel": Option("seclabel", "kvasir.model.domain:Domain", ("type",), prefix="seclabel*.", strip="seclabel*/"),
     "keywrap": Option("keywrap", "kvasir.model.domain:Domain", (), prefix="keywrap.", strip="keywrap/"),
     "launchSecurity": Option(
         "launchSecurity", "kvasir.model.domain:Domain", ("type",), prefix="launchSecurity.", strip="launchSecurity/",

@@ -101,4 +101,8 @@ def text(domain: Node) -> str:
     if devices is not None:
         _sort(devices, DEVICE_ORDER)
     ET.indent(domain, "  ")
-    return ET.tostring(domain, encoding="unicode", short_empty_elements=True).replace(" />", "/>") + "\n"
+    out = ET.tostring(domain, encoding="unicode", short_empty_elements=True).replace(" />", "/>") + "\n"
+    declared = f' xmlns:libosinfo="{OSINFO}"'
+    if declared in out:  # declared where it is used, as the original does
+        out = out.replace(declared, "", 1).replace("<libosinfo:libosinfo", f"<libosinfo:libosinfo{declared}", 1)
+    return out
