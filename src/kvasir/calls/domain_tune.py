@@ -167,6 +167,8 @@ def domain_get_memory_parameters(
 
     check_flags(flags, LIVE | CONFIG | 4, "qemuDomainGetMemoryParameters")
     domain, is_live = one(guest(session, dom), flags & ~4)
+    if not nparams:
+        return [], 3
     if is_live:
         raise OperationInvalid("cgroup memory controller is not mounted")
     tune = domain.memtune
@@ -175,7 +177,7 @@ def domain_get_memory_parameters(
         (name, ULLong(getattr(tune, name, None) or unlimited))
         for name in ("hard_limit", "soft_limit", "swap_hard_limit")
     ]
-    return (rows[:nparams] if nparams else []), len(rows)
+    return rows[:nparams], min(nparams, 3)
 
 
 def domain_list_all_snapshots(session: Session, dom: Any, need_results: int, flags: int) -> tuple[list[Any], int]:

@@ -170,8 +170,6 @@ async def _fake_reboot(guest: Guest, run: Runtime) -> None:
             await guest.monitor().command("system_reset")
             run.got_shutdown = False
             reason = Running.CRASHED if guest.state is State.CRASHED else Running.BOOTED
-            if guest.state is State.RUNNING:
-                guest.set_state(State.PAUSED, Paused.SHUTTING_DOWN)
             await run_cpus(guest, reason)
             run.fake_reboot = False
             statusdoc.save(guest)
