@@ -91,6 +91,12 @@ class Guest:
         for network in self.devices("interface"):
             self._network(network)
         disks.place(self.devices("disk"), self.system, self.machine)
+        self._complete_devices()
+        self._controllers()
+        self._spice()
+
+    def _complete_devices(self) -> None:
+        domain = self.domain
         for disk in self.devices("disk"):
             if disk.get("device") == "cdrom" and disk.find("readonly") is None:
                 tree.find(disk, "readonly", make=True)
@@ -110,8 +116,6 @@ class Guest:
             vsock.set("model", vsock.get("model") or "virtio")
         for tpm in self.devices("tpm"):
             self._tpm(tpm)
-        self._controllers()
-        self._spice()
 
     def _memory_and_cpus(self) -> None:
         domain = self.domain
