@@ -1,11 +1,14 @@
 """Our completed documents and command lines are those of the real libvirt 9.0 (recorded by ``record.py``).
 
+A document may name the guide rows that it shows in its first line: ``<!-- guide: row row -->``.
 Where it refuses a document we refuse it with the same words, and with the same code and domain where those are recorded.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +16,12 @@ from kvasir.errors import Error
 
 from . import harness
 
+GUIDE = re.compile(r"<!-- guide:([^>]*)-->")
 FILES = sorted(
-    path for folder in ("argv", "xml") for path in (harness.HERE / folder).glob("*.xml") if not path.name.endswith(".out.xml")
+    path
+    for folder in ("argv", "xml")
+    for path in (harness.HERE / folder).glob("*.xml")
+    if not path.name.endswith(".out.xml")
 )
 pytestmark = pytest.mark.skipif(
     not Path("/usr/bin/qemu-system-x86_64").exists(), reason="qemu-system-x86_64 is not installed"
@@ -26,7 +33,12 @@ def _needs_same_qemu() -> None:
         pytest.skip(f"recorded with QEMU 7.2, here is {harness.caps().version}")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def _param(path: Path) -> Any:
+    rows = GUIDE.match(path.read_text())
+    return pytest.param(path, id=path.stem, marks=[pytest.mark.guide(*rows[1].split())] if rows else [])
+
+
+@pytest.mark.parametrize("path", [_param(p) for p in FILES])
 def test_completed_document(path: Path) -> None:
     _needs_same_qemu()
     recorded = path.with_name(f"{path.stem}.out.xml")
@@ -47,7 +59,7 @@ def test_completed_document(path: Path) -> None:
     assert sorted(again.splitlines()) == sorted(once.splitlines()), "completing a completed document changes it"
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.with_name(f"{p.stem}.args").exists()], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [_param(p) for p in FILES if p.with_name(f"{p.stem}.args").exists()])
 def test_command_line(path: Path) -> None:
     _needs_same_qemu()
     recorded = path.with_name(f"{path.stem}.args").read_text()

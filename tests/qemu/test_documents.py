@@ -24,6 +24,7 @@ def caps(tmp_path_factory: pytest.TempPathFactory) -> Capabilities:
 
 
 @needs_qemu
+@pytest.mark.guide("xml-capabilities-cpu", "domxml-features-capabilities")
 def test_capabilities(caps: Capabilities) -> None:
     identity = capabilities_xml.Identity("11eb1e19-7229-4932-b576-9f072f17a2b6", 64055, 64055)
     root = etree.fromstring(capabilities_xml.render(identity, {"x86_64": caps}))

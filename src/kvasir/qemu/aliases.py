@@ -26,7 +26,6 @@ SIMPLE = {
     "rng": "rng",
     "tpm": "tpm",
     "watchdog": "watchdog",
-    "panic": "panic",
     "vsock": "vsock",
     "iommu": "iommu",
     "crypto": "crypto",
@@ -34,7 +33,7 @@ SIMPLE = {
 ORDER = (
     "disks", "interfaces", "filesystems", "sounds", "hostdevs", "redirdevs", "videos", "controllers", "inputs",
     "parallels", "serials", "channels", "consoles", "hubs", "shmems", "smartcards", "memballoons", "rngs", "tpms",
-    "memories", "vsocks", "watchdogs", "panics", "iommus", "cryptos",
+    "memories", "vsocks", "watchdogs", "iommus", "cryptos",
 )  # fmt: skip
 MEMORY = {"dimm": "dimm", "nvdimm": "nvdimm", "virtio-pmem": "virtiopmem", "virtio-mem": "virtiomem", "sgx-epc": "epc"}
 

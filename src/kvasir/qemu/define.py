@@ -55,4 +55,15 @@ async def prepare_live(domain: Any, vm: Any) -> None:
     """What only a guest about to run has: firmware chosen, CPU resolved and checked, aliases."""
     firmware.choose(vm)
     guestcpu.resolve(vm)
+    _tls(domain, vm)
     aliases.assign(vm)
+
+
+def _tls(domain: Any, vm: Any) -> None:
+    """TCP backends of character devices say whether they use TLS, as the daemon's configuration has it."""
+    wanted = bool(getattr(vm.config, "chardev_tls", False))
+    for kind in ("serials", "parallels", "consoles", "channels", "smartcards", "redirdevs", "rngs"):
+        for device in getattr(domain, kind):
+            source = getattr(device, "source", None) or getattr(device, "backend", None)
+            if "tls" in getattr(type(source), "FIELDS", {}) and source.tls is None:
+                source.tls = wanted
