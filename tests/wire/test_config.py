@@ -25,7 +25,7 @@ def test_values_of_every_kind(tmp_path: Path) -> None:
 max_workers = 7     # behind a value
 unix_sock_group='x'
   listen_tls = 1
-access_drivers = [ "polkit", # one
+sasl_allowed_username_list = [ "polkit", # one
    'none' ]
 log_outputs = "1:file:/a b"
 host_uuid = \"\"\"two
@@ -34,7 +34,7 @@ max_workers = 8
 """
     found = config.load_daemon(write(tmp_path, text))
     assert (found.max_workers, found.unix_sock_group, found.listen_tls) == (8, "x", True)
-    assert found.access_drivers == ["polkit", "none"] and found.host_uuid == "two\nlines"
+    assert found.sasl_allowed_username_list == ["polkit", "none"] and found.host_uuid == "two\nlines"
     assert found.prio_workers == 5 and "prio_workers" not in found.given
 
 
@@ -75,6 +75,13 @@ def test_senseless_values(tmp_path: Path, text: str) -> None:
     with pytest.raises(Error) as caught:
         config.load_daemon(write(tmp_path, text))
     assert caught.value.code == Code.CONF_SYNTAX
+
+
+@pytest.mark.parametrize("text", ['access_drivers = [ "polkit" ]', 'auth_unix_rw = "sasl"'])
+def test_guards_that_are_not_built_stop_the_start(tmp_path: Path, text: str) -> None:
+    with pytest.raises(Error, match="not supported by this daemon") as caught:
+        config.load_daemon(write(tmp_path, text))
+    assert caught.value.code == Code.CONFIG_UNSUPPORTED
 
 
 def test_every_key_that_libvirt_ships_is_known(cache: Path) -> None:

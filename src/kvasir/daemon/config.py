@@ -98,7 +98,22 @@ def load_daemon(path: str, must_exist: bool = False) -> Config:
                 f"unsupported auth {getattr(config, name)} in {path}", code=Code.CONF_SYNTAX, origin=Origin.CONF
             )
     _check_range(config, path)
+    _refuse_unbuilt(config, path)
     return config
+
+
+def _refuse_unbuilt(config: Config, path: str) -> None:
+    """What would guard the daemon must never be ignored in silence."""
+    wanted = []
+    if config.access_drivers and config.access_drivers != ["none"]:
+        wanted.append(f"access_drivers = {config.access_drivers}")
+    wanted += [f'{name} = "sasl"' for name in ("auth_unix_ro", "auth_unix_rw") if getattr(config, name) == "sasl"]
+    if wanted:
+        text = f"{path}: {', '.join(wanted)}: not supported by this daemon"
+        raise Error(text, code=Code.CONFIG_UNSUPPORTED, origin=Origin.CONF)
+    for name in ("listen_tls", "listen_tcp"):
+        if getattr(config, name):
+            log.warning("%s: '%s': the daemon serves unix sockets only (clients reach it through ssh)", path, name)
 
 
 def _check_range(config: Config, path: str) -> None:
