@@ -134,8 +134,15 @@ class Connection(Remote):
         return 0
 
     def setKeepAlive(self, interval: int, count: int) -> int:
-        """Ask the daemon for keepalive; its pings are answered whenever packets are read."""
-        return 0 if self.supports(10) else 1
+        """Have the daemon and us ping each other: every interval seconds (0: not), lost after count pings without answer."""
+        if interval <= 0:
+            return 0
+        if not self.supports(10):
+            return 1
+        from kvasir.client.keepalive import start
+
+        start(self.link, interval, count)
+        return 0
 
     # -- what libvirt-python shapes otherwise
 

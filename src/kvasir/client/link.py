@@ -57,6 +57,8 @@ class Link:
         self.events: deque[tuple[programs.Procedure, tuple[Any, ...]]] = deque()
         self.on_close: Callable[[], None] | None = None
         self.broken: Error | None = None
+        self.unanswered = 0
+        """Keepalive pings that got no answer yet."""
         self.closed = False
         self._out: list[bytes] = []
         self._in = bytearray()
@@ -189,6 +191,7 @@ class Link:
                 del self._fds[:count]
             if len(buf) < 4:
                 return
+            self.unanswered = 0
             size = int.from_bytes(buf[:4], "big")
             if size < 28 or size - 4 > MESSAGE_MAX:
                 self._break(f"packet {size} bytes received from server too large or too small")
@@ -219,6 +222,7 @@ class Link:
                 self.streams[serial].append((kind, status, payload))
         elif kind == MESSAGE:
             if program == programs.KEEPALIVE:
+                self.unanswered = 0
                 if number == programs.PING:
                     self.ping(programs.PONG)
                 return
@@ -230,6 +234,13 @@ class Link:
     def ping(self, number: int = programs.PING) -> None:
         """Send a keepalive message."""
         self.channel.sendall(HEADER.pack(28, programs.KEEPALIVE, 1, number, MESSAGE, 0, OK))
+
+    def lose(self, text: str) -> None:
+        """Give the connection up."""
+        import contextlib
+
+        with contextlib.suppress(Lost):
+            self._break(text)
 
     def _break(self, text: str) -> None:
         if self.broken is None:

@@ -80,13 +80,24 @@ def daemon_command() -> list[str]:
     for name in ("VIRTD_PATH", "LIBVIRTD_PATH"):
         if os.environ.get(name):
             return [os.environ[name], "--timeout=120"]
-    beside = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "kvasird")
-    if os.access(beside, os.X_OK):
-        return [beside, "--timeout=120"]
+    own = ["--session", "--timeout=120"]
+    project = os.path.dirname(source_folder())
+    for folder in (
+        os.path.dirname(os.path.abspath(sys.argv[0])),
+        os.path.dirname(sys.executable),
+        project + "/.venv/bin",
+    ):
+        if os.access(folder + "/kvasird", os.X_OK):
+            return [folder + "/kvasird", *own]
     from shutil import which
 
     found = which("kvasird")
-    return [found, "--timeout=120"] if found else [sys.executable, "-m", "kvasir.daemon", "--timeout=120"]
+    return [found, *own] if found else [sys.executable, "-m", "kvasir.daemon", *own]
+
+
+def source_folder() -> str:
+    """The folder that ``kvasir`` is imported from."""
+    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def _autostart(path: str) -> Channel | OSError:
@@ -123,8 +134,7 @@ def _spawn(command: list[str]) -> int:
     null = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in (0, 1, 2)]
     environment = dict(os.environ)
     if command[1:2] == ["-m"]:
-        source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        environment["PYTHONPATH"] = source + os.pathsep + environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = source_folder() + os.pathsep + environment.get("PYTHONPATH", "")
     return os.posix_spawnp(command[0], command, environment, file_actions=null, setsid=True)
 
 

@@ -1,0 +1,52 @@
+"""A session's daemon is started by its first client and serves it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT, short_folder
+
+
+@pytest.mark.guide("virsh-user-visibility")
+def test_first_client_starts_the_daemon() -> None:
+    if not Path(sys.executable).with_name("kvasird").exists():
+        pytest.skip("kvasird is not installed beside this Python (pip install -e .)")
+    with short_folder("kv-ses-") as folder:
+        names = ("RUNTIME_DIR", "CONFIG_HOME", "CACHE_HOME", "DATA_HOME", "STATE_HOME")
+        env = {**os.environ, "HOME": str(folder), **{f"XDG_{name}": str(folder / name.lower()) for name in names}}
+        (folder / "runtime_dir").mkdir(mode=0o700)
+        env["LIBVIRTD_PATH"] = str(folder / "daemon")
+        starter = folder / "daemon"
+        starter.write_text(
+            f"#!/bin/sh\necho $$ > {folder}/pid\nexec {sys.executable} -m kvasir.daemon --session --timeout=60\n"
+        )
+        starter.chmod(0o755)
+        env["PYTHONPATH"] = str(PROJECT / "src")
+        command = [str(PROJECT / "bin/virsh"), "-c", "qemu:///session"]
+        try:
+            first = subprocess.run([*command, "uri"], env=env, capture_output=True, text=True, timeout=60)
+            assert (first.stdout, first.returncode) == ("qemu:///session\n\n", 0), first.stderr
+            started = (folder / "pid").read_text()
+            second = subprocess.run(
+                [*command, "-q", "list", "--all"], env=env, capture_output=True, text=True, timeout=60
+            )
+            assert (second.stdout, second.returncode) == ("", 0), second.stderr
+            assert (folder / "pid").read_text() == started, "the second client uses the same daemon"
+        finally:
+            if (folder / "pid").exists():
+                os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
+
+
+def test_a_daemon_that_does_not_start_is_named() -> None:
+    with short_folder("kv-ses-") as folder:
+        env = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "LIBVIRTD_PATH": "/bin/false"}
+        command = [str(PROJECT / "bin/virsh"), "-c", "qemu:///session", "list"]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1
+        assert "the session's daemon /bin/false ended with status 1" in done.stderr
