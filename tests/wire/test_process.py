@@ -211,3 +211,40 @@ def test_a_users_session_starts_on_demand(cache: Path) -> None:
         assert not (home / "libvirt/libvirt-sock").exists()
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def test_into_the_background(tmp_path: Path) -> None:
+    """``-d`` returns when the daemon serves, with success; and with failure when it cannot."""
+    command = [sys.executable, "-m", "kvasir.daemon", "--root", str(tmp_path), "-d"]
+    done = subprocess.run(command, timeout=60, check=False)
+    assert done.returncode == 0
+    pid = int((tmp_path / "run/libvirtd.pid").read_text())
+    try:
+        assert Raw(tmp_path / "run/libvirt/libvirt-sock").open().call("connect_is_secure") == 1
+        assert subprocess.run(command, timeout=60, check=False, stderr=subprocess.DEVNULL).returncode == 1
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 15
+    while (tmp_path / "run/libvirtd.pid").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not (tmp_path / "run/libvirtd.pid").exists()
+
+
+def test_two_daemons_at_once(tmp_path: Path) -> None:
+    """Of several that start in the same moment exactly one serves."""
+    (tmp_path / "run").mkdir()
+    children = [
+        subprocess.Popen([sys.executable, "-m", "kvasir.daemon", "--root", str(tmp_path)], stderr=subprocess.DEVNULL)
+        for _ in range(3)
+    ]
+    try:
+        deadline = time.monotonic() + 60
+        while sum(child.poll() is None for child in children) > 1 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert sorted(child.poll() is None for child in children) == [False, False, True]
+        assert Raw(tmp_path / "run/libvirt/libvirt-sock").open().call("connect_is_secure") == 1
+    finally:
+        for child in children:
+            if child.poll() is None:
+                child.terminate()
+            child.wait(20)

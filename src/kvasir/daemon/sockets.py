@@ -50,16 +50,30 @@ class PidFile:
     def __init__(self, path: str) -> None:
         self.path = path
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
-        except OSError:
-            ask = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
-            pid = _FLOCK.unpack(fcntl.fcntl(self._fd, fcntl.F_GETLK, ask))[4]
+        self._fd = self._lock()
+        while not self._is_the_file():  # a daemon that ended just now took the file away between open and lock
             os.close(self._fd)
-            raise AnotherDaemon(path, pid) from None
+            self._fd = self._lock()
         os.ftruncate(self._fd, 0)
         os.write(self._fd, str(os.getpid()).encode())
+
+    def _lock(self) -> int:
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
+        except OSError:
+            ask = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
+            pid = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, ask))[4]
+            os.close(fd)
+            raise AnotherDaemon(self.path, pid) from None
+        return fd
+
+    def _is_the_file(self) -> bool:
+        try:
+            there = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self._fd))
 
     def remove(self) -> None:
         """At the end of the daemon."""
