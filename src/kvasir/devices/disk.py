@@ -6,11 +6,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
-from kvasir.xml import Element, Form, attr, child, flag, scaled, text, variant
+from kvasir.xml import Element, Form, attr, child, children, flag, scaled, text, variant
 from kvasir.xml.types import ENUM, ONOFF, POSITIVE, UINT, ULLONG, YESNO
 
 from .base import Device
-from .disk_source import DRIVER_FORMATS, FORMATS, SOURCE_TYPES, SOURCES, Auth, BackingStore, Encryption, no_target
+from .disk_source import (
+    DRIVER_FORMATS,
+    FORMATS,
+    SOURCE_TYPES,
+    SOURCES,
+    Auth,
+    BackingStore,
+    Encryption,
+    NodeName,
+    no_target,
+)
 
 if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
@@ -180,6 +190,8 @@ class Disk(Device, tag="disk"):
     vendor: str | None = text("vendor")
     product: str | None = text("product")
     encryption: Encryption | None = child(Encryption)
+    qom: str | None = attr("privateData/qom/@name", last=True, only="status")
+    nodenames: list[NodeName] = children(NodeName, "privateData/nodenames/nodename", last=True, only="status")
 
     @property
     def target_dev(self) -> str | None:

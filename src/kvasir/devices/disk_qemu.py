@@ -8,6 +8,7 @@ from typing import Any
 from kvasir.errors import ConfigUnsupported
 from kvasir.qemu.args import Arg, Blockdev, Chardev, Dev, Obj, Opt, comma
 
+from .disk_source import NodeName
 from .virtio import SUFFIX, options
 
 CACHES = {"none": (True, False), "writeback": (False, False), "writethrough": (False, False), "directsync": (True, False),
@@ -33,7 +34,18 @@ def _number(disk: Any, number: int) -> int:
         if layer.index is None:
             number += 1
             layer.index = number
+        _name_nodes(layer if layer is disk.source else layer.source, layer.index)
+    disk.qom = f"/machine/peripheral/{disk.alias}/virtio-backend" if disk.bus == "virtio" else disk.alias
+    if disk.copy_on_read and not disk.empty:
+        disk.nodenames = [NodeName(type="copyOnRead", name=f"libvirt-CoR-{disk.target}")]
     return number
+
+
+def _name_nodes(source: Any, index: int) -> None:
+    """Name the nodes in the status document, for whichever daemon takes the guest up."""
+    if source.location() is not None or getattr(source, "protocol", None) is not None:
+        words = ("storage", "format")
+        source.nodenames = [NodeName(type=word, name=f"libvirt-{index}-{word}") for word in words]
 
 
 def layers(disk: Any) -> list[Any]:

@@ -145,6 +145,13 @@ def _has_medium(source: Any, form: Form) -> bool:
     return source.location() is not None or getattr(source, "protocol", None) is not None
 
 
+class NodeName(Element, tag="nodename"):
+    """A node of QEMU's block graph; only in the daemon's status documents."""
+
+    type: str | None = attr("@type")
+    name: str | None = attr("@name")
+
+
 class Source(Element):
     """What sources of all types share."""
 
@@ -155,6 +162,7 @@ class Source(Element):
     auth: Auth | None = child(Auth, "source/auth", last=True)
     encryption: Encryption | None = child(Encryption, "source/encryption", last=True)
     reservations: Reservations | None = child(Reservations, "source/reservations", last=True)
+    nodenames: list[NodeName] = children(NodeName, "source/privateData/nodenames/nodename", last=True, only="status")
 
     def location(self) -> str | None:
         """The path or name that libvirt's messages print, or None where there is no data."""

@@ -12,18 +12,8 @@ from kvasir.xml import attr, child, children, text, variant
 from kvasir.xml.types import ENUM, ONOFF, STR, UINT, ULLONG, YESNO, Type
 
 from .base import Device
-from .interface_parts import (
-    SOURCES,
-    ActualSource,
-    Bandwidth,
-    FilterRef,
-    Ip,
-    PortForward,
-    Route,
-    VirtualPort,
-    Vlan,
-    bad_value,
-)
+from .interface_parts import Bandwidth, FilterRef, Ip, PortForward, Route, VirtualPort, Vlan, bad_value
+from .interface_source import SOURCES, ActualSource
 
 if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
@@ -80,8 +70,8 @@ class Interface(Device, tag="interface"):
     mac: str | None = attr("mac/@address", MAC, error="unable to parse mac address '{value}'", key=True, abi=True)
     mac_type: str | None = attr("mac/@type", ENUM("generated", "static"))
     mac_check: bool | None = attr("mac/@check", YESNO)
-    actual: ActualSource | None = child(ActualSource)
     source: Any = variant("type", SOURCES)
+    actual: ActualSource | None = child(ActualSource)
     vlan: Vlan | None = child(Vlan, live=True)
     virtualport: VirtualPort | None = child(VirtualPort)
     bandwidth: Bandwidth | None = child(Bandwidth, live=True)
@@ -150,10 +140,16 @@ class Interface(Device, tag="interface"):
             raise InvalidArg("Model name contains invalid characters", origin=Origin.DOMAIN)
         self._check_teaming()
         self._drop_unread()
+        self._show_actual()
         if self.backend_type is not None:
             raise XmlError(f"Invalid value for attribute 'type' in element 'backend': '{self.backend_type}'.")
         if self.driver_name not in (None, "qemu", "vhost") and self.is_virtio:
             raise bad_value("name", "driver", str(self.driver_name))
+
+    def _show_actual(self) -> None:
+        """The live document shows the bridge that the virtual network gave."""
+        if self.actual is not None and self.type == "network" and hasattr(self.actual.source, "bridge"):
+            self.source.bridge, self.source.mac_table = self.actual.source.bridge, self.actual.source.mac_table
 
     def _drop_unread(self) -> None:
         """Parts that libvirt does not read for this type."""
