@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
 
 import pytest
 
@@ -112,6 +113,13 @@ class Worker(threading.Thread):
         self.done += 1
 
 
+def wait_for(what: Callable[[], bool], seconds: float) -> None:
+    """Until it is so, or the time is over."""
+    end = time.monotonic() + seconds
+    while not what() and time.monotonic() < end:
+        time.sleep(0.005)
+
+
 def document(name: str) -> str:
     number = uuid.uuid5(uuid.NAMESPACE_DNS, name)
     return small.xml(
@@ -188,7 +196,9 @@ def test_killed_at_random_moments(tmp_path):
             ]
             for worker in workers:
                 worker.start()
-            time.sleep(chance.uniform(0.02, 0.45))
+            if chance.random() < 0.8:  # else the daemon dies while it is still waking up
+                wait_for(lambda: any(worker.done for worker in workers), 5)  # noqa: B023
+            time.sleep(chance.uniform(0.0, 0.4))
             daemon.kill()
             for worker in workers:
                 worker.join(20)

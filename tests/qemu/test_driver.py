@@ -10,6 +10,7 @@ import pytest
 
 from kvasir.errors import Error, NoDomain, OperationFailed, OperationInvalid
 from kvasir.qemu import lifecycle, process, startup
+from kvasir.qemu.events import EventHandler
 from kvasir.qemu.states import Detail, Paused, Running, Shutoff, State
 from kvasir.qemu.states import Lifecycle as L
 
@@ -252,5 +253,98 @@ def test_destroy_while_the_monitor_hangs(tmp_path, monkeypatch):
     async def _kill_now(watch):
         watch.signal(signal.SIGKILL)
         return await watch.wait(10)
+
+    run(main())
+
+
+def after(guest):
+    """Wait until the guest is off."""
+
+    async def wait():
+        for _ in range(400):
+            if not guest.active:
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{guest} still runs")
+
+    return wait()
+
+
+def test_what_a_panic_does(tmp_path, monkeypatch):
+    async def main():
+        small.patch(monkeypatch)
+        driver, seen = await small.make(str(tmp_path))
+        for action in ("destroy", "restart", "preserve", "coredump-destroy"):
+            seen.clear()
+            guest = await driver.define(
+                small.xml("p", "33333333-3333-4333-8333-333333333333", f"<on_crash>{action}</on_crash>")
+            )
+            await startup.start(guest)
+            EventHandler(guest).qmp({"event": "GUEST_PANICKED", "data": {"action": "pause"}})
+            assert (guest.state, guest.reason) == (State.CRASHED, 1)
+            if "destroy" in action:
+                await after(guest)
+                assert guest.reason == Shutoff.CRASHED
+                assert (L.STOPPED, Detail.STOPPED_CRASHED) in [e[1:] for e in small.lifecycle(seen)]
+            else:
+                await asyncio.sleep(0.5)
+                wanted = (State.RUNNING, Running.CRASHED) if action == "restart" else (State.CRASHED, 1)
+                assert (guest.state, guest.reason) == wanted
+                await lifecycle.destroy(guest)
+            assert (L.CRASHED, Detail.CRASHED_PANICKED) in [e[1:] for e in small.lifecycle(seen)]
+            cores = os.listdir(f"{tmp_path}/var/lib/libvirt/qemu/dump")
+            assert bool(cores) == (action == "coredump-destroy")
+        await driver.stop()
+
+    run(main())
+
+
+def test_io_errors_and_watchdogs_pause(tmp_path, monkeypatch):
+    async def main():
+        small.patch(monkeypatch)
+        driver, seen = await small.make(str(tmp_path))
+        guest = await driver.create(small.xml("w"))
+        handler = EventHandler(guest)
+        handler.qmp({"event": "WATCHDOG", "data": {"action": "pause"}})
+        assert (guest.state, guest.reason) == (State.PAUSED, Paused.WATCHDOG)
+        await lifecycle.resume(guest)
+        handler.qmp(
+            {"event": "BLOCK_IO_ERROR", "data": {"device": "", "node-name": "x", "action": "stop", "nospace": True}}
+        )
+        assert (guest.state, guest.reason) == (State.PAUSED, Paused.IOERROR)
+        kinds = [type(e).__name__ for e in seen]
+        assert kinds.index("IoError") < kinds.index("IoErrorReason")
+        assert (L.SUSPENDED, Detail.SUSPENDED_IOERROR) in [e[1:] for e in small.lifecycle(seen)]
+        for garbage in (
+            {"event": "X"},
+            {"event": "WATCHDOG", "data": []},
+            {"event": "VSERPORT_CHANGE", "data": {"id": 7}},
+            {},
+        ):
+            handler.qmp(garbage)
+        await lifecycle.destroy(guest)
+        await driver.stop()
+
+    run(main())
+
+
+def test_rename_and_lifecycle_action(tmp_path, monkeypatch):
+    async def main():
+        small.patch(monkeypatch)
+        driver, seen = await small.make(str(tmp_path))
+        guest = await driver.define(small.xml("old"))
+        await driver.define(small.xml("other"))
+        with pytest.raises(OperationInvalid, match="domain with name 'other' already exists"):
+            driver.rename(guest, "other")
+        driver.rename(guest, "new")
+        assert driver.lookup_name("new") is guest and sorted(os.listdir(f"{tmp_path}/etc/libvirt/qemu")) == [
+            "autostart", "new.xml", "other.xml",
+        ]  # fmt: skip
+        assert [e[1:] for e in small.lifecycle(seen)[-2:]] == [
+            (L.UNDEFINED, Detail.UNDEFINED_RENAMED), (L.DEFINED, Detail.DEFINED_RENAMED),
+        ]  # fmt: skip
+        await lifecycle.set_action(guest, 2, 4, False, True)
+        assert "<on_crash>coredump-destroy</on_crash>" in read(f"{tmp_path}/etc/libvirt/qemu/new.xml")
+        await driver.stop()
 
     run(main())

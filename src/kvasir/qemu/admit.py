@@ -6,7 +6,7 @@ import os
 import uuid as uuids
 from typing import Any
 
-from kvasir.errors import Error, InternalError, InvalidArg, OperationUnsupported, XmlError
+from kvasir.errors import InvalidArg, OperationUnsupported, XmlError
 
 from . import live
 
@@ -52,31 +52,16 @@ async def context(driver: Any, domain: Any) -> Any:
     else:
         binary = live.emulator(domain, driver)
     try:
-        caps = await driver.caps.get(binary)
+        caps = await driver.capabilities(binary)
     except OSError as error:
         raise InvalidArg(f"Cannot check QEMU binary {binary}: {error.strerror}") from error
     return driver.vm(domain, caps)
 
 
 def _validate(text: str) -> None:
-    """Check the document against the schema that its own field tables give."""
-    from kvasir.errors import SchemaError
+    """Check the document against the schema that its own field tables give. Raises SchemaError."""
     from kvasir.model.domain import Domain
+    from kvasir.xml import schema
+    from kvasir.xml.reader import read
 
-    check = getattr(Domain, "validate", None)
-    if check is None:
-        try:
-            from kvasir.xml import schema
-        except ImportError:
-            raise OperationUnsupported("validation against the schema is not built yet") from None
-        check = getattr(schema, "validate", None)
-        if check is None:
-            raise OperationUnsupported("validation against the schema is not built yet")
-        check(Domain, text)
-        return
-    try:
-        check(text)
-    except SchemaError:
-        raise
-    except Error as error:
-        raise InternalError(error.text) from error
+    schema.validate(Domain, read(text))

@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 REMEMBERED = 64
 """Parsed persistent definitions that are kept; the text of the others is parsed again when needed."""
 
+FRESH = 2.0
+"""Seconds for which an emulator counts as unchanged."""
+
 
 class QemuDriver:
     """Guests of QEMU. ``paths`` is ``kvasir.daemon.paths.Paths``, ``config`` the keys of qemu.conf."""
@@ -45,6 +48,7 @@ class QemuDriver:
             Path(paths.qemu.cache) / "capabilities", None, self.identity.probe_uid, self.identity.probe_gid
         )
         self._binaries: dict[str, str] | None = None
+        self._seen: dict[str, tuple[float, Any]] = {}
         self._parsed: OrderedDict[int, Guest] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.stopping = False
@@ -96,6 +100,14 @@ class QemuDriver:
         if self._binaries is None:
             self._binaries = binaries()
         return self._binaries
+
+    async def capabilities(self, binary: str) -> Any:
+        """The abilities of an emulator. Whether its file changed is looked at once in a while, not at each definition."""
+        now = asyncio.get_running_loop().time()
+        known = self._seen.get(binary)
+        if known is None or now - known[0] > FRESH:
+            known = self._seen[binary] = (now, await self.caps.get(binary))
+        return known[1]
 
     async def stop(self) -> None:
         """The daemon ends; guests live on and are taken up by the next one."""

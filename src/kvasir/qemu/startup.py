@@ -102,7 +102,7 @@ class Start:
         emulator = live.emulator(self.domain, self.driver)
         if not os.access(emulator, os.X_OK):
             raise SystemFailure(f"Cannot check QEMU binary {emulator}", OSError(2, os.strerror(2)))
-        caps = await self.driver.caps.get(emulator)
+        caps = await self.driver.capabilities(emulator)
         self.driver.guests.give_id(guest)
         guest.run, guest.live = self.run, self.domain
         guest.set_state(State.PAUSED, Paused.STARTING_UP)
