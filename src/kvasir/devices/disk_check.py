@@ -10,6 +10,7 @@ from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin,
 from .address import DriveAddress, PciAddress
 
 VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
+DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
 SAFE_SERIAL = re.compile(r"[A-Za-z0-9_ .+-]*\Z")
 
 
@@ -31,6 +32,7 @@ def check(disk: Any, vm: Any) -> None:
 def _general(disk: Any) -> None:
     if disk.empty and disk.device not in ("cdrom", "floppy"):
         raise Error(f"missing source information for device {disk.target}", code=Code.NO_SOURCE, origin=Origin.DOMAIN)
+    _bus(disk)
     disk.source.check()
     if disk.backing_store is not None:
         for layer in disk.backing_store.chain():
@@ -45,6 +47,19 @@ def _general(disk: Any) -> None:
         raise XmlError("removable is only valid for usb disks")
     if disk.iotune is not None:
         disk.iotune.check()
+
+
+def _bus(disk: Any) -> None:
+    dom = Origin.DOMAIN
+    if disk.device == "floppy" and disk.bus != "fdc":
+        raise InternalError(f"Invalid bus type '{disk.bus}' for floppy disk", origin=dom)
+    if disk.device != "floppy" and disk.bus == "fdc":
+        raise InternalError("Invalid bus type 'fdc' for disk", origin=dom)
+    if disk.bus in DRIVE_BUSES and disk.address is not None and not isinstance(disk.address, DriveAddress):
+        raise unsupported(
+            f"Invalid address type '{disk.address.type}' for the disk '{disk.target}' with the bus type '{disk.bus}'",
+            dom,
+        )
 
 
 def _not_virtio(disk: Any) -> None:
@@ -150,6 +165,8 @@ def _frontend(disk: Any) -> None:
         raise unsupported(f"disk device='lun' is not supported for bus='{disk.bus}'")
     if disk.device == "cdrom" and disk.bus == "virtio":
         raise unsupported(f"disk type of '{disk.target}' does not support ejectable media")
+    if disk.device == "disk" and disk.readonly and disk.bus in ("ide", "sata"):
+        raise unsupported(f"readonly {disk.bus} disks are not supported")
     if disk.transient and disk.readonly:
         raise unsupported(f"transient disk '{disk.target}' must not be read-only")
     if disk.rotation_rate is not None:

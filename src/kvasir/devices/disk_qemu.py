@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported
+from kvasir.errors import ConfigUnsupported, InternalError
 from kvasir.qemu.args import Arg, Blockdev, Chardev, Dev, Obj, Opt, comma
 
 from .disk_source import NodeName
@@ -190,6 +190,14 @@ def _server(host: Any) -> dict[str, Any]:
     return {"type": "inet", "host": host.name, "port": str(host.port or 0)}
 
 
+def _host(source: Any) -> Any:
+    """The only server of a protocol that has one. libvirt 9.0 dies of an iSCSI source without any."""
+    many = source.protocol in ("iscsi", "http", "https", "ftp", "ftps", "nfs")
+    if len(source.hosts) != 1 and not (many and source.hosts):
+        raise InternalError(f"{source.protocol} protocol accepts only one host")
+    return source.hosts[0]
+
+
 def _bracket(name: str) -> str:
     return f"[{name}]" if ":" in name else name
 
@@ -197,7 +205,7 @@ def _bracket(name: str) -> str:
 def _nbd(source: Any) -> dict[str, Any]:
     return {
         "driver": "nbd",
-        "server": _server(source.hosts[0]),
+        "server": _server(_host(source)),
         "export": source.name,
         "tls-hostname": source.tls_hostname,
     }
@@ -215,13 +223,13 @@ def _rbd(source: Any) -> dict[str, Any]:
 
 def _iscsi(source: Any) -> dict[str, Any]:
     target, _, lun = source.name.partition("/")
-    host = source.hosts[0]
+    host = _host(source)
     return {"driver": "iscsi", "portal": f"{_bracket(host.name)}:{host.port}", "target": target, "lun": int(lun or 0),
             "transport": "iser" if host.transport == "rdma" else "tcp", "initiator-name": source.initiator}  # fmt: skip
 
 
 def _curl(source: Any) -> dict[str, Any]:
-    host = source.hosts[0]
+    host = _host(source)
     query = f"?{source.query}" if source.query else ""
     path = source.name if source.name.startswith("/") else f"/{source.name}"
     url = f"{source.protocol}://{_bracket(host.name)}:{host.port}{path}{query}"
@@ -235,19 +243,19 @@ def _gluster(source: Any) -> dict[str, Any]:
 
 
 def _ssh(source: Any) -> dict[str, Any]:
-    host = source.hosts[0]
+    host = _host(source)
     return {"driver": "ssh", "path": source.name, "server": {"host": host.name, "port": str(host.port)}}
 
 
 def _sheepdog(source: Any) -> dict[str, Any]:
-    return {"driver": "sheepdog", "server": _server(source.hosts[0]), "vdi": source.name}
+    return {"driver": "sheepdog", "server": _server(_host(source)), "vdi": source.name}
 
 
 def _nfs(source: Any) -> dict[str, Any]:
     def number(word: str | None) -> int | None:
         return int(word.lstrip("+")) if word is not None and word.lstrip("+").isdigit() else None
 
-    return {"driver": "nfs", "server": {"host": source.hosts[0].name, "type": "inet"}, "path": source.name,
+    return {"driver": "nfs", "server": {"host": _host(source).name, "type": "inet"}, "path": source.name,
             "user": number(source.user), "group": number(source.group)}  # fmt: skip
 
 

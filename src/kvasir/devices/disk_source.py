@@ -241,8 +241,8 @@ class NetworkSource(Source):
             raise XmlError("missing name for disk source")
         if self.protocol == "iscsi" and self.name and "/" not in self.name:
             self.name += "/0"
-        if self.protocol in ("iscsi", "nbd", "ssh") and len(self.hosts) > 1:
-            raise XmlError(f"protocol '{self.protocol}' accepts only one host")
+        if self.protocol in ("gluster", "rbd") and "/" not in (self.name or ""):
+            raise XmlError(f"can't split path '{self.name}' into pool name and image name")
 
     def defaults(self) -> None:
         super().defaults()
