@@ -112,7 +112,7 @@ DISKS = """
 """
 NETS = """
 <interface type='bridge'><mac address='52:54:00:10:00:01'/><source bridge='kvbr0'/><model type='virtio'/></interface>
-<interface type='user'><mac address='52:54:00:10:00:02'/><model type='e1000'/></interface>
+<interface type='user'><mac address='52:54:00:10:00:02'/><model type='e1000'/><link state='down'/></interface>
 <interface type='ethernet'><mac address='52:54:00:10:00:03'/><target dev='kvtap7'/><model type='virtio'/></interface>
 <interface type='server'><mac address='52:54:00:10:00:04'/><source address='127.0.0.1' port='47113'/><model type='virtio'/></interface>
 <interface type='mcast'><mac address='52:54:00:10:00:05'/><source address='230.0.0.1' port='47114'/><model type='rtl8139'/></interface>

@@ -264,6 +264,15 @@ class Disk(Device, tag="disk"):
 
         yield from disk(self, vm)
 
+    async def started(self, monitor: Any) -> None:
+        """Set the limits of the throughput."""
+        from .disk_qemu import throttle
+
+        limits = throttle(self)
+        if limits is not None:
+            command, arguments = limits
+            await monitor.command(command, arguments)
+
     async def prepare(self, host: Any) -> None:
         """Refuse what a later version starts."""
         if self.type == "volume":
@@ -271,6 +280,21 @@ class Disk(Device, tag="disk"):
                 f"disk '{self.target}' uses volume '{self.source.volume}' of storage pool '{self.source.pool}', "
                 "which this version cannot resolve yet",
                 hint="name the volume's path with <source file='...'/> in a disk of type 'file'",
+            )
+        if self.transient:
+            raise ConfigUnsupported(f"disk '{self.target}' is transient, which this version cannot start yet")
+        chain = self.backing_store.chain() if self.backing_store else []
+        for source in (self, self.source, *(layer.source for layer in chain)):
+            encryption = source.encryption
+            if getattr(source, "auth", None) is not None or (encryption is not None and encryption.secrets):
+                raise ConfigUnsupported(
+                    f"disk '{self.target}' needs a secret, and this version has no secret driver yet",
+                    hint="use an image without encryption, and a network source without <auth>",
+                )
+        if self.source.reservations is not None and self.source.reservations.managed:
+            raise ConfigUnsupported(
+                f"disk '{self.target}' has managed reservations, whose helper this version cannot start yet",
+                hint="start qemu-pr-helper and name its socket: <reservations managed='no'><source type='unix' path='...'/>",
             )
 
 

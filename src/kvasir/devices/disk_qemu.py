@@ -383,7 +383,7 @@ def throttle(disk: Any) -> tuple[str, dict[str, Any]] | None:
     if tune is None:
         return None
     words = {"bytes_sec": "bps", "iops_sec": "iops"}
-    arguments: dict[str, Any] = {"id": disk.alias, "group": tune.group_name or f"drive-{disk.alias}"}
+    arguments: dict[str, Any] = {"id": disk.qom or disk.alias, "group": tune.group_name or f"drive-{disk.alias}"}
     for kind, word in words.items():
         for prefix, tail in (("total_", ""), ("read_", "_rd"), ("write_", "_wr")):
             arguments[word + tail] = getattr(tune, f"{prefix}{kind}") or 0

@@ -207,6 +207,11 @@ class Interface(Device, tag="interface"):
 
         yield from interface(self, vm)
 
+    async def started(self, monitor: Any) -> None:
+        """Pull the plug of a card whose link is down."""
+        if self.link == "down":
+            await monitor.command("set_link", {"name": self.alias, "up": False})
+
     async def prepare(self, host: Any) -> None:
         """Tap devices and vhost descriptors."""
         from .interface_host import prepare
