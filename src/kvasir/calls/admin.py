@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvasir.daemon.session import Session
 
 PROGRAM = "admin"
-TRANSPORT_UNIX = 0
+TRANSPORT_UNIX, TRANSPORT_TCP = 0, 1
 
 
 def connect_open(session: Session, flags: int) -> None:
@@ -96,7 +96,8 @@ def server_set_threadpool_parameters(session: Session, srv: Any, params: Params,
 
 
 def _struct(client: Client) -> tuple[tuple[str], int, int, int]:
-    return (client.service.name,), client.id, client.since, TRANSPORT_UNIX
+    transport = TRANSPORT_UNIX if client.is_local else TRANSPORT_TCP
+    return (client.service.name,), client.id, client.since, transport
 
 
 def server_list_clients(session: Session, srv: Any, need_results: int, flags: int) -> tuple[list[Any], int]:
@@ -117,6 +118,9 @@ def client_get_info(session: Session, clnt: Any, flags: int) -> Params:
     check_flags(flags, 0, "adminClientGetInfo", Origin.ADMIN)
     client = _client(session, clnt.srv.name, clnt.id, Origin.ADMIN)
     peer = client.identity
+    if not client.is_local:
+        host, port = client.sock.getpeername()[:2]
+        return [("readonly", client.readonly), ("sock_addr", f"{host}:{port}")]
     try:
         group = grp.getgrgid(peer.gid).gr_name
     except KeyError:

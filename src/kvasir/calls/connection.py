@@ -19,9 +19,9 @@ OPEN_READ_ONLY = 1
 AUTH_NONE, AUTH_SASL, AUTH_POLKIT = range(3)
 AUTH_NUMBERS = {"none": AUTH_NONE, "sasl": AUTH_SASL, "polkit": AUTH_POLKIT}
 
-FEATURE_KEEPALIVE = 10
-OWN_FEATURES = {8: 1, 14: 1, 15: 1}
-"""Answered by the daemon itself: passing descriptors, filtered event callbacks, close callbacks."""
+FEATURE_FD_PASSING, FEATURE_KEEPALIVE = 8, 10
+OWN_FEATURES = frozenset({14, 15})
+"""Answered by the daemon itself: filtered event callbacks, close callbacks."""
 DRIVER_FEATURES = frozenset({3, 4, 6, 7, 9, 11, 12, 13, 16})
 """Change protection, migration (peer to peer, version 3, XML, offline, parameters), typed strings, order of network_update."""
 
@@ -83,8 +83,10 @@ def connect_supports_feature(session: Session, feature: int) -> int:
         session.client.start_keepalive()
         return 1
     driver = session.driver
+    if feature == FEATURE_FD_PASSING:
+        return int(session.client.is_local)
     if feature in OWN_FEATURES:
-        return OWN_FEATURES[feature]
+        return 1
     supported = getattr(driver, "FEATURES", DRIVER_FEATURES)
     return int(feature in supported)
 
@@ -113,9 +115,9 @@ async def connect_get_hostname(session: Session) -> str:
 
 
 def connect_is_secure(session: Session) -> int:
-    """A unix socket is."""
+    """A unix socket is; plain TCP is not."""
     session.require_open()
-    return 1
+    return int(session.client.is_local)
 
 
 def connect_set_identity(session: Session, params: list[tuple[str, Any]], flags: int) -> None:

@@ -32,10 +32,18 @@ class Daemon:
     """Everything that one process serves."""
 
     def __init__(
-        self, paths: Paths, config: Config, qemu_config: Config, timeout: float = 0, logs: Logging | None = None
+        self,
+        paths: Paths,
+        config: Config,
+        qemu_config: Config,
+        timeout: float = 0,
+        logs: Logging | None = None,
+        network: bool = False,
     ) -> None:
         self.paths, self.config, self.qemu_config, self.timeout = paths, config, qemu_config, timeout
         self.logs = logs or Logging()
+        self._network = network
+        """Listen on TCP and TLS as well, as libvirtd.conf says (``--listen``)."""
         self.started = time.time()
         self.hub = Hub()
         self.drivers: dict[str, Any] = {}
@@ -94,7 +102,18 @@ class Daemon:
                 found[name] = Listener(given[name], one.path, one.readonly, one.auth, ours=False)
             elif not given or name != sockets.ADMIN:
                 found[name] = sockets.listen(one, config.max_queued_clients)
+        if self._network:
+            self._listen_network(found)
         return found
+
+    def _listen_network(self, found: dict[str, Listener]) -> None:
+        config = self.config
+        if config.listen_tls:
+            sockets.check_tls(self.paths.root, config.ca_file)
+        if config.listen_tcp:
+            backlog = config.max_queued_clients
+            for one in sockets.listen_tcp(config.listen_addr, config.tcp_port, config.auth_tcp, backlog):
+                found[f"tcp {one.path}"] = one
 
     def _make_services(self, listeners: dict[str, Listener]) -> None:
         config = self.config

@@ -39,6 +39,8 @@ class Client:
         self.service, self.sock, self.id = service, sock, number
         self.readonly = readonly
         """Fixed by the socket it came through or by a flag of connect_open."""
+        self.is_local = sock.family == socket.AF_UNIX
+        """True on a unix socket: the peer is known, and descriptors may pass."""
         self.identity = identity.of_peer(sock)
         self.auth = "none" if auth == "polkit" and self.identity.uid == 0 else auth
         self.authenticated = self.auth == "none"
@@ -85,7 +87,7 @@ class Client:
 
     def _readable(self) -> None:
         try:
-            data, fds = frames.receive(self.sock)
+            data, fds = frames.receive(self.sock) if self.is_local else (self.sock.recv(frames.RECEIVE_SIZE), [])
         except (BlockingIOError, InterruptedError):
             return
         except OSError as problem:

@@ -111,9 +111,6 @@ def _refuse_unbuilt(config: Config, path: str) -> None:
     if wanted:
         text = f"{path}: {', '.join(wanted)}: not supported by this daemon"
         raise Error(text, code=Code.CONFIG_UNSUPPORTED, origin=Origin.CONF)
-    for name in ("listen_tls", "listen_tcp"):
-        if getattr(config, name):
-            log.warning("%s: '%s': the daemon serves unix sockets only (clients reach it through ssh)", path, name)
 
 
 def _check_range(config: Config, path: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 LIBVIRTD: Final[dict[str, tuple[str, Any]]] = {
-    "listen_tls": ("bool", False),
+    "listen_tls": ("bool", True),
     "listen_tcp": ("bool", False),
     "tls_port": ("str", "16514"),
     "tcp_port": ("str", "16509"),

@@ -152,6 +152,8 @@ class Dispatcher:
         _close_all(session.fds)
         procedure, fds = session.procedure, session.returned_fds
         try:
+            if fds and not client.is_local:
+                raise rpc_error("file descriptors pass over unix sockets only")
             payload = procedure.encode_result(result)
             kind = frames.REPLY_WITH_FDS if fds else frames.REPLY
             data = frames.pack(

@@ -36,7 +36,13 @@ class Identity:
             return 0
 
 
+UNKNOWN = Identity(0, 2**32 - 1, 2**32 - 1)
+"""Somebody at the other end of a network connection."""
+
+
 def of_peer(sock: socket.socket) -> Identity:
-    """The identity behind a connected unix socket."""
+    """The identity behind a connected unix socket; ``UNKNOWN`` behind any other."""
+    if sock.family != socket.AF_UNIX:
+        return UNKNOWN
     raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return Identity(*_CREDENTIALS.unpack(raw))

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from kvasir import __version__
 from kvasir.daemon import config as configuration
+from kvasir.daemon import sockets
 from kvasir.daemon.logs import Logging
 from kvasir.daemon.paths import Paths
 from kvasir.errors import Error
@@ -20,6 +21,9 @@ from kvasir.errors import Error
 log = logging.getLogger(__name__)
 
 FILES = 65536
+NETWORK_FAILED = (
+    "{}: error: Unable to initialize network sockets. Check /var/log/messages or run without --daemon for more info."
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     add("--session", action="store_true", help="serve qemu:///session (the default of an ordinary user)")
     add("-d", "--daemon", action="store_true", help="go into the background when ready")
     add("-p", "--pid-file", metavar="FILE", help="accepted as libvirtd does; the pid file stays at its place")
+    add("-l", "--listen", action="store_true", help="listen on the network as well, as libvirtd.conf says")
     add("-v", "--verbose", action="store_true", help="log at level info")
     add("-V", "--version", action="version", version=f"kvasird {__version__}")
     return made
@@ -46,7 +51,9 @@ class _Background:
         if os.fork():
             os.close(self.writer)
             word = os.read(reader, 1)
-            os._exit(0 if word == b"+" else 1)
+            if word == b"N":
+                print(NETWORK_FAILED.format(sys.argv[0]), file=sys.stderr, flush=True)
+            os._exit({b"+": 0, b"N": sockets.NoNetwork.exit_code}.get(word, 1))
         os.close(reader)
         os.setsid()
         if os.fork():
@@ -55,6 +62,9 @@ class _Background:
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         os.dup2(null, 1)
+
+    def failed(self, problem: Error) -> None:
+        os.write(self.writer, b"N" if isinstance(problem, sockets.NoNetwork) else b"-")
 
     def ready(self) -> None:
         os.write(self.writer, b"+")
@@ -69,7 +79,7 @@ async def serve(options: argparse.Namespace, paths: Paths, logs: Logging, backgr
     settings = configuration.load_daemon(options.config or f"{paths.etc}/libvirtd.conf", options.config is not None)
     logs.setup(settings, options.verbose)
     qemu = configuration.load_qemu(options.qemu_config or f"{paths.etc}/qemu.conf", options.qemu_config is not None)
-    daemon = Daemon(paths, settings, qemu, options.timeout, logs)
+    daemon = Daemon(paths, settings, qemu, options.timeout, logs, options.listen)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, daemon.end)
@@ -107,7 +117,9 @@ def main(argv: list[str] | None = None) -> int:
         print(f"kvasird: {problem.message}", file=sys.stderr)
         if problem.hint:
             print(f"kvasird: {problem.hint}", file=sys.stderr)
-        return 1
+        if background is not None:
+            background.failed(problem)
+        return getattr(problem, "exit_code", 1)
     except OSError as problem:
         print(f"kvasird: {problem}", file=sys.stderr)
         return 1

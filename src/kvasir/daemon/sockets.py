@@ -126,6 +126,52 @@ def listen(wanted: Wanted, backlog: int) -> Listener:
     return Listener(sock, wanted.path, wanted.readonly, wanted.auth)
 
 
+class NoNetwork(Error):
+    """The daemon cannot listen on the network."""
+
+    code = Code.CONFIG_UNSUPPORTED
+    exit_code = 6
+
+    def __init__(self, text: str, code: Code = Code.CONFIG_UNSUPPORTED) -> None:
+        prefix = "unsupported configuration: " if code == Code.CONFIG_UNSUPPORTED else ""
+        super().__init__(text, code=code, origin=Origin.RPC, message=prefix + text)
+
+
+def check_tls(root: str, ca_file: str | None) -> None:
+    """``listen_tls`` (the default) needs certificates; the listener itself is not built. Raises NoNetwork always."""
+    path = ca_file or f"{root}/etc/pki/CA/cacert.pem"
+    if not os.path.exists(path):
+        text = f"Cannot read CA certificate '{path}': No such file or directory"
+        raise NoNetwork(text, Code.SYSTEM_ERROR)
+    raise NoNetwork("this daemon has no TLS listener; set listen_tls = 0, or reach it through ssh (qemu+ssh://)")
+
+
+def listen_tcp(address: str | None, port: str, auth: str, backlog: int) -> list[Listener]:
+    """Listen on plain TCP, on every address that ``address`` means (none: all)."""
+    if auth != "none":
+        raise NoNetwork(f'auth_tcp = "{auth}" is not supported by this daemon; only "none" is, for trusted networks')
+    found: list[Listener] = []
+    try:
+        for family, kind, number, _, place in socket.getaddrinfo(
+            address or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            try:
+                sock = socket.socket(family, kind | socket.SOCK_CLOEXEC, number)
+            except OSError:
+                continue  # no IPv6 here
+            found.append(Listener(sock, f"{address or '*'}:{port} ({family.name})", auth="none", ours=False))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(place)
+            sock.listen(backlog)
+    except (OSError, ValueError) as problem:
+        for listener in found:
+            listener.sock.close()
+        raise NoNetwork(f"Unable to listen on port {port}: {problem}", Code.SYSTEM_ERROR) from None
+    return found
+
+
 def _refuse_served(path: str) -> None:
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     probe.settimeout(2)
