@@ -110,7 +110,7 @@ def test_start_paused_and_killed_from_outside(tmp_path, monkeypatch):
 def test_failed_start_leaves_nothing_and_says_why(tmp_path, monkeypatch):
     async def main():
         small.patch(monkeypatch, "-device", "no-such-thing")
-        driver, seen = await small.make(str(tmp_path))
+        driver, _seen = await small.make(str(tmp_path))
         guest = await driver.define(small.xml("f"))
         with pytest.raises(Error) as caught:
             await startup.start(guest)
@@ -165,7 +165,7 @@ def test_adoption(tmp_path, monkeypatch):
             ids[name] = (guest.id, guest.run.pid, guest.uuid)
         await driver.stop()
         os.kill(ids["dead"][1], signal.SIGKILL)
-        again, seen = await small.make(root)
+        again, _seen = await small.make(root)
         for name in ("run", "paused", "transient"):
             guest = again.lookup_name(name)
             assert (guest.id, guest.run.pid, guest.uuid) == ids[name]
