@@ -151,10 +151,11 @@ class Store:
 
     def delete(self, name: str) -> None:
         """Remove definition and autostart link. The definition goes last: a crash between leaves a whole guest."""
-        for path in (self.link(name), self.path(name)):
-            with contextlib.suppress(FileNotFoundError):
+        for path, folder in ((self.link(name), self.autostart), (self.path(name), self.etc)):
+            try:
                 os.unlink(path)
-        for folder in (self.autostart, self.etc):
+            except FileNotFoundError:
+                continue
             with contextlib.suppress(OSError):
                 sync_folder(folder)
 
