@@ -74,14 +74,24 @@ def test_without_listen_nothing_listens(tmp_path: Path, cache: Path) -> None:
 
 
 @pytest.mark.guide(
-    "trouble-libvirtd-start-symptom", "trouble-libvirtd-start-cause", "trouble-table-a1-libvirtd-not-start"
+    *("trouble-libvirtd-start-symptom", "trouble-libvirtd-start-cause", "trouble-table-a1-libvirtd-not-start"),
+    "trouble-libvirtd-start-journal",
 )
 def test_no_certificates(tmp_path: Path) -> None:
     """``--listen`` with TLS (the default) and no certificates: the start fails and says so; with ``-d`` in libvirt's words."""
     with process(tmp_path, "--listen") as child:
         assert child.wait(30) == 6 and child.stderr is not None
         missing = f"{tmp_path}/etc/pki/CA/cacert.pem"
-        assert f"Cannot read CA certificate '{missing}': No such file or directory" in child.stderr.read()
+        lines = child.stderr.read().splitlines()
+    start = rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}}\+0000: {child.pid}: "
+    wanted = (
+        r"info : libvirt version: 9\.0\.0, package: kvasir .*",
+        f"info : hostname: {re.escape(os.uname().nodename)}",
+        rf"error : \w+:\d+ : Cannot read CA certificate '{re.escape(missing)}': No such file or directory",
+    )
+    assert len(lines) == 3 and all(re.fullmatch(start + one, line) for one, line in zip(wanted, lines, strict=True)), (
+        lines
+    )
     command = [sys.executable, "-m", "kvasir.daemon", "--root", str(tmp_path), "--listen", "-d"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 6

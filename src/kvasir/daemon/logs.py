@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import time
 from typing import Any
 
+from kvasir import __version__
 from kvasir.errors import InvalidArg, Origin
 
 LEVELS = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
-FORMAT = "%(asctime)s.%(msecs)03d: %(process)d: %(levelname)s : %(name)s: %(message)s"
-DATES = "%Y-%m-%d %H:%M:%S"
+NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
+
+
+class Lines(logging.Formatter):
+    """libvirt's lines: ``DATE TIME+0000: PID: level : function:line : message``; the first two say version and host."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._first = True
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(record.created))
+        start = f"{when}.{int(record.msecs):03d}+0000: {record.process}: "
+        level = NAMES.get(record.levelno, record.levelname.lower())
+        text = f"{start}{level} : {record.funcName}:{record.lineno} : {record.getMessage()}"
+        if record.exc_info:
+            text = f"{text}\n{self.formatException(record.exc_info)}"
+        if self._first:
+            self._first = False
+            about = f"libvirt version: 9.0.0, package: kvasir {__version__}"
+            text = f"{start}info : {about}\n{start}info : hostname: {os.uname().nodename}\n{text}"
+        return text
 
 
 def _bad(text: str) -> InvalidArg:
@@ -91,7 +114,7 @@ class Logging:
         handlers = [_output(one) for one in outputs.split()]
         chosen = NameFilter(LEVELS[self.level], pairs)
         for handler in handlers:
-            handler.setFormatter(logging.Formatter(FORMAT, DATES))
+            handler.setFormatter(Lines())
             handler.addFilter(chosen)
         root = logging.getLogger()
         for old in list(root.handlers):

@@ -114,14 +114,14 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return asyncio.run(serve(options, paths, logs, background))
     except Error as problem:
-        print(f"kvasird: {problem.message}", file=sys.stderr)
+        log.error("%s", problem.message)
         if problem.hint:
-            print(f"kvasird: {problem.hint}", file=sys.stderr)
+            log.error("%s", problem.hint)
         if background is not None:
             background.failed(problem)
         return getattr(problem, "exit_code", 1)
     except OSError as problem:
-        print(f"kvasird: {problem}", file=sys.stderr)
+        log.error("%s", problem)
         return 1
 
 
