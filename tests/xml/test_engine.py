@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kvasir.errors import XmlDetail, XmlError
+from kvasir.errors import InvalidArg, XmlDetail, XmlError
 from kvasir.xml import LIVE, STORED, Element, attr, child, children, flag, raw, scaled, text, texts, variant
 from kvasir.xml.types import CPUSET, ENUM, HEX, ONOFF, UINT, read_cpuset, write_cpuset
 
@@ -154,7 +154,7 @@ def test_patch_changes_only_what_changed() -> None:
             XmlError,
             "Missing required attribute 'dev' in element 'target'",
         ),
-        ("<machine><memory unit='spoons'>1</memory></machine>", XmlError, "unknown suffix 'spoons'"),
+        ("<machine><memory unit='spoons'>1</memory></machine>", InvalidArg, "unknown suffix 'spoons'"),
         ("<!DOCTYPE m [<!ENTITY a 'b'>]><machine><name>&a;</name></machine>", XmlError, "document type declaration"),
         ("<machine>" + "<a>" * 240 + "</a>" * 240 + "</machine>", XmlError, "nested deeper"),
     ],

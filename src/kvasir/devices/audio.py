@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kvasir.errors import ConfigUnsupported, Origin, XmlError
 from kvasir.qemu.args import Audiodev
 from kvasir.xml import Element, Form, attr, variant
+from kvasir.xml.element import ElementType
 from kvasir.xml.types import ENUM, INT, UINT, YESNO
 
 from .base import Device
@@ -98,7 +99,7 @@ def _backend(stream: Any, extra: dict[str, str], name: str, doc: str, **own: Any
     from kvasir.xml import child
 
     body = {**own, "input": child(stream, "input"), "output": child(stream, "output"), "EXTRA": extra, "__doc__": doc}
-    return type(Element)(name, (Element,), body)
+    return ElementType(name, (Element,), body)
 
 
 Plain = _backend(Stream, {}, "Plain", "A backend without settings of its own.")

@@ -52,6 +52,11 @@ class Hostdev(Device, tag="hostdev"):
                 raise XmlError("missing source address type")
             if node.get("type") in SOURCES and node.find("source") is None:
                 raise XmlError("Missing <source> element in hostdev device")
+            if mode == "subsystem" and node.get("type") in CAPABILITIES:
+                raise _unknown(node.get("type"))
+            source = node.find("source")
+            if node.get("type") != "usb" and source is not None and source.get("startupPolicy") is not None:
+                raise ConfigUnsupported("Setting startupPolicy is only allowed for USB devices", origin=Origin.DOMAIN)
         return super().parse(node, keep)
 
     def parsed(self, node: Any) -> None:
@@ -59,7 +64,7 @@ class Hostdev(Device, tag="hostdev"):
         self.managed = bool(self.managed) if self.mode == "subsystem" else None
         table = SUBSYSTEM if self.mode == "subsystem" else CAPABILITIES
         if self.type not in table:
-            raise ConfigUnsupported(f"unknown host device source address type '{self.type}'", origin=Origin.DOMAIN)
+            raise _unknown(self.type)
         if self.type not in ("pci", "mdev") and (self.rom_bar or self.rom_file or self.rom_enabled is not None):
             raise ConfigUnsupported("ROM tuning is only supported for PCI devices", origin=Origin.DOMAIN)
         if isinstance(self.source, ScsiSource) and self.source.sgio == "unfiltered":
@@ -78,6 +83,11 @@ class Hostdev(Device, tag="hostdev"):
             raise ConfigUnsupported(f"hostdev mode '{self.mode}' is not supported in qemu")
         if isinstance(source, PciSource) and source.write_filtering is not None:
             raise ConfigUnsupported("Write filtering of PCI device configuration space is not supported by qemu")
+        place = self.address.type if self.address is not None else None
+        if self.type == "usb" and place not in (None, "usb"):
+            raise ConfigUnsupported("USB host device must use 'usb' address type", origin=Origin.DOMAIN)
+        if self.type == "pci" and place not in (None, "pci", "unassigned"):
+            raise InternalError("PCI host devices must use 'pci' or 'unassigned' address type", origin=Origin.DOMAIN)
         if isinstance(source, MdevSource):
             self._check_mdev(vm, source)
 
@@ -150,6 +160,10 @@ class Hostdev(Device, tag="hostdev"):
         node = f"libvirt-{_node_number(vm, self)}-backend"
         yield Blockdev(*blockdev(source, node, self.readonly))
         yield Dev("scsi-generic", {"drive": node, "id": self.alias, **drive_props(vm, self)})
+
+
+def _unknown(kind: str) -> ConfigUnsupported:
+    return ConfigUnsupported(f"unknown host device source address type '{kind}'", origin=Origin.DOMAIN)
 
 
 def _node_number(vm: Any, device: Hostdev) -> int:

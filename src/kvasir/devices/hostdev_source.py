@@ -8,7 +8,7 @@ from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.xml import Element, Form, attr, child, children, text
 from kvasir.xml.types import ENUM, HEX, ONOFF, UINT, UUID, YESNO, Type
 
-from .words import internal, missing, unsupported
+from .words import internal, missing, unsupported, zero
 
 _USBID = Type(
     "usbid", HEX(4, 0xFFFF).read, HEX(4).write, "Expected non-negative integer value", json={"type": "integer"}
@@ -40,12 +40,12 @@ class UsbSource(Element):
         for part, value, name in ((vendor, self.vendor, "vendor"), (product, self.product, "product")):
             if part is not None and value is None:
                 raise missing("id", name)
+        if vendor is not None and self.vendor == 0:
+            raise zero("id", "vendor")
         if vendor is not None and product is None:
             raise InternalError("missing product", origin=Origin.DOMAIN)
         if product is not None and not self.vendor:
             raise InternalError("missing vendor", origin=Origin.DOMAIN)
-        if vendor is not None and self.vendor == 0:
-            raise InternalError("vendor cannot be 0.", origin=Origin.DOMAIN)
         if source.find("address") is not None:
             for name in ("bus", "device"):
                 if getattr(self, name) is None:
@@ -59,16 +59,25 @@ class Teaming(Element, tag="teaming"):
     persistent: str | None = attr("@persistent")
 
 
+def _function_words(value: str) -> str:
+    """What libvirt says of a PCI function out of range: the number without its prefix."""
+    return f"Invalid PCI address function=0x{value.removeprefix('0x')}, must be <= 7"
+
+
 class PciSource(Element):
     """A PCI device."""
 
     driver: str | None = attr("driver/@name", ENUM("kvm", "vfio", "xen"))
     write_filtering: bool | None = attr("source/@writeFiltering", YESNO)
-    startup_policy: str | None = attr("source/@startupPolicy", ENUM("mandatory", "requisite", "optional"), parse=False)
+    startup_policy: str | None = attr("source/@startupPolicy", ENUM("mandatory", "requisite", "optional"))
     domain: int | None = attr("source/address/@domain", HEX(4, 0xFFFFFFFF))
     bus: int | None = attr("source/address/@bus", HEX(2, 0xFF))
-    slot: int | None = attr("source/address/@slot", HEX(2, 0x1F))
-    function: int | None = attr("source/address/@function", HEX(1, 7))
+    slot: int | None = attr(
+        "source/address/@slot", HEX(2, 0x1F), error="Invalid PCI address slot='{value}', must be <= 0x1F"
+    )
+    function: int | None = attr(
+        "source/address/@function", HEX(1, 7), error=lambda value: XmlError(_function_words(value))
+    )
     teaming: Teaming | None = child(Teaming)
 
     def parsed(self, node: Any) -> None:
@@ -119,7 +128,7 @@ class ScsiSource(Element):
     def parsed(self, node: Any) -> None:
         if self.protocol == "iscsi":
             if not self.name:
-                raise XmlError("iSCSI hostdev source path is required")
+                raise XmlError("missing iSCSI hostdev source path name")
             if not self.hosts:
                 raise XmlError("missing the host address for the iSCSI hostdev")
             if "/" not in self.name:
@@ -132,11 +141,9 @@ class ScsiSource(Element):
                 if getattr(self, name) is None:
                     raise missing(name, "address")
         adapter = source.find("adapter") if source is not None else None
-        if adapter is not None and self.adapter is None:
-            raise missing("name", "adapter")
         if source is not None and place is None:
             raise XmlError("'address' must be specified for scsi hostdev source")
-        if source is not None and adapter is None:
+        if source is not None and (adapter is None or self.adapter is None):
             raise XmlError("'adapter' name must be specified for scsi hostdev source")
 
 
@@ -153,7 +160,7 @@ class ScsiHostSource(Element):
         if self.protocol is None:
             raise XmlError("Missing scsi_host subsystem protocol")
         if self.wwpn is None:
-            raise XmlError("missing 'wwpn' attribute for scsi_host hostdev source")
+            raise XmlError("missing vhost-scsi hostdev source wwpn")
         digits = self.wwpn.removeprefix("naa.")
         if digits == self.wwpn or len(digits) != 16 or digits.strip("0123456789abcdefABCDEF"):
             raise XmlError("malformed 'wwpn' value")

@@ -55,6 +55,10 @@ class Input(Device, tag="input"):
             raise InternalError(f"ps2 bus does not support {self.type} input device", origin=Origin.DOMAIN)
         if self.bus == "xen":
             raise InternalError("unsupported input bus xen", origin=Origin.DOMAIN)
+        if self.type != "passthrough":
+            self.evdev = None
+        if self.type != "evdev":
+            self.dev = self.grab = self.grab_toggle = self.repeat = None
         if self.type == "evdev":
             if self.bus is not None:
                 raise ConfigUnsupported("input evdev doesn't support bus element", origin=Origin.DOMAIN)
@@ -77,7 +81,7 @@ class Input(Device, tag="input"):
             raise ConfigUnsupported(
                 f"only bus 'virtio' is supported for input model '{self.model}'", origin=Origin.DOMAIN
             )
-        if self.model in SUFFIX and self.type != "passthrough":
+        if self.model in SUFFIX:
             raise ConfigUnsupported(f"virtio (non-)transitional models are not supported for input type={self.type}")
 
     def needs_address(self, vm: Any) -> str | None:

@@ -15,6 +15,7 @@ from kvasir.xml.types import ENUM, UINT
 from .base import Device
 from .chardev_source import BACKENDS as CHARDEVS
 from .chardev_source import TYPES
+from .chardev_source import check as check_source
 from .virtio_options import MODELS, VirtioDriver, bus_of, device_name, props
 from .words import unsupported, wrong
 
@@ -95,6 +96,11 @@ class Rng(Device, tag="rng"):
 
     def needs_address(self, vm: Any) -> str | None:
         return bus_of(vm)
+
+    def check(self, vm: Any) -> None:
+        source = self.backend.source
+        if isinstance(source, EgdBackend):
+            check_source(source, source.source)
 
     async def prepare(self, host: Any) -> None:
         """Refuse a source that is no file or device of the host."""

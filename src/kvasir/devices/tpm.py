@@ -72,7 +72,7 @@ class ExternalBackend(Element):
         if self.mode not in (None, "connect"):
             raise XmlError("only 'client' mode is supported for external TPM device")
         if not self.path:
-            raise XmlError("missing socket source path for external TPM device")
+            raise XmlError("missing socket path for external TPM device")
         self.mode = "connect"
 
 

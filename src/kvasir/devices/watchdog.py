@@ -47,9 +47,9 @@ class Watchdog(Device, tag="watchdog"):
                 raise ConfigUnsupported("diag288 model of watchdog is virtual and cannot go on any bus.")
         elif self.model == "i6300esb":
             if self.address is not None and self.address.type != "pci":
-                raise ConfigUnsupported("i6300esb model of watchdog can go on PCI bus only")
-        elif self.address is not None and self.address.type != "isa":
-            raise ConfigUnsupported("ib700 model of watchdog can go on ISA bus only")
+                raise ConfigUnsupported("i6300esb model of watchdog can go only on PCI bus")
+        elif self.address is not None:
+            raise ConfigUnsupported("ib700 model of watchdog does not support configuring the address")
 
     def needs_address(self, vm: Any) -> str | None:
         return "pci" if self.model == "i6300esb" else None

@@ -56,13 +56,13 @@ class Cell(Element, tag="cell"):
     def parsed(self, node: object) -> None:
         """Bring the memory to KiB, the unit that is written."""
         if self.memory is not None:
-            from kvasir.errors import XmlError
+            from kvasir.errors import InvalidArg, Origin
             from kvasir.xml.types import UNITS
 
             try:
                 self.memory = -(-self.memory * UNITS[(self.unit or "KiB").lower()] // 1024)
             except KeyError:
-                raise XmlError(f"unknown suffix '{self.unit}'") from None
+                raise InvalidArg(f"unknown suffix '{self.unit}'", origin=Origin.NONE) from None
             self.unit = "KiB"
 
 

@@ -41,13 +41,13 @@ class HugePage(Element, tag="page"):
     nodeset: frozenset[int] | None = attr("@nodeset", CPUSET)
 
     def parsed(self, node: object) -> None:
-        from kvasir.errors import XmlError
+        from kvasir.errors import InvalidArg, Origin
         from kvasir.xml.types import UNITS
 
         try:
             self.size = -(-(self.size or 0) * UNITS[(self.unit or "KiB").lower()] // 1024)
         except KeyError:
-            raise XmlError(f"unknown suffix '{self.unit}'") from None
+            raise InvalidArg(f"unknown suffix '{self.unit}'", origin=Origin.NONE) from None
         self.unit = "KiB"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, Error, Origin, XmlError
+from kvasir.errors import ConfigUnsupported, Error, InvalidArg, Origin, XmlError
 
 from .fields import Field, clark
 from .types import STR, UNITS, Type
@@ -137,7 +137,7 @@ def read_scaled(field: Field, value: str, unit: str | None, tag: str) -> int:
         if number < 0 or not value.strip()[0].isdigit():
             raise ValueError(value)
     except KeyError:
-        raise XmlError(f"unknown suffix '{unit}'") from None
+        raise InvalidArg(f"unknown suffix '{unit}'", origin=Origin.NONE) from None
     except ValueError:
         raise fail_value(field, value, tag) from None
     size = number * factor
