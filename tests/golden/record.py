@@ -41,7 +41,10 @@ def record(base: list[str], path: Path, forms: bool = False) -> str:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*base, *words], capture_output=True, text=True, check=False)
 
-    targets = {kind: path.with_name(f"{path.stem}.{kind}") for kind in ("out.xml", "args", "error", "plain", "migratable", "again")}
+    targets = {
+        kind: path.with_name(f"{path.stem}.{kind}")
+        for kind in ("out.xml", "args", "error", "plain", "migratable", "again")
+    }
     for target in targets.values():
         target.unlink(missing_ok=True)
     defined = run("define", str(path))

@@ -81,5 +81,7 @@ def test_forms(path: Path, kind: str) -> None:
     """Without --security-info, and as a migration may read it; recorded where the real daemon's differs."""
     _needs_same_qemu()
     recorded = path.with_name(f"{path.stem}.{kind}")
-    mine = harness.complete(path.read_text()).domain.xml(FORMS[kind])
+    text = path.read_text()
+    # the form for migrations is made from a copy that was written and read again
+    mine = harness.complete(harness.ours_xml(text) if kind == "migratable" else text).domain.xml(FORMS[kind])
     assert not harness.xml_difference(mine.rstrip("\n"), recorded.read_text().rstrip("\n"))

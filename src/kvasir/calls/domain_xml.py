@@ -26,17 +26,18 @@ async def domain_get_xml_desc(session: Session, dom: Any, flags: int) -> str:
     check_flags(flags, SECURE | INACTIVE | UPDATE_CPU | MIGRATABLE, "qemuDomainGetXMLDesc")
     if session.readonly and flags & (SECURE | MIGRATABLE):
         raise _denied("virDomainGetXMLDesc with secure flag")
-    return _document(guest(session, dom), flags)
+    return await _document(guest(session, dom), flags)
 
 
-def _document(found: Guest, flags: int) -> str:
+async def _document(found: Guest, flags: int) -> str:
     inactive = bool(flags & INACTIVE) or not found.active
     secure = bool(flags & (SECURE | MIGRATABLE))
     migratable = bool(flags & MIGRATABLE)
     if inactive and found.text is not None:
         if not migratable and (secure or not _has_secret(found.text)):
             return found.text
-        domain = found.config
+        # the form for migrations is made from a copy that was written and read again, as libvirt does
+        domain = await found.driver.complete(found.text) if migratable else found.config
     else:
         domain = found.live if found.live is not None else found.config
     return str(domain.xml(Form(live=not inactive, secure=secure, migratable=migratable)))

@@ -198,10 +198,24 @@ class Graphics(Device, tag="graphics"):
 
     # -- documents
 
+    def _implied(self, listen: Listen) -> bool:
+        """Whether an older libvirt knows of the place from the display's own attributes."""
+        return listen.type == "none" if self.type == "spice" else self.type == "vnc" and listen.socket is not None
+
+    def write(self, out: list[str], pad: str, form: Form, tag: str) -> None:
+        """libvirt has begun a VNC display's children when it finds that it leaves them out."""
+        mark = len(out)
+        super().write(out, pad, form, tag)
+        hidden = form.migratable and self.type == "vnc" and any(self._implied(listen) for listen in self.listens)
+        if hidden and out[mark].endswith("/>\n"):
+            out[mark:] = [out[mark][:-3] + ">\n", f"{pad}</{tag}>\n"]
+
     def written(self, form: Form) -> Graphics:
         """Ports that were chosen at the start stay out of the inactive document."""
         shown = self.copy()
         first = shown.listens[0] if shown.listens else None
+        if form.migratable:
+            shown.listens = [listen for listen in shown.listens if not self._implied(listen)]
         if first is None:
             return shown
         auto = bool(self.autoport) and not form.live

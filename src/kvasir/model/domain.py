@@ -7,10 +7,11 @@ from importlib import import_module
 from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, Origin
-from kvasir.xml import Element, attr, child, children, flag, raw, scaled, text
+from kvasir.xml import Element, Form, attr, child, children, flag, raw, scaled, text
 from kvasir.xml.fields import NAMESPACES
 from kvasir.xml.types import CPUSET, ENUM, INT, UINT, UUID, YESNO
 
+from . import forms
 from .clock import Clock
 from .cpu import Cpu
 from .features import Features
@@ -180,6 +181,10 @@ class Domain(Element, tag="domain"):
     def cpu_cells(self) -> list[Any]:
         """NUMA cells of the guest."""
         return self.cpu.cells if self.cpu is not None else []
+
+    def written(self, form: Form) -> Domain:
+        """In the form for migrations, without what an older libvirt adds by itself."""
+        return forms.migratable(self) if form.migratable else self
 
     @classmethod
     def parse(cls, node: Any, keep: bool = False) -> Domain:

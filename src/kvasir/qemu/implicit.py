@@ -111,14 +111,12 @@ def _audio(vm: Any) -> None:
     if domain.audios:
         return
     from kvasir.devices.audio import Audio
+    from kvasir.model.forms import default_audio
 
-    types = {display.type for display in domain.graphics}
-    if "spice" in types:
-        domain.audios.append(Audio(id=1, type="spice"))
-    elif not types or "vnc" in types:
-        key = "vnc_allow_host_audio" if types else "nographics_allow_host_audio"
-        if not getattr(vm.config, key, False):
-            domain.audios.append(Audio(id=1, type="none"))
+    kind = default_audio(domain)
+    key = "vnc_allow_host_audio" if domain.graphics else "nographics_allow_host_audio"
+    if kind == "spice" or (kind == "none" and not getattr(vm.config, key, False)):
+        domain.audios.append(Audio(id=1, type=kind))
 
 
 SERIAL_CONSOLES = (None, "serial")
