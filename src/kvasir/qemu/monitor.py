@@ -14,13 +14,9 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from qemu.qmp import EventListener, ExecInterruptedError, ExecuteError, QMPClient, QMPError, Runstate
-from qemu.qmp.error import QMPError as BaseQMPError
-
 from kvasir.errors import Error, InternalError, OperationFailed
 
 log = logging.getLogger(__name__)
-logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 logging.getLogger("qemu").setLevel(logging.CRITICAL)
 
 Json = dict[str, Any]
@@ -49,14 +45,18 @@ class Monitor:
     """
 
     def __init__(self, name: str, on_event: Callable[[Json], None], on_eof: Callable[[], None]) -> None:
+        from qemu import qmp  # when the first guest runs: the daemon is ready the sooner without it
+
         self.name = name
         self._on_event, self._on_eof = on_event, on_eof
-        self._client = QMPClient(name)
+        self._running = qmp.Runstate.RUNNING
+        self._failures = (qmp.QMPError, ConnectionError, EOFError)
+        self._client = qmp.QMPClient(name)
         self._lock = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
         self._closing = False
         self.greeting: Json = {}
-        self._client.register_listener(EventListener(event_filter=self._event))
+        self._client.register_listener(qmp.EventListener(event_filter=self._event))
 
     def _event(self, event: Any) -> bool:
         try:
@@ -73,14 +73,14 @@ class Monitor:
                     await self._client.connect(near)
         except TimeoutError:
             raise InternalError(f"monitor of {self.name} did not greet within {wait:.0f} seconds") from None
-        except (QMPError, BaseQMPError, OSError) as error:
+        except (*self._failures, OSError) as error:
             raise InternalError(f"failed to connect to monitor socket: {_cause(error)}") from error
         greeting = self._client.greeting
         self.greeting = dict(greeting._raw) if greeting is not None else {}
         self._watch = asyncio.create_task(self._watching(), name=f"monitor {self.name}")
 
     async def _watching(self) -> None:
-        while self._client.runstate is Runstate.RUNNING:
+        while self._client.runstate is self._running:
             await self._client.runstate_changed()
         try:
             await self._client.disconnect()
@@ -92,7 +92,7 @@ class Monitor:
 
     @property
     def alive(self) -> bool:
-        return self._client.runstate is Runstate.RUNNING and not self._closing
+        return self._client.runstate is self._running and not self._closing
 
     async def command(self, name: str, arguments: Json | None = None, *, fd: int | None = None) -> Any:
         """Run one command and give its return value. Raises MonitorError, MonitorGone.
@@ -116,7 +116,7 @@ class Monitor:
                 if fd is not None:
                     self._client.send_fd_scm(fd)
                 answer = await self._client._execute(self._message(message), assign_id=True)
-            except (ExecInterruptedError, QMPError, BaseQMPError, ConnectionError, EOFError) as error:
+            except self._failures as error:
                 log.debug("guest %s: %s: %s", self.name, message.get("execute"), _cause(error))
                 raise MonitorGone from error
         reply: Json = dict(answer)
@@ -155,11 +155,8 @@ class Monitor:
 
 def _cause(error: BaseException) -> str:
     """The last cause in a chain, which says most."""
-    while error.__cause__ is not None or (error.__context__ is not None and isinstance(error, BaseQMPError)):
-        nxt = error.__cause__ or error.__context__
-        if nxt is None:
-            break
-        error = nxt
+    while (deeper := error.__cause__ or error.__context__) is not None:
+        error = deeper
     return str(error) or type(error).__name__
 
 
@@ -192,4 +189,4 @@ def listen_unix(path: str, backlog: int = 1) -> int:
     return sock.detach()
 
 
-__all__ = ["ExecuteError", "Json", "Monitor", "MonitorError", "MonitorGone", "listen_unix", "short_path"]
+__all__ = ["Json", "Monitor", "MonitorError", "MonitorGone", "listen_unix", "short_path"]
