@@ -50,7 +50,7 @@ def _piix3(vm: Any, slots: PciSet) -> None:
     _first_video(vm, slots, 2, PCI)
 
 
-def _first_video(vm: Any, slots: PciSet, number: int, needs: Connect) -> None:
+def _first_video(vm: Any, slots: PciSet, number: int, needs: int) -> None:
     """QEMU puts the first video card into the first slot behind the chipset."""
     if not vm.domain.videos:
         return

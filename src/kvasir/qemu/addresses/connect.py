@@ -7,7 +7,7 @@ from typing import Any
 
 from .pci_set import CONTROLLERS, PCI, PCIE, Connect
 
-NOTHING = Connect(0)
+NOTHING = 0
 PCIE_USB = ("nec-xhci", "qemu-xhci")
 PCI_SOUND = ("es1370", "ac97", "ich6", "ich9")
 PCIE_NETWORK = ("e1000e", "igb")
@@ -21,17 +21,17 @@ class Needs:
         self.pcie = PCIE if root is not None and root.model == "pcie-root" else PCI
         self.caps = vm.caps
 
-    def of(self, device: Any) -> Connect:
+    def of(self, device: Any) -> int:
         """What the device needs of a bus; nothing where it is no PCI device."""
         rule = getattr(self, f"_{device.TAG}", None)
-        found: Connect = rule(device) if rule else NOTHING
+        found: int = rule(device) if rule else NOTHING
         return found
 
-    def _virtio(self, device: Any) -> Connect:
+    def _virtio(self, device: Any) -> int:
         """Transitional devices are conventional PCI; the others follow the root bus."""
         return PCI if getattr(device, "model", None) == "virtio-transitional" else self.pcie
 
-    def _controller(self, device: Any) -> Connect:
+    def _controller(self, device: Any) -> int:
         model = device.model
         if device.type == "pci":
             return CONTROLLERS.get(model, NOTHING)
@@ -47,12 +47,12 @@ class Needs:
             return self._virtio(device)
         return NOTHING
 
-    def _filesystem(self, device: Any) -> Connect:
+    def _filesystem(self, device: Any) -> int:
         if device.driver_type in ("loop", "nbd", "ploop"):
             return NOTHING
         return self._virtio(device)
 
-    def _interface(self, device: Any) -> Connect:
+    def _interface(self, device: Any) -> int:
         model = getattr(device, "model", None)
         if device.type == "hostdev" or model == "usb-net":
             return NOTHING
@@ -60,13 +60,13 @@ class Needs:
             return self.pcie
         return PCI
 
-    def _sound(self, device: Any) -> Connect:
+    def _sound(self, device: Any) -> int:
         return PCI if device.model in PCI_SOUND else NOTHING
 
-    def _disk(self, device: Any) -> Connect:
+    def _disk(self, device: Any) -> int:
         return self._virtio(device) if device.bus == "virtio" else NOTHING
 
-    def _hostdev(self, device: Any) -> Connect:
+    def _hostdev(self, device: Any) -> int:
         if device.mode not in (None, "subsystem") or device.type not in ("pci", "scsi_host", "mdev"):
             return NOTHING
         if self.pcie == PCI or device.type == "mdev":
@@ -75,16 +75,16 @@ class Needs:
             return self._virtio(device)
         return PCI if is_conventional(device) else PCIE
 
-    def _memballoon(self, device: Any) -> Connect:
+    def _memballoon(self, device: Any) -> int:
         return NOTHING if device.model in ("none", "xen") else self._virtio(device)
 
-    def _rng(self, device: Any) -> Connect:
+    def _rng(self, device: Any) -> int:
         return self._virtio(device)
 
-    def _watchdog(self, device: Any) -> Connect:
+    def _watchdog(self, device: Any) -> int:
         return PCI if device.model == "i6300esb" else NOTHING
 
-    def _video(self, device: Any) -> Connect:
+    def _video(self, device: Any) -> int:
         kind = video_type(device)
         if kind == "virtio":
             return self.pcie
@@ -92,25 +92,25 @@ class Needs:
             return PCI
         return self.pcie if kind == "bochs" else NOTHING
 
-    def _shmem(self, device: Any) -> Connect:
+    def _shmem(self, device: Any) -> int:
         return PCI
 
-    def _input(self, device: Any) -> Connect:
+    def _input(self, device: Any) -> int:
         return self._virtio(device) if device.bus == "virtio" else NOTHING
 
-    def _serial(self, device: Any) -> Connect:
+    def _serial(self, device: Any) -> int:
         return PCI if device.target_type == "pci-serial" else NOTHING
 
-    def _iommu(self, device: Any) -> Connect:
+    def _iommu(self, device: Any) -> int:
         return self.pcie | Connect.INTEGRATED if device.model == "virtio" else NOTHING
 
-    def _vsock(self, device: Any) -> Connect:
+    def _vsock(self, device: Any) -> int:
         return self._virtio(device)
 
-    def _memory(self, device: Any) -> Connect:
+    def _memory(self, device: Any) -> int:
         return self.pcie if device.model in ("virtio-pmem", "virtio-mem") else NOTHING
 
-    def _crypto(self, device: Any) -> Connect:
+    def _crypto(self, device: Any) -> int:
         return PCI
 
 
@@ -126,7 +126,8 @@ def is_conventional(device: Any, root: Path = Path("/sys/bus/pci/devices")) -> b
     where = [getattr(source, word, None) for word in ("domain", "bus", "slot", "function")]
     if None in where:
         return False
-    name = "{:04x}:{:02x}:{:02x}.{:x}".format(*where)
+    domain, bus, slot, function = map(int, map(str, where))
+    name = f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
     try:
         config = (root / name / "config").read_bytes()
     except OSError:

@@ -156,7 +156,7 @@ def _check_disk(device: Any) -> None:
         raise ConfigUnsupported(f"virtio disk cannot have an address of type '{kind}'")
 
 
-def _place_companion(vm: Any, device: Any, needs: Connect, slots: PciSet) -> None:
+def _place_companion(vm: Any, device: Any, needs: int, slots: PciSet) -> None:
     """All parts of a USB 2 controller sit in one slot."""
     function, multifunction = COMPANIONS[device.model]
     for other in vm.domain.controllers:
