@@ -134,6 +134,70 @@ SAVE_ROWS = [
     "virsh-undefine-opt-managed-save",
 ]
 
+STORAGE = """
+pool-define-as pit dir --target {folder}/pit
+pool-list --all
+pool-build pit
+pool-start pit
+pool-start pit
+pool-list --name
+pool-info nosuch
+pool-autostart pit
+pool-autostart pit --disable
+pool-refresh pit
+pool-dumpxml pit --xpath //path
+vol-create-as pit one 1M
+vol-create-as pit two 2M --format qcow2 --allocation 0
+vol-create-as pit three 1M --print-xml
+vol-create-as pit four 1q
+vol-list pit
+vol-list pit --details
+vol-info one pit
+vol-info --pool pit two --bytes
+vol-info nosuch
+vol-path one pit
+vol-key --pool pit one
+vol-name {folder}/pit/one
+vol-pool {folder}/pit/one
+vol-resize one 3M --pool pit
+vol-upload one {folder}/life.xml pit
+vol-download one {folder}/back pit
+vol-wipe one pit
+vol-delete one pit
+vol-delete one pit
+vol-delete two --pool pit
+pool-destroy pit
+vol-list pit
+pool-delete pit
+pool-undefine pit
+pool-info pit
+pool-define-as pit netfs --source-host h --source-path /x --source-format nfs --target /mnt --print-xml
+"""
+TUNING = """
+define {folder}/life.xml
+setmem life 10M
+setmem life 40000 --config
+setmaxmem life 70MiB --config
+setmem life x
+setvcpus life 0
+setvcpus life 1
+setvcpus life 1 --maximum
+setvcpus life 1 --config
+setvcpus life 9 --config
+start life
+setmem life 40000
+setmem life 50000 --live --config
+setvcpus life 1 --guest
+attach-device life /nonexist
+attach-device life {folder}/broken.xml --live --current
+detach-device-alias life nosuch
+dominfo life
+destroy life
+undefine life
+"""
+STORAGE_ROWS = ["storage-virsh-pool-define-as", "storage-virsh-pool-build", "storage-virsh-pool-start", "storage-virsh-vol-create-as", "storage-virsh-vol-list", "storage-virsh-vol-info", "storage-virsh-vol-upload", "storage-virsh-vol-download", "storage-virsh-vol-resize", "storage-virsh-vol-delete", "virsh-vol-path", "virsh-vol-key", "virsh-vol-name", "virsh-vol-pool"]
+TUNING_ROWS = ["virsh-setmem", "virsh-setmem-opt-config", "virsh-setvcpus-opt-config", "error-setvcpus-inactive"]
+
 
 def transcript(both: Both, which: str, script: str) -> list[tuple[str, str, str, int]]:
     """What one virsh says to each line, numbers of ids masked."""
@@ -153,6 +217,8 @@ def transcript(both: Both, which: str, script: str) -> list[tuple[str, str, str,
         pytest.param(LIFE, id="life", marks=pytest.mark.guide(*LIFE_ROWS)),
         pytest.param(TEXTS, id="texts"),
         pytest.param(DEVICES, id="devices", marks=pytest.mark.guide(*DEVICE_ROWS)),
+        pytest.param(STORAGE, id="storage", marks=pytest.mark.guide(*STORAGE_ROWS)),
+        pytest.param(TUNING, id="tuning", marks=pytest.mark.guide(*TUNING_ROWS)),
         pytest.param(SAVES, id="saves", marks=pytest.mark.guide(*SAVE_ROWS)),
     ],
 )

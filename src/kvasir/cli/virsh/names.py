@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 GROUPS = """\
 domain = Domain Management
-attach-device attach-disk attach-interface autostart:lifecycle blkdeviotune blkiotune blockcommit blockcopy blockjob
+attach-device:devices attach-disk attach-interface autostart:lifecycle blkdeviotune blkiotune blockcommit blockcopy blockjob
 blockpull blockresize change-media console:console cpu-stats create:define define:define desc:describe
-destroy:lifecycle detach-device detach-device-alias detach-disk detach-interface domdisplay:display domfsfreeze:agent
+destroy:lifecycle detach-device:devices detach-device-alias:devices detach-disk detach-interface domdisplay:display domfsfreeze:agent
 domfsthaw:agent domfsinfo:agent domfstrim:agent domhostname:agent domid:identity domif-setlink:cards domiftune
 domjobabort:saving domjobinfo domlaunchsecinfo domsetlaunchsecstate domname:identity domrename:identity
 dompmsuspend:lifecycle dompmwakeup:lifecycle domuuid:identity domxml-from-native:define domxml-to-native:define dump
@@ -24,8 +24,8 @@ migrate-setmaxdowntime migrate-getmaxdowntime migrate-compcache migrate-setspeed
 numatune qemu-attach qemu-monitor-command:passthrough qemu-monitor-event qemu-agent-command:passthrough
 guest-agent-timeout:agent reboot:lifecycle reset:lifecycle restore:saving resume:lifecycle save:saving
 save-image-define:saving save-image-dumpxml:saving save-image-edit:saving schedinfo screenshot:display
-set-lifecycle-action:lifecycle set-user-sshkeys set-user-password:agent setmaxmem setmem setvcpus shutdown:lifecycle
-start:lifecycle suspend:lifecycle ttyconsole:display undefine:undefine update-device update-memory-device
+set-lifecycle-action:lifecycle set-user-sshkeys set-user-password:agent setmaxmem:tuning setmem:tuning setvcpus:tuning shutdown:lifecycle
+start:lifecycle suspend:lifecycle ttyconsole:display undefine:undefine update-device:devices update-memory-device
 vcpucount:vcpus vcpuinfo:vcpus vcpupin emulatorpin vncdisplay:display guestvcpus setvcpu domblkthreshold
 guestinfo:agent domdirtyrate-calc dom-fd-associate
 monitor = Domain Monitoring
@@ -61,12 +61,12 @@ snapshot-list snapshot-parent snapshot-revert
 backup = Backup
 backup-begin backup-dumpxml
 pool = Storage Pool
-find-storage-pool-sources-as find-storage-pool-sources pool-autostart pool-build pool-create-as pool-create
-pool-define-as pool-define pool-delete pool-destroy pool-dumpxml pool-edit pool-info pool-list pool-name pool-refresh
-pool-start pool-undefine pool-uuid pool-event pool-capabilities
+find-storage-pool-sources-as find-storage-pool-sources pool-autostart:pools pool-build:pools pool-create-as:pools pool-create:pools
+pool-define-as:pools pool-define:pools pool-delete:pools pool-destroy:pools pool-dumpxml:pools pool-edit:pools pool-info:pools pool-list:pools pool-name:pools pool-refresh:pools
+pool-start:pools pool-undefine:pools pool-uuid:pools pool-event pool-capabilities
 volume = Storage Volume
-vol-clone vol-create-as vol-create vol-create-from vol-delete vol-download vol-dumpxml vol-info vol-key vol-list
-vol-name vol-path vol-pool vol-resize vol-upload vol-wipe
+vol-clone vol-create-as:volumes vol-create:volumes vol-create-from vol-delete:volumes vol-download:volumes vol-dumpxml:volumes vol-info:volumes vol-key:volumes vol-list:volumes
+vol-name:volumes vol-path:volumes vol-pool:volumes vol-resize:volumes vol-upload:volumes vol-wipe:volumes
 virsh = Virsh itself
 cd:itself echo:itself exit:itself help:itself pwd:itself quit:itself connect:itself
 """

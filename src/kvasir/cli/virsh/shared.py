@@ -68,3 +68,24 @@ def parameter_text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:f}" if isinstance(value, float) else str(value)
+
+
+UNITS = {"": None, "b": 1, "byte": 1, "bytes": 1}
+"""Units that are no power of 1000 or 1024; None: whatever the default is."""
+
+
+def scaled(text: str, default: int) -> int | None:
+    """``10``, ``10M``, ``10MiB``, ``10MB`` as bytes; a number alone counts in ``default``. None when it is no size."""
+    body = text.strip()
+    digits = body[: len(body) - len(body.lstrip("0123456789"))]
+    unit = body[len(digits) :].lower()
+    if not digits:
+        return None
+    if unit in UNITS:
+        return int(digits) * (UNITS[unit] or default)
+    power = "kmgtpe".find(unit[0]) + 1
+    rest = unit[1:]
+    if not power or rest not in ("", "ib", "b"):
+        return None
+    value = int(digits) * (1000 if rest == "b" else 1024) ** power
+    return value if value < 1 << 63 else None

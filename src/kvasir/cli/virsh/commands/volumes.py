@@ -1,0 +1,332 @@
+"""Storage volumes: vol-*."""
+
+from __future__ import annotations
+
+from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, print_document
+from kvasir.cli.virsh.commands.pools import find_pool, size_text
+from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number, text
+from kvasir.cli.virsh.shared import line, read_file, scaled
+from kvasir.cli.virsh.shell import Shell
+from kvasir.cli.virsh.table import table
+from kvasir.errors import Error, InvalidArg, Origin
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from kvasir.client.objects import StoragePool, StorageVol
+
+TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
+PREALLOC, VALIDATE = 1, 4
+ALLOCATE, DELTA, SHRINK = 1, 2, 4
+SPARSE = 1
+PHYSICAL = 1
+
+
+def find_volume(shell: Shell, args: Args, by: str = "nkp") -> StorageVol:
+    """The volume that the options name: by name in its pool, by key, by path."""
+    wanted = args.need("vol")
+    pool: StoragePool | None = None
+    if any(option.name == "pool" for option, _ in args.values):
+        pool = find_pool(shell, args)
+        if not pool.isActive():
+            raise Fail(f"pool '{args.need('pool')}' is not active")
+    problem: Error | None = None
+    tries = [pool.storageVolLookupByName] if pool is not None and "n" in by else []
+    tries += [shell.conn.storageVolLookupByKey] if "k" in by else []
+    tries += [shell.conn.storageVolLookupByPath] if "p" in by else []
+    for look in tries:
+        try:
+            found: StorageVol = look(wanted)
+        except Error as caught:
+            problem = caught
+            continue
+        if pool is not None and found.handle.pool != pool.name():
+            raise Fail(f"Requested volume '{wanted}' is not in pool '{pool.name()}'")
+        return found
+    hint = "" if pool is not None or "n" not in by else ", specifying --pool might help"
+    shell.error(f"failed to get vol '{wanted}'{hint}")
+    assert problem is not None
+    raise problem
+
+
+def vol_list(shell: Shell, args: Args) -> None:
+    pool = find_pool(shell, args)
+    found = shell.attempt("Failed to list volumes", pool.listAllVolumes, 0)
+    rows = []
+    for volume in sorted(found, key=lambda volume: str(volume.name()).lower()):
+        cells = [volume.name(), volume.path()]
+        if args.flag("details"):
+            kind, capacity, allocation = volume.info()
+            cells += [TYPES[kind], size_text(capacity), size_text(allocation)]
+        rows.append(cells)
+    header = ["Name", "Path", *(["Type", "Capacity", "Allocation"] if args.flag("details") else [])]
+    shell.out(table(header, rows, not shell.quiet))
+
+
+def vol_info(shell: Shell, args: Args) -> None:
+    volume = find_volume(shell, args)
+    shell.out(line("Name:", volume.name()))
+    kind, capacity, allocation = volume.infoFlags(PHYSICAL) if args.flag("physical") else volume.info()
+    shell.out(line("Type:", TYPES[kind] if kind < len(TYPES) else "unknown"))
+    second = "Physical:" if args.flag("physical") else "Allocation:"
+    for label, size in (("Capacity:", capacity), (second, allocation)):
+        shell.out(line(label, f"{size} bytes" if args.flag("bytes") else size_text(size)))
+
+
+def vol_path(shell: Shell, args: Args) -> None:
+    shell.out(find_volume(shell, args).path() + "\n")
+
+
+def vol_key(shell: Shell, args: Args) -> None:
+    shell.out(find_volume(shell, args).key() + "\n")
+
+
+def vol_name(shell: Shell, args: Args) -> None:
+    shell.out(find_volume(shell, args, "kp").name() + "\n")
+
+
+def vol_pool(shell: Shell, args: Args) -> None:
+    volume = find_volume(shell, args, "kp")
+    pool = shell.attempt("failed to get parent pool", volume.storagePoolLookupByVolume)
+    shell.out((pool.UUIDString() if args.flag("uuid") else pool.name()) + "\n")
+
+
+def vol_dumpxml(shell: Shell, args: Args) -> None:
+    check_xpath(args)
+    print_document(shell, args, find_volume(shell, args).XMLDesc(0))
+
+
+def vol_delete(shell: Shell, args: Args) -> None:
+    volume = find_volume(shell, args)
+    flags = 2 if args.flag("delete-snapshots") else 0
+    shell.attempt(f"Failed to delete vol {volume.name()}", volume.delete, flags)
+    shell.extra(f"Vol {volume.name()} deleted\n")
+
+
+def vol_create(shell: Shell, args: Args) -> None:
+    pool = find_pool(shell, args)
+    path = args.need("file")
+    flags = (PREALLOC if args.flag("prealloc-metadata") else 0) | (VALIDATE if args.flag("validate") else 0)
+    volume = shell.attempt(f"Failed to create vol from {path}", pool.createXML, read_file(path), flags)
+    shell.extra(f"Vol {volume.name()} created from input file {path}\n")
+
+
+def malformed(shell: Shell, given: str) -> NoReturn:
+    """Say that a text is no size, and why."""
+    shell.error(f"Malformed size {given}")
+    unit = given.lstrip("0123456789")
+    if unit == given:
+        raise Fail("")
+    raise InvalidArg(f"unknown suffix '{unit}'", origin=Origin.NONE)
+
+
+def size_of(shell: Shell, args: Args, option: str) -> int | None:
+    """A size with unit."""
+    given = args.wanted(option)
+    if given is None:
+        return None
+    found = scaled(given, 1)
+    if found is None:
+        malformed(shell, given)
+    return found
+
+
+def vol_create_as(shell: Shell, args: Args) -> None:
+    from kvasir.cli.virsh.xmltree import escape
+
+    pool = find_pool(shell, args)
+    name = args.need("name")
+    capacity, allocation = size_of(shell, args, "capacity"), size_of(shell, args, "allocation")
+    xml = f"<volume>\n  <name>{escape(name)}</name>\n  <capacity>{capacity}</capacity>\n"
+    if allocation is not None:
+        xml += f"  <allocation>{allocation}</allocation>\n"
+    form = args.wanted("format")
+    if form:
+        xml += f"  <target>\n    <format type='{escape(form, True)}'/>\n  </target>\n"
+    backing = args.wanted("backing-vol")
+    if backing:
+        xml += backing_xml(shell, pool, backing, args.wanted("backing-vol-format"))
+    xml += "</volume>\n"
+    if args.flag("print-xml"):
+        shell.out(xml)
+        return
+    flags = PREALLOC if args.flag("prealloc-metadata") else 0
+    shell.attempt(f"Failed to create vol {name}", pool.createXML, xml, flags)
+    shell.extra(f"Vol {name} created\n")
+
+
+def backing_xml(shell: Shell, pool: StoragePool, backing: str, form: str | None) -> str:
+    """The element of a backing volume, named by name, key or path."""
+    from kvasir.cli.virsh.xmltree import escape
+
+    for look in (pool.storageVolLookupByName, shell.conn.storageVolLookupByKey, shell.conn.storageVolLookupByPath):
+        try:
+            path = look(backing).path()
+            break
+        except Error:
+            continue
+    else:
+        raise Fail(f"failed to get vol '{backing}'")
+    inner = f"    <format type='{escape(form, True)}'/>\n" if form else ""
+    return f"  <backingStore>\n    <path>{escape(path)}</path>\n{inner}  </backingStore>\n"
+
+
+def vol_resize(shell: Shell, args: Args) -> None:
+    given = args.need("capacity")
+    flags = (ALLOCATE if args.flag("allocate") else 0) | (SHRINK if args.flag("shrink") else 0)
+    if args.flag("delta"):
+        flags |= DELTA
+    volume = find_volume(shell, args)
+    digits = given
+    if args.flag("delta") and digits.startswith("-") and args.flag("shrink"):
+        digits = digits[1:]
+    size = scaled(digits, 1)
+    if size is None:
+        malformed(shell, given)
+    name, by = volume.name(), args.flag("delta")
+    failed = f"Failed to change size of volume '{name}' {'by' if by else 'to'} {given}"
+    shell.attempt(failed, volume.resize, size, flags)
+    shell.extra(f"Size of volume '{name}' successfully changed {'by' if by else 'to'} {given}\n")
+
+
+def vol_download(shell: Shell, args: Args) -> None:
+    offset, length = args.unsigned("offset", 64) or 0, args.unsigned("length", 64) or 0
+    volume = find_volume(shell, args)
+    path = args.need("file")
+    stream = shell.conn.newStream()
+    failed = f"cannot download from volume {volume.name()}"
+    try:
+        file = open(path, "wb")  # noqa: SIM115  # closed below
+    except OSError:
+        raise Fail(f"cannot create {path}") from None
+    with file:
+        shell.attempt(failed, volume.download, stream, offset, length, SPARSE if args.flag("sparse") else 0)
+        if args.flag("sparse"):
+            stream.sparseRecvAll(lambda _, chunk, out: out.write(chunk), lambda _, hole, out: out.seek(hole, 1), file)
+            file.truncate()
+        else:
+            stream.recvAll(lambda _, chunk, out: out.write(chunk), file)
+        stream.finish()
+
+
+def vol_upload(shell: Shell, args: Args) -> None:
+    offset, length = args.unsigned("offset", 64) or 0, args.unsigned("length", 64) or 0
+    volume = find_volume(shell, args)
+    path = args.need("file")
+    if args.flag("sparse"):
+        raise Fail("--sparse is not built yet for vol-upload")
+    try:
+        file = open(path, "rb")  # noqa: SIM115  # closed below
+    except OSError:
+        raise Fail(f"cannot read {path}") from None
+    stream = shell.conn.newStream()
+    with file:
+        shell.attempt(f"cannot upload to volume {volume.name()}", volume.upload, stream, offset, length, 0)
+        stream.sendAll(lambda _, count, source: source.read(count), file)
+        stream.finish()
+
+
+def vol_wipe(shell: Shell, args: Args) -> None:
+    volume = find_volume(shell, args)
+    name = args.wanted("algorithm")
+    known = ("zero", "nnsa", "dod", "bsi", "gutmann", "schneier", "pfitzner7", "pfitzner33", "random", "trim")
+    if name is not None and name not in known:
+        raise Fail(f"Unsupported algorithm '{name}'")
+    if name is None:
+        shell.attempt(f"Failed to wipe vol {volume.name()}", volume.wipe, 0)
+    else:
+        shell.attempt(f"Failed to wipe vol {volume.name()}", volume.wipePattern, known.index(name), 0)
+    shell.extra(f"Vol {volume.name()} wiped\n")
+
+
+VOL = data("vol", "name, key or path of the volume")
+POOL = text("pool", "name or UUID of its pool")
+FROM_POOL = data("pool", "name or UUID of the pool")
+COMMANDS = [
+    Command(
+        "vol-create",
+        "make a volume from an XML file",
+        (
+            FROM_POOL,
+            data("file", "file with the XML"),
+            flag("prealloc-metadata", "allocate its metadata now"),
+            flag("validate", "check it against the schema"),
+        ),
+        vol_create,
+    ),
+    Command(
+        "vol-create-as",
+        "make a volume from options",
+        (
+            FROM_POOL,
+            data("name", "name of the volume"),
+            data("capacity", "its size, with a unit if it is not bytes"),
+            text("allocation", "how much of it is allocated now"),
+            text("format", "format of the file: raw, qcow2, ..."),
+            text("backing-vol", "the volume below it"),
+            text("backing-vol-format", "format of that one"),
+            flag("prealloc-metadata", "allocate its metadata now"),
+            flag("print-xml", "print the XML, do nothing"),
+        ),
+        vol_create_as,
+    ),
+    Command("vol-delete", "delete a volume", (VOL, POOL, flag("delete-snapshots", "its snapshots too")), vol_delete),
+    Command(
+        "vol-download",
+        "copy a volume to a file",
+        (
+            VOL,
+            data("file", "the file"),
+            POOL,
+            number("offset", "where to begin in the volume"),
+            number("length", "how much to copy"),
+            flag("sparse", "keep holes"),
+        ),
+        vol_download,
+    ),
+    Command("vol-dumpxml", "print a volume's XML", (VOL, POOL, XPATH, WRAP), vol_dumpxml),
+    Command(
+        "vol-info",
+        "what a volume is",
+        (VOL, POOL, flag("bytes", "sizes in bytes"), flag("physical", "what it takes, not what is allocated")),
+        vol_info,
+    ),
+    Command("vol-key", "print a volume's key", (data("vol", "name or path of the volume"), POOL), vol_key),
+    Command("vol-list", "list a pool's volumes", (FROM_POOL, flag("details", "more about each")), vol_list),
+    Command("vol-name", "print a volume's name", (data("vol", "key or path of the volume"),), vol_name),
+    Command("vol-path", "print a volume's path", (data("vol", "name or key of the volume"), POOL), vol_path),
+    Command(
+        "vol-pool",
+        "print a volume's pool",
+        (data("vol", "key or path of the volume"), flag("uuid", "its UUID")),
+        vol_pool,
+    ),
+    Command(
+        "vol-resize",
+        "change a volume's size",
+        (
+            VOL,
+            data("capacity", "the new size, with a unit if it is not bytes"),
+            POOL,
+            flag("allocate", "allocate what is new"),
+            flag("delta", "the size is added"),
+            flag("shrink", "let it become smaller"),
+        ),
+        vol_resize,
+    ),
+    Command(
+        "vol-upload",
+        "copy a file to a volume",
+        (
+            VOL,
+            data("file", "the file"),
+            POOL,
+            number("offset", "where to begin in the volume"),
+            number("length", "how much to copy"),
+            flag("sparse", "keep holes"),
+        ),
+        vol_upload,
+    ),
+    Command("vol-wipe", "overwrite a volume", (VOL, POOL, text("algorithm", "how: zero, nnsa, dod, ...")), vol_wipe),
+]
