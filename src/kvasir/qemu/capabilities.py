@@ -21,7 +21,7 @@ from .capability_words import ASSUMED, UNREPORTED
 
 log = logging.getLogger(__name__)
 
-FORMAT = 5
+FORMAT = 6
 """Changes whenever the probe asks or keeps something else; older cache files are then probed anew."""
 
 ARCHES = {"i386": "i686", "arm": "armv7l", "ppc64": "ppc64", "sh4": "sh4", "sh4eb": "sh4eb"}
@@ -77,12 +77,9 @@ class Capabilities:
     package: str = ""
     words: set[str] = field(default_factory=set)
     properties: dict[str, list[str]] = field(default_factory=dict)
-    types: set[str] = field(default_factory=set)
     commands: set[str] = field(default_factory=set)
     machines: list[Machine] = field(default_factory=list)
     accels: dict[str, Accel] = field(default_factory=dict)
-    models: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """CPU models of the binary by version (``EPYC-v1``): the properties that each expands to."""
 
     def has(self, word: str) -> bool:
         """True when the binary knows what libvirt calls ``word``; ``type.property`` of a probed type is understood too."""
@@ -127,7 +124,7 @@ class Capabilities:
 
     def to_json(self) -> dict[str, Any]:
         data = asdict(self)
-        for name in ("words", "types", "commands"):
+        for name in ("words", "commands"):
             data[name] = sorted(data[name])
         return data
 
@@ -135,7 +132,7 @@ class Capabilities:
     def from_json(cls, data: dict[str, Any]) -> Capabilities:
         known = {f.name for f in fields(cls)}
         values = {k: v for k, v in data.items() if k in known}
-        for name in ("words", "types", "commands"):
+        for name in ("words", "commands"):
             values[name] = set(values[name])
         values["version"] = tuple(values["version"])
         values["machines"] = [Machine(**m) for m in values["machines"]]

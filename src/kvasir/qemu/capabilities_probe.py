@@ -122,7 +122,6 @@ async def probe(
             await _gather(monitor, greeting, caps)
             first = "kvm" if caps.kvm else "tcg"
             caps.accels[first] = await _cpus(monitor, caps, first)
-            await _models(monitor, caps, caps.accels[first])
         if caps.kvm:
             async with _qemu(binary, "tcg", folder, user, group) as (monitor, _):
                 caps.accels["tcg"] = await _cpus(monitor, caps, "tcg")
@@ -141,7 +140,6 @@ async def _gather(monitor: Monitor, greeting: dict[str, Any], caps: Capabilities
     if kvm.get("enabled"):
         caps.words.add("kvm")
     types = {t["name"] for t in await monitor.ask("qom-list-types") or ()}
-    caps.types = types
     _known(caps, words.TYPES, types)
     caps.words.update(word for word in words.SAME_NAME if word in types)
     if "tcg-accel" in types:
@@ -237,17 +235,3 @@ async def _cpus(monitor: Monitor, caps: Capabilities, accel: str) -> Accel:
         answer = await monitor.ask("query-cpu-model-expansion", type="full", model=model) or {"model": {}}
         result.hyperv = sorted(k for k, v in answer["model"].get("props", {}).items() if k[:3] == "hv-" and v is True)
     return result
-
-
-async def _models(monitor: Monitor, caps: Capabilities, accel: Accel) -> None:
-    """What each versioned CPU model means, whatever the host can do."""
-    if caps.arch not in ("x86_64", "i686"):
-        return
-    for cpu in accel.cpus:
-        if cpu.name in ("host", "max", "base"):
-            continue
-        answer = await monitor.ask("query-cpu-model-expansion", type="static", model={"name": cpu.name})
-        if answer is None:
-            continue
-        props = answer["model"].get("props", {})
-        caps.models[cpu.name] = {k: v for k, v in props.items() if v is not False}

@@ -76,10 +76,15 @@ def _create(vm: Any, count: int, growing: bool) -> PciSet:
     rules = Needs(vm)
     for device in vm.domain.all_devices():
         here = place_of(device)
-        if here is None or _soldered(device, here):
+        if here is None or _soldered(device, here) or _is_name(device):
             continue
         slots.reserve(here, rules.of(device) or Connect.PCI_DEVICE, domain=device.address.domain or 0)
     return slots
+
+
+def _is_name(device: Any) -> bool:
+    """True for a console that is only another name of a serial port, whose address it shows."""
+    return device.TAG == "console" and device.target_type == "serial"
 
 
 def _soldered(device: Any, here: Slot) -> bool:
