@@ -104,7 +104,8 @@ def fail_value(field: Field, value: str, tag: str) -> Error:
         failure: Error = field.error(value)
         return failure
     if field.error:
-        return said_error(field.error.format(value=value, tag=tag))
+        said: Error = said_error(field.error.format(value=value, tag=tag))
+        return said
     if field.kind == "attr":
         steps = field.path.rpartition("@")
         element = steps[0].rstrip("/").rpartition("/")[2] or tag
