@@ -47,6 +47,9 @@ def vnc_words(port: int) -> tuple[bytes, bytes]:
         return greeting, line.recv(count[0])
 
 
+@pytest.mark.guide(
+    "vnc-server-configure", "ui-console-vnc-loopback", "xml-graphics-vnc-autoport", "domxml-graphics-vnc"
+)
 def test_vnc_port_password_and_two_guests(kvasird: KvasirDaemon) -> None:
     """Automatic ports differ, the live document shows them and the inactive one does not, the password is asked for."""
     define(kvasird, "vnc1", "<graphics type='vnc' passwd='hush4u' websocket='-1'/>")

@@ -154,7 +154,18 @@ def test_our_virt_install_imports_a_disk_that_boots(kvasird: KvasirDaemon, image
 def test_a_disk_that_does_not_exist_is_created_and_taken_back_when_the_guest_fails(kvasird: KvasirDaemon) -> None:
     folder = kvasird.folder / "disks"
     folder.mkdir(mode=0o755)
-    words = ["--memory", "128", "--import", "--virt-type", "qemu", "--graphics", "none", "--network", "none", "--noautoconsole"]
+    words = [
+        "--memory",
+        "128",
+        "--import",
+        "--virt-type",
+        "qemu",
+        "--graphics",
+        "none",
+        "--network",
+        "none",
+        "--noautoconsole",
+    ]
     done = virt_install(kvasird, "--name", "new", *words, "--disk", f"{folder}/new.qcow2,size=2")
     assert done.returncode == 0, done.stderr + kvasird.log()
     info = subprocess.run(
@@ -199,7 +210,19 @@ def test_location_boots_the_trees_kernel_first_and_the_disk_after(
     )
     disks = kvasird.folder / "disks"
     disks.mkdir(mode=0o755)
-    words = ["--name", "net", "--memory", "192", "--virt-type", "qemu", "--graphics", "none", "--network", "none", "--noautoconsole"]
+    words = [
+        "--name",
+        "net",
+        "--memory",
+        "192",
+        "--virt-type",
+        "qemu",
+        "--graphics",
+        "none",
+        "--network",
+        "none",
+        "--noautoconsole",
+    ]
     done = virt_install(
         kvasird, *words, "--location", url, "--extra-args", tiny_guest.cmdline, "--disk", f"{disks}/net.qcow2,size=1",
         "--serial", f"file,path={kvasird.folder}/serial.log",

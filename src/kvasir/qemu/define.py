@@ -64,6 +64,6 @@ def _tls(domain: Any, vm: Any) -> None:
     wanted = bool(getattr(vm.config, "chardev_tls", False))
     for kind in ("serials", "parallels", "consoles", "channels", "smartcards", "redirdevs", "rngs"):
         for device in getattr(domain, kind):
-            source = getattr(device, "source", None) or getattr(device, "backend", None)
+            source: Any = getattr(device, "source", None) or getattr(device, "backend", None)
             if "tls" in getattr(type(source), "FIELDS", {}) and source.tls is None:
                 source.tls = wanted

@@ -174,7 +174,7 @@ def twin(device: Any, cls: type) -> Any:
         for name in cls.FIELDS  # type: ignore[attr-defined]
         if name in device.FIELDS and not name.startswith("target") and name not in skip
     }
-    new = cls(**shared).copy()  # type: ignore[attr-defined]
+    new = cls(**shared).copy()
     return new
 
 
