@@ -206,3 +206,52 @@ def test_graceful_never_kills(kvasird):
     os.kill(pid, signal.SIGCONT)
     kvasird.virsh("destroy", "g")
     assert "g" not in kvasird.virsh("list", "--all", "--name").stdout.split()
+
+
+HEAD = "<domain type='qemu'><name>{name}</name><memory>16384</memory><os><type>hvm</type>{boot}</os>{rest}</domain>"
+DISK = "<devices><disk type='file'><driver name='qemu' type='qcow2'/><source file='{path}'/><target dev='vda'/></disk></devices>"
+REFUSED = {
+    "no disk": HEAD.format(name="r", boot="", rest=DISK.format(path="{folder}/nosuch.qcow2")),
+    "slash": HEAD.format(name="a/b", boot="", rest=""),
+    "no kernel": HEAD.format(name="r", boot="<kernel>/nosuch</kernel>", rest=""),
+    "no emulator": HEAD.format(name="r", boot="", rest="<devices><emulator>/nosuch/qemu</emulator></devices>"),
+    "no base": HEAD.format(name="r", boot="", rest=DISK.format(path="{folder}/over.qcow2")),
+    "not qcow2": HEAD.format(name="r", boot="", rest=DISK.format(path="{folder}/raw.img")),
+    "no name": HEAD.format(name="", boot="", rest=""),
+}
+
+
+def refusals(daemon) -> dict[str, str]:
+    """What the daemon says to each document that cannot start; the time and QEMU's JSON are masked."""
+    folder = daemon.folder / "refused"
+    folder.mkdir(mode=0o755)
+    for name in ("base.img", "raw.img"):
+        (folder / name).write_bytes(bytes(1 << 20))
+    over = [
+        "qemu-img",
+        "create",
+        "-q",
+        "-f",
+        "qcow2",
+        "-F",
+        "raw",
+        "-b",
+        str(folder / "base.img"),
+        str(folder / "over.qcow2"),
+    ]
+    subprocess.run(over, check=True)
+    (folder / "base.img").unlink()
+    said = {}
+    for name, text in REFUSED.items():
+        path = folder / "r.xml"
+        path.write_text(text.replace("{folder}", str(folder)))
+        done = daemon.virsh("create", str(path))
+        words = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", done.stderr.replace(str(folder), "FOLDER"))
+        said[name] = re.sub(r"-blockdev \{.*\}: ", "-blockdev ...: ", words) + f"rc={done.returncode}"
+    return said
+
+
+def test_the_same_refusals_as_the_real_daemon(real_libvirtd, kvasird):
+    assert refusals(kvasird) == refusals(real_libvirtd)
+    assert kvasird.virsh("list", "--all", "--name").stdout.split() == []
+    assert [path.name for path in (kvasird.folder / "var/lib/libvirt/qemu").glob("domain-*")] == []

@@ -92,6 +92,6 @@ def test_barred_folder_says_how_to_repair(tmp_path):
 
 
 def test_missing_image(tmp_path):
-    with pytest.raises(SystemFailure, match=r"Cannot access storage file '.*nosuch': No such file") as caught:
+    with pytest.raises(SystemFailure, match=r"unable to stat: .*nosuch: No such file") as caught:
         make().give(str(tmp_path / "nosuch"), USER)
     assert caught.value.int1 == 2

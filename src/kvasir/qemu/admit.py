@@ -6,7 +6,7 @@ import os
 import uuid as uuids
 from typing import Any
 
-from kvasir.errors import InvalidArg, OperationUnsupported, XmlError
+from kvasir.errors import InvalidArg, OperationUnsupported, SystemFailure, XmlError
 
 from . import live
 
@@ -54,7 +54,7 @@ async def context(driver: Any, domain: Any) -> Any:
     try:
         caps = await driver.capabilities(binary)
     except OSError as error:
-        raise InvalidArg(f"Cannot check QEMU binary {binary}: {error.strerror}") from error
+        raise SystemFailure(f"Cannot check QEMU binary {binary}", error) from error
     return driver.vm(domain, caps)
 
 

@@ -42,7 +42,7 @@ def _complete(disks: list[Any], driver: Any) -> None:
             if policy == "optional" and disk.device in ("cdrom", "floppy"):
                 _empty(disk)
                 continue
-            raise _missing(path, "", driver)
+            raise _missing(path, "", driver, probed=(disk.format or "raw") in FOLLOWED)
         if disk.backing_store is None:
             disk.backing_store = _layer(path, disk.format or "raw", driver, [path])
 
@@ -54,13 +54,14 @@ def _empty(disk: Any) -> None:
             setattr(disk.source, name, None)
 
 
-def _missing(path: str, parent: str, driver: Any) -> SystemFailure:
+def _missing(path: str, parent: str, driver: Any, *, probed: bool = True) -> SystemFailure:
+    """libvirt names its user where it would have read the image's head, which a raw image does not need."""
     identity = driver.identity
-    who = f" (as uid:{identity.uid}, gid:{identity.gid})" if identity.uid is not None else ""
-    what = f"backing file '{path}' of storage file '{parent}'" if parent else f"storage file '{path}'"
+    who = f" (as uid:{identity.uid}, gid:{identity.gid})" if probed and identity.uid is not None else ""
+    what = f"backing file '{path}' of storage file '{parent}'{who}" if parent else f"storage file '{path}'{who}"
     error = OSError(2, os.strerror(2))
     hint = f"qemu-img create -f qcow2 {path} 10G makes an empty image" if not parent else f"qemu-img info {parent}"
-    return SystemFailure(f"Cannot access {what}{who}", error, hint=hint)
+    return SystemFailure(f"Cannot access {what}", error, hint=hint)
 
 
 def _layer(path: str, format: str, driver: Any, seen: list[str]) -> Any:

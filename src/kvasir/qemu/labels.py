@@ -131,12 +131,6 @@ class Labels:
         """Change a file's owner, remembering the one of before."""
         try:
             found = os.stat(path)
-        except FileNotFoundError as error:
-            raise SystemFailure(
-                f"Cannot access storage file '{path}'",
-                error,
-                hint=f"qemu-img create -f qcow2 {path} 10G makes one; virsh domblklist {self.guest.name} shows the guest's disks",
-            ) from error
         except OSError as error:
             raise SystemFailure(f"unable to stat: {path}", error) from error
         if remember_owner and self.driver.config.remember_owner:
