@@ -136,3 +136,28 @@ def test_spice_with_sound(kvasird: KvasirDaemon) -> None:
     text = ok(kvasird, "dumpxml", "spice")
     assert re.search(r"<graphics type='spice' port='\d+' autoport='yes' listen='127.0.0.1'>", text)
     ok(kvasird, "destroy", "spice")
+
+
+@pytest.mark.skipif(not shutil.which("swtpm"), reason="swtpm is not installed")
+def test_adopted_guest_keeps_display_and_tpm(kvasird: KvasirDaemon) -> None:
+    """After a crash of the daemon the live document is the same, and destroy still ends what runs beside QEMU."""
+    define(
+        kvasird,
+        "kept",
+        "<graphics type='vnc' websocket='-1' passwd='hush4u'/><tpm><backend type='emulator' version='2.0'/></tpm>",
+    )
+    ok(kvasird, "start", "kept")
+    forms = (("--security-info",), ("--inactive", "--security-info"), ("--migratable",))
+    before = [ok(kvasird, "dumpxml", *form, "kept") for form in forms]
+    kvasird.kill()
+    kvasird.start()
+    assert ok(kvasird, "domstate", "kept").strip() == "running"
+    for form, text in zip(forms, before, strict=True):
+        assert ok(kvasird, "dumpxml", *form, "kept") == text
+    assert "listen='127.0.0.1'" not in before[2], "an address of qemu.conf stays out of what a migration reads"
+    ok(kvasird, "destroy", "kept")
+    end = time.monotonic() + 10
+    while [p for p in processes_under(kvasird.folder) if "swtpm" in p] and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not [p for p in processes_under(kvasird.folder) if "swtpm" in p]
+    ok(kvasird, "undefine", "kept")
