@@ -59,6 +59,7 @@ ROWS = {
     "domxml-address-drive": f"{D}/*/address[@type='drive' and @unit!='0']",
     "domxml-address-virtio-serial": f"{D}/*/address[@type='virtio-serial' and @port!='1']",
     "domxml-address-usb": f"{D}/*/address[@type='usb' and @port]",
+    "domxml-address-spapr-vio": f"{D}/*/address[@type='spapr-vio' and @reg]",
     "domxml-controller": f"{D}/controller[@type='sata']",
     "domxml-controller-virtio-serial": f"{D}/controller[@type='virtio-serial' and @ports and @vectors]",
     "domxml-controller-scsi-model": f"{D}/controller[@type='scsi']/@model",
@@ -108,6 +109,7 @@ REFUSALS = {
     "domxml-disk-iotune-exclusive": "total and read/write bytes_sec cannot be set at the same time",
     "domxml-disk-vendor": "disk vendor is more than 8 characters",
     "domxml-disk-wwn": "Malformed wwn",
+    "domxml-os-per-device-boot-exclusive": "per-device boot elements cannot be used together with os/boot elements",
 }
 NAMES = ("disk-*", "net-*", "chr-*", "ctl-*", "pc-*", "q35-*")
 pytestmark = pytest.mark.skipif(

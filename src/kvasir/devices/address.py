@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from typing import Any, Self
 
-from kvasir.errors import XmlError
+from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.xml import Element, attr
-from kvasir.xml.types import HEX, ONOFF, UINT
+from kvasir.xml.types import HEX, ONOFF, UINT, Type
+
+NUMBER = "Expected non-negative integer value"
+
+
+def _hex(width: int) -> Type:
+    """A number in any base, written in hexadecimal; what is too large is refused by the address as a whole."""
+    return dataclasses.replace(HEX(width, 0xFFFFFFFF), expected=NUMBER)
+
+
+def _read16(word: str) -> int:
+    if not re.fullmatch(r"(0[xX])?[0-9a-fA-F]+", word):
+        raise ValueError(word)
+    return int(word, 16)
+
+
+HEX16 = Type("hex", _read16, lambda v: f"0x{v:x}", NUMBER, pattern="(0x)?[0-9a-fA-F]+", json={"type": "integer"})
 
 
 class Address(Element, tag="address"):
@@ -25,21 +43,33 @@ class Address(Element, tag="address"):
             return super().parse(node, keep)
         word = node.get("type")
         if word is None:
-            raise XmlError("Missing required attribute 'type' in element 'address'")
+            raise InternalError("No type specified for device address", origin=Origin.DOMAIN)
         kind = KINDS.get(word)
         if kind is None:
-            raise XmlError(f"Invalid value for attribute 'type' in element 'address': '{word}'.")
+            raise ConfigUnsupported(f"unknown address type '{word}'", origin=Origin.DOMAIN)
+        if word == "usb" and not re.fullmatch(r"(\d+(\.\d+){0,3})?", node.get("port", "")):
+            raise InternalError("Cannot parse <address> 'port' attribute", origin=49)
         return kind.parse(node, keep)
 
 
 class PciAddress(Address):
     """A PCI slot: domain, bus, slot and function."""
 
-    domain: int | None = attr("@domain", HEX(4, 0xFFFF))
-    bus: int | None = attr("@bus", HEX(2, 0xFF))
-    slot: int | None = attr("@slot", HEX(2, 0x1F))
-    function: int | None = attr("@function", HEX(1, 7))
+    domain: int | None = attr("@domain", _hex(4))
+    bus: int | None = attr("@bus", _hex(2))
+    slot: int | None = attr("@slot", _hex(2))
+    function: int | None = attr("@function", _hex(1))
     multifunction: bool | None = attr("@multifunction", ONOFF)
+    zpci_uid: int | None = attr("zpci/@uid", HEX(4, 0xFFFF))
+    zpci_fid: int | None = attr("zpci/@fid", HEX(8, 0xFFFFFFFF))
+
+    def parsed(self, node: Any) -> None:
+        if (self.bus or 0) > 0xFF:
+            raise XmlError(f"Invalid PCI address bus='0x{self.bus:X}', must be <= 0xFF", origin=Origin.NONE)
+        if (self.slot or 0) > 0x1F:
+            raise XmlError(f"Invalid PCI address slot='0x{self.slot:X}', must be <= 0x1F", origin=Origin.NONE)
+        if (self.function or 0) > 7:
+            raise XmlError(f"Invalid PCI address function=0x{self.function:X}, must be <= 7", origin=Origin.NONE)
 
     @classmethod
     def at(cls, bus: int, slot: int, function: int = 0, *, multifunction: bool | None = None) -> Self:
@@ -81,8 +111,8 @@ class UsbAddress(Address):
 class IsaAddress(Address):
     """An ISA I/O port and interrupt."""
 
-    iobase: int | None = attr("@iobase", HEX(1))
-    irq: int | None = attr("@irq", HEX(1))
+    iobase: int | None = attr("@iobase", HEX16)
+    irq: int | None = attr("@irq", HEX16)
 
 
 class VirtioMmioAddress(Address):

@@ -43,7 +43,9 @@ class Device(Element):
     address: Any = child(Address, last=True)
 
     def drop_foreign(self) -> None:
-        """Forget the ROM and the boot order of a device that has neither, as libvirt's reader does."""
+        """Forget a ROM, boot order or alias that cannot be the user's, as libvirt's reader does."""
+        if self.alias is not None and not self.alias.startswith("ua-"):
+            self.alias = None
         if not self.ROM:
             self.rom_enabled = self.rom_bar = self.rom_file = None
         if not self.BOOT:

@@ -108,6 +108,14 @@ def _unique(disk: Any, domain: Any) -> None:
     for other in domain.disks:
         if other is disk:
             return
+        if isinstance(disk.address, DriveAddress) and disk.bus == other.bus and disk.address == other.address:
+            place = disk.address
+            raise unsupported(
+                f"Found duplicate drive address for disk with target name '{other.target}' "
+                f"controller='{place.controller or 0}' bus='{place.bus or 0}' target='{place.target or 0}' "
+                f"unit='{place.unit or 0}'",
+                Origin.DOMAIN,
+            )
         if other.target == disk.target:
             raise XmlError(
                 f"target '{disk.target}' duplicated for disk sources '{other.location() or '<null>'}' and "
@@ -128,8 +136,19 @@ def _qemu(disk: Any, vm: Any) -> None:
     _encryption(disk)
     _format(disk)
     _frontend(disk)
+    _scsi_place(disk, vm)
     if disk.bus == "usb" and isinstance(disk.address, (PciAddress, DriveAddress)):
         raise InternalError("unexpected address type for usb disk", origin=Origin.QEMU)
+
+
+def _scsi_place(disk: Any, vm: Any) -> None:
+    place = disk.address
+    if disk.bus != "scsi" or not isinstance(place, DriveAddress):
+        return
+    index = place.controller or 0
+    model = next((c.model for c in vm.domain.controllers if c.type == "scsi" and c.index == index), None)
+    if model in ("lsilogic", "ncr53c90", "dc390", "am53c974") and place.target:
+        raise unsupported(f"target must be 0 for controller model '{model}'")
 
 
 def _encryption(disk: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kvasir.devices.address_check import check as check_address
+from kvasir.devices.common_check import check as check_common
 from kvasir.model.checks import check_root
 from kvasir.model.defaults import fill_root
 
@@ -22,6 +24,7 @@ def complete(domain: Any, vm: Any) -> None:
     implicit.sort_controllers(domain)
     for device in domain.all_devices():
         device.drop_foreign()
+    check_common(domain)
     implicit.number_controllers(domain)
     fill_root(domain, vm)
     _nvram(domain, vm)
@@ -40,6 +43,7 @@ def complete(domain: Any, vm: Any) -> None:
     implicit.mirror_address(domain)
     check_root(domain, vm)
     for device in domain.all_devices():
+        check_address(device, vm)
         device.check(vm)
 
 
