@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from kvasir import client
-from kvasir.client import methods, objects, uri
+from kvasir.client import methods, objects, others, uri
 from kvasir.errors import ConfigUnsupported, Error
 
 
@@ -80,7 +80,7 @@ def test_method_names(name: str, procedure: str) -> None:
 
 
 def test_named_procedures_exist() -> None:
-    for kind in (*objects.CLASSES.values(), client.Connection):
+    for kind in (*others.CLASSES.values(), client.Connection):
         for name, procedure in kind.NAMES.items():
             assert methods.find(kind.PREFIXES, name, procedure) is not None
 

@@ -87,7 +87,7 @@ def __getattr__(name: str) -> Any:
     if known[:1].isupper():
         from importlib import import_module
 
-        module = {"Connection": "connection", "Stream": "stream"}.get(known, "objects")
+        module = {"Connection": "connection", "Stream": "stream", "Domain": "objects"}.get(known, "others")
         found = getattr(import_module(f"kvasir.client.{module}"), known, None)
         if found is not None:
             return found

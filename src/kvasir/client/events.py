@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvasir.client.objects import CLASSES
+from kvasir.client.objects import class_of
 from kvasir.errors import InvalidArg, Origin
 from kvasir.rpc import programs
 
@@ -95,7 +95,7 @@ def arguments(connection: Connection, message: Procedure, values: tuple[Any, ...
     for name, value in named.items():
         kind = OBJECT_FIELDS.get(name)
         if kind and hasattr(value, "_fields"):
-            found.insert(0, CLASSES[kind](connection, value))
+            found.insert(0, class_of(kind)(connection, value))
         elif name == "params":
             found.append(dict(value))
         elif name in ("local", "remote"):

@@ -37,6 +37,15 @@ def uuid_bytes(text: str) -> bytes:
     return found
 
 
+def class_of(struct: str) -> type[Remote]:
+    """The class of a struct of the wire."""
+    if struct == "D":
+        return Domain
+    from kvasir.client.others import CLASSES
+
+    return CLASSES[struct]
+
+
 class Remote:
     """Something of a daemon's that methods are called on."""
 
@@ -70,7 +79,7 @@ class Remote:
             return dict(value)
         plain = kind.rstrip("[]?")
         if plain in methods.OBJECTS and value is not None:
-            wrap = CLASSES[plain]
+            wrap = class_of(plain)
             return [wrap(self._conn, item) for item in value] if kind.endswith("[]") else wrap(self._conn, value)
         return value
 
@@ -323,139 +332,3 @@ MEMORY_STATS = [
     "hugetlb_pgfail",
 ]
 """Names of the memory statistics, by tag."""
-
-
-class Network(Remote):
-    """A virtual network."""
-
-    PREFIXES = ("network_",)
-    NAMES = {"bridgeName": "network_get_bridge_name", "DHCPLeases": "network_get_dhcp_leases"}
-
-    def update(self, command: int, section: int, parentIndex: int, xml: str, flags: int = 0) -> int:
-        """Change a part of it."""
-        self._call(programs.REMOTE["network_update"], (self.handle, command, section, parentIndex, xml, flags))
-        return 0
-
-
-class NetworkPort(Remote):
-    """A port of a network."""
-
-    PREFIXES = ("network_port_",)
-
-
-class NWFilter(Remote):
-    """A network filter."""
-
-    PREFIXES = ("nwfilter_",)
-
-
-class NWFilterBinding(Remote):
-    """A network filter bound to a port."""
-
-    PREFIXES = ("nwfilter_binding_",)
-
-
-class Interface(Remote):
-    """A network interface of the host."""
-
-    PREFIXES = ("interface_",)
-
-    def MACString(self) -> str:
-        return str(self.handle.mac)
-
-
-class StoragePool(Remote):
-    """A storage pool."""
-
-    PREFIXES = ("storage_pool_",)
-    NAMES = {
-        "storageVolLookupByName": "storage_vol_lookup_by_name",
-        "createXML": "storage_vol_create_xml",
-        "createXMLFrom": "storage_vol_create_xml_from",
-        "listAllVolumes": "storage_pool_list_all_volumes",
-        "numOfVolumes": "storage_pool_num_of_volumes",
-    }
-
-    def listVolumes(self) -> list[str]:
-        """Names of its volumes."""
-        return list(self._call(programs.REMOTE["storage_pool_list_volumes"], (self.handle, 16384)))
-
-
-class StorageVol(Remote):
-    """A storage volume."""
-
-    PREFIXES = ("storage_vol_",)
-    NAMES = {"storagePoolLookupByVolume": "storage_pool_lookup_by_volume", "infoFlags": "storage_vol_get_info_flags"}
-
-    def key(self) -> str:
-        return str(self.handle.key)
-
-    def download(self, stream: Stream, offset: int, length: int, flags: int = 0) -> int:
-        """Read its content through the stream."""
-        stream._bind(programs.REMOTE["storage_vol_download"], (self.handle, offset, length, flags))
-        return 0
-
-    def upload(self, stream: Stream, offset: int, length: int, flags: int = 0) -> int:
-        """Write its content through the stream."""
-        stream._bind(programs.REMOTE["storage_vol_upload"], (self.handle, offset, length, flags))
-        return 0
-
-
-class NodeDevice(Remote):
-    """A device of the host. Its procedures take the name alone."""
-
-    PREFIXES = ("node_device_",)
-    NAMES = {"parent": "node_device_get_parent", "dettach": "node_device_dettach", "reAttach": "node_device_re_attach"}
-
-    def _call(self, procedure: programs.Procedure, values: Sequence[Any]) -> Any:
-        return self._conn.link.call(procedure, [value.name if value is self.handle else value for value in values])
-
-
-class Secret(Remote):
-    """A secret."""
-
-    PREFIXES = ("secret_",)
-
-    def usageID(self) -> str:
-        return str(self.handle.usageID)
-
-    def usageType(self) -> int:
-        return int(self.handle.usageType)
-
-    def value(self, flags: int = 0) -> bytes:
-        """The secret's bytes."""
-        return bytes(self._call(programs.REMOTE["secret_get_value"], (self.handle, flags)))
-
-
-class DomainSnapshot(Remote):
-    """A snapshot of a guest."""
-
-    PREFIXES = ("domain_snapshot_",)
-
-    def getDomain(self) -> Domain:
-        return Domain(self._conn, self.handle.dom)
-
-
-class DomainCheckpoint(Remote):
-    """A checkpoint of a guest."""
-
-    PREFIXES = ("domain_checkpoint_",)
-
-    def getDomain(self) -> Domain:
-        return Domain(self._conn, self.handle.dom)
-
-
-CLASSES: dict[str, type[Remote]] = {
-    "D": Domain,
-    "N": Network,
-    "NP": NetworkPort,
-    "NF": NWFilter,
-    "NB": NWFilterBinding,
-    "IF": Interface,
-    "SP": StoragePool,
-    "SV": StorageVol,
-    "ND": NodeDevice,
-    "SE": Secret,
-    "SN": DomainSnapshot,
-    "CK": DomainCheckpoint,
-}

@@ -21,7 +21,7 @@ dumpxml:define edit:define get-user-sshkeys inject-nmi:input iothreadinfo iothre
 iothreaddel send-key:input send-process-signal:input lxc-enter-namespace managedsave:saving managedsave-remove:saving
 managedsave-edit:saving managedsave-dumpxml:saving managedsave-define:saving memtune perf metadata:describe migrate
 migrate-setmaxdowntime migrate-getmaxdowntime migrate-compcache migrate-setspeed migrate-getspeed migrate-postcopy
-numatune qemu-attach qemu-monitor-command:passthrough qemu-monitor-event qemu-agent-command:passthrough
+numatune qemu-attach qemu-monitor-command:passthrough qemu-monitor-event:monitorevent qemu-agent-command:passthrough
 guest-agent-timeout:agent reboot:lifecycle reset:lifecycle restore:saving resume:lifecycle save:saving
 save-image-define:saving save-image-dumpxml:saving save-image-edit:saving schedinfo screenshot:display
 set-lifecycle-action:lifecycle set-user-sshkeys set-user-password:agent setmaxmem:tuning setmem:tuning setvcpus:tuning shutdown:lifecycle

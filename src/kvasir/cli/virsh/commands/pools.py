@@ -11,7 +11,7 @@ from kvasir.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kvasir.client.objects import StoragePool
+    from kvasir.client.others import StoragePool
 
 STATES = ("inactive", "building", "running", "degraded", "inaccessible")
 RUNNING = 2

@@ -10,7 +10,8 @@ from kvasir.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from kvasir.client.objects import Domain, StorageVol
+    from kvasir.client.objects import Domain
+    from kvasir.client.others import StorageVol
 
 FLAGS = {
     "managed-save": 1,

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from kvasir.client.objects import StoragePool, StorageVol
+    from kvasir.client.others import StoragePool, StorageVol
 
 TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
 PREALLOC, VALIDATE = 1, 4
