@@ -84,7 +84,7 @@ def _create(vm: Any, count: int, growing: bool) -> PciSet:
 
 def _is_name(device: Any) -> bool:
     """True for a console that is only another name of a serial port, whose address it shows."""
-    return device.TAG == "console" and device.target_type == "serial"
+    return bool(device.TAG == "console" and device.target_type == "serial")
 
 
 def _soldered(device: Any, here: Slot) -> bool:

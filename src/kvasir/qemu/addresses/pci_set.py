@@ -228,9 +228,7 @@ class PciSet:
                     f"a PCI slot is needed to connect a PCI controller model='{word}', "
                     "but none is available, and it cannot be automatically added"
                 )
-            raise InternalError(
-                f"Cannot automatically add a new PCI bus for a device with connect flags {needs:02x}"
-            )
+            raise InternalError(f"Cannot automatically add a new PCI bus for a device with connect flags {needs:02x}")
         end = len(self.buses) + add
         if bridge == "pcie-to-pci-bridge":
             # The port is kept for the bridge: no other device, not even the spare one, may take it.
