@@ -80,6 +80,6 @@ async def make(root: str) -> tuple[QemuDriver, list[Any]]:
 
 
 def lifecycle(seen: list[Any]) -> list[tuple[str, int, int]]:
-    from kvasir.daemon.events import Lifecycle
+    from kvasir.events import Lifecycle
 
     return [(e.dom.name, e.event, e.detail) for e in seen if isinstance(e, Lifecycle)]

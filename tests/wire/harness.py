@@ -17,9 +17,9 @@ from typing import Any
 
 from kvasir.daemon import app, config
 from kvasir.daemon.dispatch import Entry
-from kvasir.daemon.events import Bus
 from kvasir.daemon.paths import Paths
 from kvasir.errors import NoDomain
+from kvasir.events import Bus
 from kvasir.rpc import frames, programs
 from kvasir.rpc.errors import decode_error
 from kvasir.rpc.programs import REMOTE, _struct_fields

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kvasir.daemon import events
+from kvasir import events
 from kvasir.errors import Error
 from kvasir.rpc import frames
 from kvasir.rpc.programs import QEMU, REMOTE

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, guest, impact, one
-from kvasir.daemon.events import MetadataChange
 from kvasir.errors import Code, Error, InvalidArg, Origin
+from kvasir.events import MetadataChange
 from kvasir.qemu import statusdoc
 from kvasir.qemu.jobs import Kind
 

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from kvasir.daemon import events
+from kvasir import events
 from kvasir.errors import Code, Error, Origin
 from kvasir.rpc import frames, programs
 from kvasir.rpc.programs import Procedure

@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Coroutine
 from typing import Any
 
-from kvasir.daemon.events import Bus, Lifecycle
 from kvasir.errors import Error, InternalError, NoDomain, OperationFailed, OperationInvalid, Origin, SystemFailure
+from kvasir.events import Bus, Lifecycle
 
 from . import adopt, autostart, identity
 from .capabilities import Store as CapsStore

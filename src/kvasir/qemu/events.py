@@ -6,7 +6,7 @@ import json
 import logging
 from typing import Any
 
-from kvasir.daemon import events as out
+from kvasir import events as out
 from kvasir.errors import Error, OperationFailed
 
 from . import statusdoc

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kvasir.daemon.events import AgentLifecycle
 from kvasir.errors import OperationUnsupported
+from kvasir.events import AgentLifecycle
 
 VERSION = "9.0.0"
 """The libvirt that clients are told they talk to."""

@@ -9,8 +9,8 @@ import uuid as _uuid
 from collections.abc import Iterator
 from typing import Any
 
-from kvasir.daemon.events import Bus, PoolLifecycle, PoolRefresh
 from kvasir.errors import Error, OperationFailed, OperationInvalid, Origin, XmlError
+from kvasir.events import Bus, PoolLifecycle, PoolRefresh
 from kvasir.model.storage import Pool
 from kvasir.xml.form import STORED
 
