@@ -32,15 +32,25 @@ async def domain_get_xml_desc(session: Session, dom: Any, flags: int) -> str:
 async def _document(found: Guest, flags: int) -> str:
     inactive = bool(flags & INACTIVE) or not found.active
     secure = bool(flags & (SECURE | MIGRATABLE))
-    migratable = bool(flags & MIGRATABLE)
+    if flags & MIGRATABLE:
+        return await _migratable(found, inactive)
     if inactive and found.text is not None:
-        if not migratable and (secure or not _has_secret(found.text)):
+        if secure or not _has_secret(found.text):
             return found.text
-        # the form for migrations is made from a copy that was written and read again, as libvirt does
-        domain = await found.driver.complete(found.text) if migratable else found.config
+        domain = found.config
     else:
         domain = found.live if found.live is not None else found.config
-    return str(domain.xml(Form(live=not inactive, secure=secure, migratable=migratable)))
+    return str(domain.xml(Form(live=not inactive, secure=secure)))
+
+
+async def _migratable(found: Guest, inactive: bool) -> str:
+    """The form for migrations, made as libvirt does: from a copy that was written and read again, with its first CPU."""
+    source = found.config if inactive or found.live is None else found.live
+    domain = await found.driver.complete(source.xml(Form(secure=True, migratable=True)))
+    if found.config is not None and found.config.cpu is not None:
+        domain.cpu = found.config.cpu.copy()
+        domain.seclabels = [label.copy() for label in found.config.seclabels]
+    return str(domain.xml(Form(secure=True, migratable=True)))
 
 
 def _has_secret(text: str) -> bool:
