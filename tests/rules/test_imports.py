@@ -11,13 +11,20 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 FORBIDDEN = {"asyncio", "lxml", "pyroute2", "qemu", "dbus_fast", "pycdlib", "yaml"}
-OURS_BELOW = ("kvasir.client", "kvasir.rpc", "kvasir.cli", "kvasir.errors", "kvasir.light", "kvasir.__about__")
+OURS_BELOW = ("kvasir.client", "kvasir.rpc", "kvasir.cli", "kvasir.errors", "kvasir.light")
+# What the daemon and its drivers share: these import nothing of the daemon themselves.
+LEAVES = ("kvasir.daemon.events", "kvasir.daemon.paths", "kvasir.daemon.config", "kvasir.daemon.conf_file")
 
 REPORT = """
 import json, sys
 import {module}
 print(json.dumps(sorted(sys.modules)))
 """
+
+
+def under(name: str, packages: tuple[str, ...]) -> bool:
+    """Whether a module is one of the packages or in one of them."""
+    return any(name == package or name.startswith(package + ".") for package in packages)
 
 
 def imported(module: str) -> set[str]:
@@ -33,7 +40,7 @@ def test_client_needs_only_the_standard_library(module: str) -> None:
     loaded = imported(module)
     assert {name for name in loaded if name.split(".")[0] in FORBIDDEN} == set()
     ours = {name for name in loaded if name.startswith("kvasir.")}
-    assert {name for name in ours if not name.startswith(OURS_BELOW)} == set()
+    assert {name for name in ours if not under(name, OURS_BELOW)} == set()
 
 
 def test_commands_are_imported_when_they_run() -> None:
@@ -62,4 +69,13 @@ def layers_below(package: str) -> list[str]:
     ],
 )  # fmt: skip
 def test_arrows_point_down(package: str, above: tuple[str, ...]) -> None:
-    assert [line for line in layers_below(package) if line.split(": ")[1].startswith(above)] == []
+    names = [(line, line.split(": ")[1]) for line in layers_below(package)]
+    assert [line for line, name in names if under(name, above) and not under(name, LEAVES)] == []
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_leaves_import_nothing_above(leaf: str) -> None:
+    text = (PROJECT / "src" / (leaf.replace(".", "/") + ".py")).read_text()
+    found = [line.split()[1] for line in text.splitlines() if line.startswith(("from kvasir.", "import kvasir."))]
+    allowed = (*LEAVES, "kvasir.daemon.config_keys", "kvasir.errors", "kvasir.rpc", "kvasir.light")
+    assert [name for name in found if not under(name, allowed)] == []
