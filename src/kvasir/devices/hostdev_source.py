@@ -81,6 +81,8 @@ class PciSource(Element):
     teaming: Teaming | None = child(Teaming)
 
     def parsed(self, node: Any) -> None:
+        if self.startup_policy:
+            raise ConfigUnsupported("Setting startupPolicy is only allowed for USB devices")
         for name in ("domain", "bus", "slot", "function"):
             if getattr(self, name) is None:
                 setattr(self, name, 0)

@@ -14,6 +14,10 @@ NOT_X86 = ("gic", "hpt", "htm", "nested-hv", "ccf-assist", "cfpc", "sbbc", "ibs"
 def check_root(domain: Any, vm: Any) -> None:
     """Refuse what cannot be. Raises XmlError, ConfigUnsupported."""
     _names(domain)
+    if domain.os.type not in (None, "hvm"):
+        raise ConfigUnsupported(f"Emulator '{domain.emulator}' does not support os type '{domain.os.type}'")
+    if domain.bootloader:
+        raise ConfigUnsupported("bootloader is not supported by QEMU")
     _boot(domain)
     _cpus(domain, vm)
     _features(domain, vm)

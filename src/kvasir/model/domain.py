@@ -163,8 +163,8 @@ class Domain(Element, tag="domain"):
     qemu_env: list[QemuEnv] = children(QemuEnv, "qemu:commandline/qemu:env")
     qemu_add: list[QemuCapability] = children(QemuCapability, "qemu:capabilities/qemu:add")
     qemu_del: list[QemuCapability] = children(QemuCapability, "qemu:capabilities/qemu:del")
-    qemu_deprecation: str | None = attr("qemu:deprecation/@behavior", ENUM("none", "omit", "reject", "crash"))
     qemu_devices: list[QemuDevice] = children(QemuDevice, "qemu:override/qemu:device")
+    qemu_deprecation: str | None = attr("qemu:deprecation/@behavior", ENUM("none", "omit", "reject", "crash"))
 
     def __getattr__(self, name: str) -> Any:
         """A kind of device whose file has not landed has no devices."""

@@ -13,9 +13,19 @@ from .memory import iothreads, memory, numa, overcommit
 from .smbios import firmware_entries, smbios
 
 
+# <qemu:deprecation behavior=...>: what QEMU does about deprecated commands and answers
+COMPAT = {
+    "omit": '{"deprecated-output":"hide"}',
+    "reject": '{"deprecated-output":"hide","deprecated-input":"reject"}',
+    "crash": '{"deprecated-output":"hide","deprecated-input":"crash"}',
+}
+
+
 def root_before(vm: Any) -> Iterator[Arg]:
     """What stands before the monitor: name, machine, CPU, memory, threads, identity."""
     yield Opt("-name", f"guest={vm.name.replace(',', ',,')},debug-threads=on")
+    if (behaviour := vm.domain.qemu_deprecation) and behaviour != "none":
+        yield Opt("-compat", COMPAT[behaviour])
     yield Opt("-S")
     yield from machine(vm)
     yield from accel(vm)
