@@ -381,8 +381,11 @@ class WriterMaker:
             value = "v" if text.kind == "scaled" else self.word(text.type)
             w(depth, f"v = o.{text.name}")
             w(depth, f"if {self.condition(text)}: out.append(f'{{pad}}<{tag}{{h}}>{{{value}}}</{tag}>\\n')")
-            w(depth, f"elif h: out.append(f'{{pad}}<{tag}{{h}}/>\\n')")
-            return
+            if not inner:
+                w(depth, f"elif h: out.append(f'{{pad}}<{tag}{{h}}/>\\n')")
+                return
+            w(depth, "else:")  # an element that holds either text or elements
+            depth += 1
         if not inner:
             shown = "h"
             if node.flag:
