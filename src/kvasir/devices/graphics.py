@@ -8,7 +8,7 @@ from typing import Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.qemu.args import Arg, Opt, comma
-from kvasir.xml import Element, Form, attr, children, runtime
+from kvasir.xml import Element, Form, attr, children
 from kvasir.xml.types import ENUM, INT, UINT, YESNO, Type
 
 from .base import Device
@@ -18,7 +18,7 @@ TYPES = ("sdl", "vnc", "rdp", "desktop", "spice", "egl-headless", "dbus")
 PASSWORD = ("passwd", "passwd_valid_to", "connected")
 LISTENING = ("vnc", "spice", "rdp")
 KNOWN = {
-    "vnc": ("socket", "port", "autoport", "websocket", "listen", "keymap", "share_policy", "power_control", *PASSWORD,
+    "vnc": ("socket", "port", "autoport", "websocket", "auto_ws", "listen", "keymap", "share_policy", "power_control", *PASSWORD,
             "listens", "audio"),
     "spice": ("port", "tls_port", "autoport", "listen", "keymap", "default_mode", *PASSWORD, "listens", "channels",
               "image", "jpeg", "zlib", "playback", "streaming", "mouse", "copypaste", "filetransfer", "gl",
@@ -85,6 +85,7 @@ class Graphics(Device, tag="graphics"):
     tls_port: int | None = attr("@tlsPort", INT)
     autoport: bool | None = attr("@autoport", AUTOPORT)
     websocket: int | None = attr("@websocket", INT)
+    auto_ws: bool | None = attr("@websocketGenerated", YESNO, only="status")
     listen: str | None = attr("@listen")
     keymap: str | None = attr("@keymap")
     default_mode: str | None = attr("@defaultMode", ENUM("any", "secure", "insecure"))
@@ -113,7 +114,6 @@ class Graphics(Device, tag="graphics"):
     gl: bool | None = attr("gl/@enable", YESNO)
     rendernode: str | None = attr("gl/@rendernode", label=True)
     audio: int | None = attr("audio/@id", UINT)
-    auto_ws: bool = runtime(False)
 
     @classmethod
     def parse(cls, node: Any, keep: bool = False) -> Graphics:
@@ -242,6 +242,7 @@ class Graphics(Device, tag="graphics"):
 
     def defaults(self, vm: Any) -> None:
         """Ports that are chosen at each start are forgotten; a SPICE display without any port listens nowhere."""
+        self.auto_ws = None
         if self.autoport:
             self.port = self.tls_port = None
         for line in self.listens:
