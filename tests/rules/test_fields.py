@@ -11,8 +11,23 @@ from kvasir.model.domain import Domain
 from kvasir.xml import Element
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-# Not in documents that people write: owner and name of the field, with the reason.
-EXCEPTED: dict[str, str] = {}
+# Not read from documents that people write: the reason, and the fields (owner and name). The rest must be touched.
+REASONS = {
+    "the port that a network gives to a running guest (networks are a later issue)": """
+        ActualBridge.bridge ActualBridge.mac_table ActualDirect.dev ActualDirect.mode ActualHostdev.address
+        ActualHostdev.driver ActualSource.bandwidth ActualSource.isolated ActualSource.managed ActualSource.source
+        ActualSource.trust_guest_rx_filters ActualSource.type ActualSource.virtualport ActualSource.vlan
+        Interface.actual Bandwidth.class_id""",
+    "in documents of running guests or status documents only: shown by the tests with real guests": """
+        Console.tty Disk.nodenames Disk.qom NodeName.name NodeName.type Source.nodenames Listen.auto_generated
+        Listen.from_config Memory.current Mirror.metadata_cache UsbSource.found UsbSource.missing""",
+    "a namespace declaration, which parsers do not give as an attribute": "Domain.namespace",
+    "an old spelling that is brought to the new one while it is read": "Graphics.listen Graphics.socket",
+    "refused while it is read, as the real daemon refuses it": """
+        Interface.backend_type PciSource.startup_policy UserSource.dev""",
+    "open: no document yet": "Controller.target_index SourceAddress.device SourceAddress.usb_bus",
+}
+EXCEPTED = {name for names in REASONS.values() for name in names.split()}
 
 
 def models(field: Any) -> list[type[Element]]:
@@ -63,10 +78,10 @@ def touched() -> frozenset[str]:
 
 
 def test_golden_documents_touch_every_field() -> None:
-    missing = sorted(declared() - touched() - set(EXCEPTED))
+    missing = sorted(declared() - touched() - EXCEPTED)
     assert missing == [], f"{len(missing)} of {len(declared())} fields in no golden document"
 
 
 def test_exceptions_are_needed() -> None:
-    assert sorted(set(EXCEPTED) & touched()) == []
-    assert sorted(set(EXCEPTED) - declared()) == []
+    assert sorted(EXCEPTED & touched()) == []
+    assert sorted(EXCEPTED - declared()) == []

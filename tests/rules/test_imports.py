@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 FORBIDDEN = {"asyncio", "lxml", "pyroute2", "qemu", "dbus_fast", "pycdlib", "yaml"}
 OURS_BELOW = ("kvasir.client", "kvasir.rpc", "kvasir.cli", "kvasir.errors", "kvasir.light")
 # What the daemon and its drivers share: these import nothing of the daemon themselves.
-LEAVES = ("kvasir.daemon.events", "kvasir.daemon.paths", "kvasir.daemon.config", "kvasir.daemon.conf_file")
+LEAVES = ("kvasir.daemon.paths", "kvasir.daemon.config", "kvasir.daemon.conf_file")
 
 REPORT = """
 import json, sys

@@ -11,6 +11,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 TABLES = {
     "src/kvasir/cpu/x86_tables.py",
     "src/kvasir/daemon/config_keys.py",
+    "src/kvasir/install/spellings.py",
     "src/kvasir/rpc/table.py",
     "src/kvasir/qemu/capability_words.py",
 }
