@@ -71,14 +71,21 @@ def parser() -> argparse.ArgumentParser:
             *dict.fromkeys(spelled), dest=name, action="append", help=f"See --{name.replace('_', '-')}=?", **extra
         )
     _old_options(documents)
-    platform = p.add_argument_group("Virtualization Platform Options")
+    _platform_options(p.add_argument_group("Virtualization Platform Options"))
+    _other_options(p.add_argument_group("Miscellaneous Options"))
+    return p
+
+
+def _platform_options(platform: Any) -> None:
     platform.add_argument(
         "-v", "--hvm", dest="hvm_type", action="store_const", const="hvm", help="Fully virtualized guest"
     )
     platform.add_argument("--virt-type", help="kvm or qemu")
     platform.add_argument("--arch", help="The CPU architecture to simulate")
     platform.add_argument("--machine", help="The machine type to emulate")
-    misc = p.add_argument_group("Miscellaneous Options")
+
+
+def _other_options(misc: Any) -> None:
     misc.add_argument("--autostart", action="store_true", help="Have domain autostart on host boot up.")
     misc.add_argument("--transient", action="store_true", help="Create a transient domain.")
     misc.add_argument("--destroy-on-exit", action="store_true", help="Power the domain off when the console is left.")
@@ -93,7 +100,6 @@ def parser() -> argparse.ArgumentParser:
     misc.add_argument("--check", action="append", help="Turn checks on or off: path_in_use=off, disk_size=off, all=off")
     misc.add_argument("-q", "--quiet", action="store_true", help="Suppress non-error output")
     misc.add_argument("-d", "--debug", action="store_true", help="Print debugging information")
-    return p
 
 
 def _old_options(group: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-from . import compiler
+from . import compiler, writer
 from .fields import Field
 from .form import INACTIVE, Form
 
@@ -49,7 +49,9 @@ class Element(metaclass=ElementType):
     def __init__(self, **values: Any) -> None:
         cls = type(self)
         if cls._empties is None:
-            cls._empties = [(n, None if f.many else f.empty(), f.many or f.factory is not None) for n, f in cls.FIELDS.items()]
+            cls._empties = [
+                (n, None if f.many else f.empty(), f.many or f.factory is not None) for n, f in cls.FIELDS.items()
+            ]
         self._node: Any = None
         for name, value, fresh in cls._empties:
             setattr(self, name, cls.FIELDS[name].empty() if fresh else value)
@@ -82,7 +84,7 @@ class Element(metaclass=ElementType):
 
     @classmethod
     def _compile_writer(cls) -> None:
-        attrs, body, _ = compiler.WriterMaker(cls).make()
+        attrs, body, _ = writer.WriterMaker(cls).make()
         cls._attrs, cls._body = staticmethod(attrs), staticmethod(body)
 
     @staticmethod
