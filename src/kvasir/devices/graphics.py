@@ -306,11 +306,13 @@ class Graphics(Device, tag="graphics"):
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
         """The display's options."""
+        from . import graphics_qemu
+
         self.check_start(vm)
         if self.type == "vnc":
-            yield from self._vnc(vm)
+            yield from graphics_qemu.vnc(self, vm)
         elif self.type == "spice":
-            yield from self._spice(vm)
+            yield from graphics_qemu.spice(self, vm)
         elif self.type == "sdl":
             if self.fullscreen:
                 yield Opt("-full-screen")
@@ -318,135 +320,9 @@ class Graphics(Device, tag="graphics"):
         elif self.type == "egl-headless":
             yield Opt("-display", "egl-headless" + (f",rendernode={comma(self.rendernode)}" if self.rendernode else ""))
         else:
-            yield from self._dbus(vm)
+            yield from graphics_qemu.dbus(self, vm)
 
     def environment(self) -> dict[str, str]:
         """What an SDL window needs of the environment."""
         named = {"XAUTHORITY": self.xauth, "DISPLAY": self.display} if self.type == "sdl" else {}
         return {name: value for name, value in named.items() if value}
-
-    def _audio(self, vm: Any) -> str:
-        number = self.audio or (vm.domain.audios[0].id if vm.domain.audios else 0)
-        return f",audiodev=audio{number}" if number else ""
-
-    def _dbus(self, vm: Any) -> Iterator[Arg]:
-        words = "dbus"
-        if self.p2p:
-            words += ",p2p=on"
-        else:
-            place = self.address_ or f"unix:path={vm.facts.get('dbus') or _dbus_socket(vm)}"
-            words += f",addr={comma(place)}"
-        if self.gl is not None:
-            words += f",gl={'on' if self.gl else 'off'}"
-        if self.rendernode:
-            words += f",rendernode={comma(self.rendernode)}"
-        yield Opt("-display", words + (self._audio(vm) if self.audio else ""))
-
-    def _place(self, vm: Any, setting: str) -> str:
-        address = self.listens[0].address or getattr(vm.config, setting, None) or "127.0.0.1"
-        return str(address)
-
-    def _vnc(self, vm: Any) -> Iterator[Arg]:
-        first, config = self.listens[0], vm.config
-        if first.type == "socket":
-            words = f"vnc=unix:{comma(first.socket or socket_path(vm, 'vnc'))}"
-        elif first.type == "none":
-            words = "none"
-        else:
-            place = self._place(vm, "vnc_listen")
-            port = self.port if self.port and self.port > 0 else 5900 if self.autoport else 0
-            if not 5900 <= port <= 65535:
-                raise ConfigUnsupported("vnc port must be in range [5900,65535]")
-            words = f"{f'[{place}]' if ':' in place else place}:{port - 5900}"
-            if self.websocket:
-                words += f",websocket={self.websocket}"
-        if self.share_policy:
-            words += f",share={self.share_policy}"
-        if self.passwd is not None or getattr(config, "vnc_password", None):
-            words += ",password=on"
-        if self.power_control is not None:
-            words += f",power-control={'on' if self.power_control else 'off'}"
-        if getattr(config, "vnc_tls", False):
-            raise ConfigUnsupported("TLS for VNC displays is not built yet", hint="vnc_tls = 0 in qemu.conf")
-        if getattr(config, "vnc_sasl", False):
-            words += ",sasl=on"
-        yield Opt("-vnc", words + self._audio(vm))
-        if self.keymap:
-            yield Opt("-k", self.keymap)
-
-    def _spice(self, vm: Any) -> Iterator[Arg]:
-        first, config = self.listens[0], vm.config
-        words = []
-        if first.type == "socket":
-            words += ["unix", f"addr={comma(first.socket or socket_path(vm, 'spice'))}"]
-        elif first.type == "none":
-            words.append("port=0")
-        else:
-            port = self.port if self.port and self.port > 0 else 5901 if self.autoport or self.port == -1 else None
-            if port:
-                words.append(f"port={port}")
-            if self.tls_port and self.tls_port > 0:
-                words.append(f"tls-port={self.tls_port}")
-            words.append(f"addr={self._place(vm, 'spice_listen')}")
-        if getattr(config, "spice_sasl", False):
-            words.append("sasl=on")
-        if self.mouse:
-            words.append(f"agent-mouse={'off' if self.mouse == 'server' else 'on'}")
-        if self.passwd is None and not getattr(config, "spice_password", None):
-            words.append("disable-ticketing=on")
-        if self.tls_port and getattr(config, "spice_tls", False):
-            folder = getattr(config, "spice_tls_x509_cert_dir", None) or "/etc/pki/libvirt-spice"
-            words.append(f"x509-dir={comma(folder)}")
-        yield Opt("-spice", ",".join([*words, *self._spice_options(vm), "seamless-migration=on"]))
-        if self.keymap:
-            yield Opt("-k", self.keymap)
-
-    def _need_tls(self, vm: Any) -> None:
-        if getattr(vm.config, "spice_tls", False):
-            return
-        if self.default_mode == "secure":
-            raise ConfigUnsupported(
-                "spice defaultMode secure requested in XML configuration, but TLS connection is not available"
-            )
-        if any(channel.mode == "secure" for channel in self.channels):
-            raise ConfigUnsupported(
-                "spice secure channels set in XML configuration, but TLS connection is not available"
-            )
-
-    def _spice_options(self, vm: Any) -> Iterator[str]:
-        self._need_tls(vm)
-        modes = {"secure": "tls-channel", "insecure": "plaintext-channel"}
-        if self.default_mode:
-            yield f"{modes[self.default_mode]}=default"
-        for name in CHANNELS:
-            for channel in self.channels:
-                if channel.name == name:
-                    yield f"{modes[channel.mode]}={name}"
-        for key, value in (
-            ("image-compression", self.image),
-            ("jpeg-wan-compression", self.jpeg),
-            ("zlib-glz-wan-compression", self.zlib),
-            ("playback-compression", self.playback),
-            ("streaming-video", self.streaming),
-        ):
-            if value:
-                yield f"{key}={value}"
-        if self.copypaste is False:
-            yield "disable-copy-paste=on"
-        if self.filetransfer is False:
-            yield "disable-agent-file-xfer=on"
-        if self.gl:
-            yield "gl=on"
-            if self.rendernode:
-                yield f"rendernode={comma(self.rendernode)}"
-
-
-def _dbus_socket(vm: Any) -> str:
-    return f"/run/libvirt/qemu/dbus/{vm.id}-{vm.name[:20]}-dbus.sock"
-
-
-def socket_path(vm: Any, kind: str) -> str:
-    """The socket of a display that listens on one of its own."""
-    from kvasir.qemu.commandline import lib_folder
-
-    return f"{lib_folder(vm)}/{kind}.sock"

@@ -7,7 +7,8 @@ import os
 import socket
 from typing import Any
 
-from kvasir.devices.graphics import Graphics, socket_path
+from kvasir.devices.graphics import Graphics
+from kvasir.devices.graphics_qemu import socket_path
 from kvasir.errors import InternalError, OperationUnsupported
 
 
