@@ -75,3 +75,8 @@ class Os(Element, tag="os"):
     useserial: bool | None = attr("bios/@useserial", YESNO)
     reboot_timeout: int | None = attr("bios/@rebootTimeout", INT)
     smbios: str | None = attr("smbios/@mode", ENUM("emulate", "host", "sysinfo"))
+
+    def parsed(self, node: object) -> None:
+        """The space around a ``<source>`` in ``<nvram>`` is no path."""
+        if self.nvram is not None and not self.nvram.strip():
+            self.nvram = None
