@@ -6,10 +6,10 @@ from typing import Any
 
 
 def default_audio(domain: Any) -> str | None:
-    """The backend that a guest gets which names none; the last display decides."""
-    kind: str | None = "none"
+    """The backend that a guest gets which names none; the last VNC or SPICE display decides."""
+    kind: str | None = None if domain.graphics else "none"
     for display in domain.graphics:
-        kind = {"vnc": "none", "spice": "spice"}.get(display.type)
+        kind = {"vnc": "none", "spice": "spice"}.get(display.type, kind)
     return kind
 
 
