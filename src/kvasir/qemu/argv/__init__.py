@@ -12,7 +12,6 @@ from .machine import accel, boot, firmware, machine
 from .memory import iothreads, memory, numa, overcommit
 from .smbios import firmware_entries, smbios
 
-
 # <qemu:deprecation behavior=...>: what QEMU does about deprecated commands and answers
 COMPAT = {
     "omit": '{"deprecated-output":"hide"}',
