@@ -11,7 +11,6 @@ PROJECT = Path(__file__).resolve().parents[2]
 TABLES = {
     "src/kvasir/cpu/x86_tables.py",
     "src/kvasir/daemon/config_keys.py",
-    "src/kvasir/install/spellings.py",
     "src/kvasir/rpc/table.py",
     "src/kvasir/qemu/capability_words.py",
 }

@@ -61,7 +61,7 @@ async def context(driver: Any, domain: Any) -> Any:
 def _validate(text: str) -> None:
     """Check the document against the schema that its own field tables give. Raises SchemaError."""
     from kvasir.model.domain import Domain
-    from kvasir.xml import schema
     from kvasir.xml.reader import read
+    from kvasir.xml.validate import validate
 
-    schema.validate(Domain, read(text))
+    validate(Domain, read(text))

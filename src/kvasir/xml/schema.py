@@ -1,11 +1,9 @@
-"""RELAX NG and JSON schema out of the field tables, and validation against the former."""
+"""RELAX NG and JSON schema out of the field tables."""
 
 from __future__ import annotations
 
 from typing import Any
 from xml.sax.saxutils import quoteattr
-
-from kvasir.errors import SchemaError
 
 from .fields import Field, clark
 from .types import STR, Type
@@ -199,19 +197,3 @@ def _json_field(field: Field, definitions: dict[str, Any]) -> dict[str, Any]:
     if field.path:
         out["x-path"] = field.path
     return out
-
-
-_VALIDATORS: dict[Any, Any] = {}
-
-
-def validate(cls: Any, root: Any) -> None:
-    """Check a parsed document against the grammar of ``cls``. Raises SchemaError (code 92) naming what does not fit."""
-    from lxml import etree
-
-    validator = _VALIDATORS.get(cls)
-    if validator is None:
-        validator = _VALIDATORS[cls] = etree.RelaxNG(etree.fromstring(relax_ng(cls)))
-    if validator.validate(root):
-        return
-    words = list(dict.fromkeys(entry.message for entry in validator.error_log))
-    raise SchemaError(f"Unable to validate doc against {cls.TAG}.rng\n" + "\n".join(words), origin=5)
