@@ -9,6 +9,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,9 @@ def test_plain_tcp(tmp_path: Path, cache: Path) -> None:
     settings(tmp_path, *tcp, 'listen_addr = "127.0.0.1"')
     with process(tmp_path, "--listen") as child:
         wait_for(tmp_path / "run/libvirt/libvirt-sock", child)
+        end = time.monotonic() + 10  # the unix socket is there a moment earlier
+        while not listening(port) and time.monotonic() < end:
+            time.sleep(0.05)
         assert listening(port) == ["127.0.0.1"]
         assert "--listen" in Path(f"/proc/{child.pid}/cmdline").read_text().split("\0")
         uri = f"qemu+tcp://127.0.0.1:{port}/system"
