@@ -12,7 +12,7 @@ from typing import Any
 
 from kvasir.errors import Error
 
-from . import learn, lifecycle, live, process, statusdoc
+from . import cgroups, learn, lifecycle, live, process, statusdoc
 from .events import EventHandler
 from .guest import Guest, Runtime
 from .hostwork import remove_tree
@@ -99,6 +99,7 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
             raise Error("its start was cut off")
         await run.monitor.connect(run.monitor_path, CONNECT)
         run.monitor_since = time.time()
+        cgroups.adopt(guest)
         await learn.everything(guest, adopted=True)
     except Error as error:
         await _lost(guest, run, error.message)

@@ -68,6 +68,8 @@ class Runtime:
         self.log_start = 0
         self.stats_period = 0
         self.rtc_offset: int | None = None
+        self.cgroup: Any = None
+        """The guest's control group (``kvasir.host.cgroup.Group``), None where it has none."""
 
 
 class Guest:

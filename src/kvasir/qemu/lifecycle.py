@@ -19,7 +19,7 @@ from kvasir.errors import (
     SystemFailure,
 )
 
-from . import guestlog, live, process, statusdoc
+from . import cgroups, guestlog, live, process, statusdoc
 from .events import run_cpus, stop_cpus
 from .guest import Guest, Runtime
 from .hostwork import Host, remove_tree
@@ -290,6 +290,8 @@ async def release(guest: Guest, run: Runtime) -> None:
         labels.restore_all(guest.live)
     except Exception as error:
         log.warning("guest %s: labels cannot be restored: %s", guest.name, error)
+    if run.cgroup is not None:
+        await cgroups.remove(run.cgroup)
     for path in (run.lib, run.channel):
         remove_tree(path)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
 
-from . import chain, firmware, guestlog, live, process, statusdoc
+from . import cgroups, chain, firmware, guestlog, live, process, statusdoc
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
 from .hostwork import Host, remove_tree
@@ -221,6 +221,7 @@ class Start:
         """The process exists but does not run QEMU yet: write down that it does, so that no crash forgets it."""
         self.run.pid = pid
         process.write_pidfile(self.driver.status.pidfile(self.guest.name), pid)
+        await asyncio.to_thread(cgroups.place, self.guest, self.domain, pid, self.stack)
 
     async def _kill(self) -> None:
         watch = self.run.watch
@@ -267,6 +268,7 @@ class Start:
             for device in live.devices(self.domain):
                 await device.started(monitor)
             await live.learn(self.guest)
+            await cgroups.place_all(self.guest)
         except MonitorGone:
             await watch.wait(1)
             raise self.refusal("process exited while connecting to monitor") from None

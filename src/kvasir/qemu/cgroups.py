@@ -1,0 +1,392 @@
+"""Control groups of guests: where a guest is put at its start, what its document tunes there, how it is found again.
+
+As libvirt without systemd's machine service: ``/machine/qemu-ID-NAME.libvirt-qemu`` in every controller, below it ``emulator``,
+``vcpuN`` and ``iothreadN`` in those of the processor. A daemon that may not make groups goes on without them. With ``--root DIR``
+only what is mounted below ``DIR/sys/fs/cgroup`` counts, so that such a daemon leaves the host's groups alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from kvasir.errors import ConfigUnsupported, SystemFailure
+from kvasir.host import cgroup, cgroup_tune, proc
+from kvasir.host.cgroup import Group
+
+from . import live
+
+log = logging.getLogger(__name__)
+
+PTY_MAJOR = 136
+LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
+
+
+def machine_name(driver: Any, number: int, name: str) -> str:
+    """``qemu-ID-NAME``: the name under which hosts know their machines (letters, digits, single dots and dashes)."""
+    out = ""
+    for letter in name:
+        if len(out) >= 64:
+            break
+        if letter in ".-":
+            out += letter if out and out[-1] not in ".-" else ""
+        elif letter in LETTERS:
+            out += letter
+    out = out.rstrip(".-")
+    if driver.privileged:
+        return f"qemu-{number}-{out}"
+    import pwd
+
+    return f"qemu-{pwd.getpwuid(os.geteuid()).pw_name}-{number}-{out}"
+
+
+def trees(driver: Any) -> list[cgroup.Hierarchy]:
+    """The hierarchies that guests may be put into; none for the daemon of a session."""
+    known: list[cgroup.Hierarchy] | None = driver.__dict__.get("cgroup_trees")
+    if known is None:
+        known = cgroup.hierarchies(driver.paths.root, driver.config.cgroup_controllers) if driver.privileged else []
+        driver.cgroup_trees = known
+    return known
+
+
+# -- at the start
+
+
+def place(guest: Any, domain: Any, pid: int, stack: contextlib.AsyncExitStack) -> None:
+    """Put a process that is to become the guest's QEMU into its groups, tune them, and bind it to its processors.
+
+    Raises ConfigUnsupported for what the document wants of a controller that is not there. Blocks: the kernel moves
+    processes between groups slowly.
+    """
+    _place(guest, domain, pid, stack)
+    place_emulator(guest, domain, pid)
+
+
+def _place(guest: Any, domain: Any, pid: int, stack: contextlib.AsyncExitStack) -> None:
+    driver = guest.driver
+    if not (found := trees(driver)):
+        return
+    partition = domain.partition or "/machine"
+    if not partition.startswith("/"):
+        raise ConfigUnsupported(f"Resource partition '{partition}' must start with '/'")
+    parent = Group(found, cgroup.partition_path(partition))
+    group = parent.child(cgroup.escape(f"{machine_name(driver, guest.id, guest.name)}.libvirt-qemu"))
+    if partition != "/machine" and not parent.exists:
+        folder = next(folder for folder in parent.folders if not os.path.isdir(folder))
+        raise SystemFailure(f"Failed to access resource partition {folder}", OSError(2, os.strerror(2)))
+    stack.push_async_callback(remove, group)
+    try:
+        parent.make()
+        group.make()
+        group.add(pid)
+    except SystemFailure as error:
+        if error.int1 not in (1, 6, 13, 30):  # EPERM ENXIO EACCES EROFS
+            raise
+        log.info("guest %s runs without control groups: %s", guest.name, error.text)
+        return
+    domain.partition = partition
+    guest.run.cgroup = group
+    _devices(group, driver, domain)
+    _block(group, domain)
+    _memory(group, domain)
+    _processor(group, domain)
+
+
+async def remove(group: Group) -> None:
+    """Remove the groups of a guest whose process is gone or just going."""
+    for _ in range(100):
+        if group.remove():
+            return
+        await asyncio.sleep(0.02)
+    log.warning("control group %s cannot be removed: it is in use", group.path)
+
+
+def _block(group: Group, domain: Any) -> None:
+    tune = domain.blkiotune
+    if tune is None:
+        return
+    if not group.has("blkio"):
+        if tune.weight or tune.devices:
+            raise ConfigUnsupported("Block I/O tuning is not available on this host")
+        return
+    if tune.weight:
+        cgroup_tune.set_io_weight(group, tune.weight)
+        tune.weight = cgroup_tune.io_weight(group)
+    for device in tune.devices:
+        if device.weight:
+            cgroup_tune.set_device_weight(group, device.path, device.weight)
+        for name in cgroup_tune.V1_THROTTLE:
+            value = getattr(device, name)
+            if value:
+                cgroup_tune.set_throttle(group, device.path, name, value)
+
+
+def _memory(group: Group, domain: Any) -> None:
+    tune = domain.memtune
+    if tune is None:
+        return
+    if not group.has("memory"):
+        if tune.hard_limit or tune.soft_limit or tune.swap_hard_limit:
+            raise ConfigUnsupported("Memory cgroup is not available on this host")
+        return
+    for name in ("hard_limit", "soft_limit", "swap_hard_limit"):
+        value = getattr(tune, name)
+        if value:
+            cgroup_tune.set_memory_limit(group, name, value)
+
+
+def _processor(group: Group, domain: Any) -> None:
+    tune = domain.cputune
+    if not group.has("cpu"):
+        if tune is not None and tune.shares:
+            raise ConfigUnsupported("CPU tuning is not available on this host")
+        return
+    if tune is None:
+        return
+    if tune.shares:
+        cgroup_tune.set_shares(group, tune.shares)
+        tune.shares = cgroup_tune.shares(group)
+    if tune.global_period or tune.global_quota:
+        cgroup_tune.set_bandwidth(group, tune.global_period, tune.global_quota)
+
+
+# -- device nodes
+
+
+def _devices(group: Group, driver: Any, domain: Any) -> None:
+    """Close all device nodes but those that QEMU needs (v1; v2 has no file for it and stays open)."""
+    if not group.has("devices"):
+        return
+    if "devices" in group.unified:
+        return
+    try:
+        cgroup_tune.deny_devices(group)
+    except SystemFailure as error:
+        if error.int1 == 1:  # not ours to change: libvirt goes on as well
+            log.info("the device list of %s cannot be set: %s", group.path, error.text)
+            return
+        raise
+    cgroup_tune.allow_device(group, "c", PTY_MAJOR, "*")
+    for path in driver.config.cgroup_device_acl or ():
+        cgroup_tune.allow_path(group, path)
+    for path, access in device_nodes(domain):
+        cgroup_tune.allow_path(group, path, access)
+
+
+def device_nodes(domain: Any) -> Iterator[tuple[str, str]]:
+    """(path, access) of what may be a device node among the files of a guest's devices."""
+    for disk in live.list_of(domain, "disks"):
+        path = live.source_path(disk)
+        if path:
+            yield path, "r" if disk.readonly else "rw"
+        for layer in live.disk_chain(disk):
+            yield layer, "r"
+    for device in live.devices(domain):
+        if getattr(device, "TAG", "") != "disk":
+            for path in nodes_of(device):
+                yield path, "rw"
+
+
+def nodes_of(device: Any) -> Iterator[str]:
+    """Host paths below /dev that a device's document names, and those behind a passed-through device."""
+    if device.TAG == "hostdev":
+        yield from _hostdev_nodes(device)
+    todo = [device]
+    while todo:
+        element = todo.pop()
+        for name in type(element).FIELDS:
+            value = getattr(element, name, None)
+            if isinstance(value, str) and value.startswith("/dev/"):
+                yield value
+            elif hasattr(type(value), "FIELDS"):
+                todo.append(value)
+
+
+def _hostdev_nodes(device: Any) -> Iterator[str]:
+    source = device.source
+    address = getattr(source, "address", None)
+    if device.type == "usb" and getattr(source, "device", None) is not None:
+        yield f"/dev/bus/usb/{int(source.bus or 0):03d}/{int(source.device):03d}"
+    elif device.type == "pci" and address is not None:
+        name = (
+            f"{int(address.domain or 0):04x}:{int(address.bus or 0):02x}"
+            f":{int(address.slot or 0):02x}.{int(address.function or 0):x}"
+        )
+        with contextlib.suppress(OSError):
+            group = os.path.basename(os.readlink(f"/sys/bus/pci/devices/{name}/iommu_group"))
+            yield "/dev/vfio/vfio"
+            yield f"/dev/vfio/{group}"
+
+
+def allow(guest: Any, device: Any, *, deny: bool = False) -> None:
+    """Open (or close again) the device nodes of a device that is plugged (or was unplugged)."""
+    group = guest.run.cgroup if guest.run is not None else None
+    if group is None or not group.has("devices") or "devices" in group.unified:
+        return
+    if device.TAG == "disk":
+        paths = [(path, "r" if device.readonly else "rw") for path in [live.source_path(device)] if path]
+        paths += [(path, "r") for path in live.disk_chain(device)]
+    else:
+        paths = [(path, "rw") for path in nodes_of(device)]
+    keep = set(guest.driver.config.cgroup_device_acl or ()) if deny else set()
+    for path, access in paths:
+        if path not in keep:
+            cgroup_tune.allow_path(group, path, "rwm" if deny else access, deny=deny)
+
+
+# -- threads
+
+
+def wanted_cpus(domain: Any, pin: Any) -> frozenset[int] | None:
+    """Where a thread may run: its own pin, else that of the whole guest; None for anywhere."""
+    return pin or domain.vcpu_cpuset or None
+
+
+def emulator_pin(domain: Any) -> frozenset[int] | None:
+    return wanted_cpus(domain, domain.cputune.emulatorpin if domain.cputune is not None else None)
+
+
+def strict_nodes(domain: Any) -> frozenset[int] | None:
+    """The host cells that memory must come from, where the document is strict about it."""
+    memory = domain.numatune.memory if domain.numatune is not None else None
+    if memory is None or memory.mode not in (None, "strict", "restrictive") or memory.placement == "auto":
+        return None
+    return memory.nodeset or None
+
+
+def set_affinity(tid: int, cpus: frozenset[int] | None) -> None:
+    """Bind a thread to processors (all: those of the host). Raises SystemFailure."""
+    try:
+        os.sched_setaffinity(tid, cpus or range(proc.host_cpus()))
+    except ProcessLookupError:
+        return
+    except OSError as error:
+        raise SystemFailure(f"cannot set CPU affinity on process {tid}", error) from error
+
+
+SCHEDULERS = {"batch": os.SCHED_BATCH, "idle": os.SCHED_IDLE, "fifo": os.SCHED_FIFO, "rr": os.SCHED_RR}
+
+
+def set_scheduler(tid: int, policy: str | None, priority: int | None) -> None:
+    """Give a thread a scheduler. Raises SystemFailure."""
+    if policy is None:
+        return
+    number = priority or 0 if policy in ("fifo", "rr") else 0
+    try:
+        os.sched_setscheduler(tid, SCHEDULERS[policy], os.sched_param(number))
+    except OSError as error:
+        raise SystemFailure(f"Cannot set scheduler parameters for pid {tid}", error) from error
+
+
+def thread_group(guest: Any, name: str) -> Group | None:
+    """The group of a thread (``vcpu0``), where the guest has groups for threads."""
+    group: Group | None = guest.run.cgroup
+    if group is None or not (group.has("cpu") or group.has("cpuset")):
+        return None
+    return group.child(name, cgroup.THREAD)
+
+
+def place_threads(
+    guest: Any, domain: Any, name: str, tids: list[int], pin: frozenset[int] | None, limits: tuple[Any, Any]
+) -> None:
+    """Put threads into the group of that name, and tune it: processors, host cells, (period, quota)."""
+    group = thread_group(guest, name)
+    if group is not None:
+        group.make(threaded=True)
+        if group.has("cpuset"):
+            nodes = strict_nodes(domain)
+            if nodes:
+                cgroup_tune.set_nodes(group, nodes)
+            if pin:
+                cgroup_tune.set_cpus(group, pin)
+        if group.has("cpu") and (limits[0] or limits[1]):
+            cgroup_tune.set_bandwidth(group, *limits)
+        for tid in tids:
+            with contextlib.suppress(ProcessLookupError):
+                group.add_thread(tid)
+    for tid in tids:
+        set_affinity(tid, pin)
+
+
+def place_emulator(guest: Any, domain: Any, pid: int) -> None:
+    """Before QEMU runs: its first thread, from which all others come."""
+    tune = domain.cputune
+    limits = (tune.emulator_period, tune.emulator_quota) if tune is not None else (None, None)
+    place_threads(guest, domain, "emulator", [pid], emulator_pin(domain), limits)
+    if tune is not None:
+        set_scheduler(pid, tune.emulator_scheduler, tune.emulator_priority)
+
+
+def place_vcpu(guest: Any, domain: Any, number: int, tid: int) -> None:
+    """A virtual CPU's thread (at the start, or plugged)."""
+    tune = domain.cputune
+    pin = next((row.cpuset for row in tune.vcpupins if row.vcpu == number), None) if tune is not None else None
+    limits = (tune.period, tune.quota) if tune is not None else (None, None)
+    place_threads(guest, domain, f"vcpu{number}", [tid], wanted_cpus(domain, pin), limits)
+    for row in tune.vcpuscheds if tune is not None else ():
+        if number in (row.vcpus or ()):
+            set_scheduler(tid, row.scheduler, row.priority)
+
+
+def place_iothread(guest: Any, domain: Any, number: int, tid: int) -> None:
+    """An I/O thread (at the start, or added)."""
+    tune = domain.cputune
+    pin = next((row.cpuset for row in tune.iothreadpins if row.iothread == number), None) if tune is not None else None
+    limits = (tune.iothread_period, tune.iothread_quota) if tune is not None else (None, None)
+    place_threads(guest, domain, f"iothread{number}", [tid], wanted_cpus(domain, pin), limits)
+    for row in tune.iothreadscheds if tune is not None else ():
+        if number in (row.iothreads or ()):
+            set_scheduler(tid, row.scheduler, row.priority)
+
+
+async def iothreads(guest: Any) -> dict[int, int]:
+    """Number and thread of each I/O thread, from QEMU."""
+    if not guest.live.iothreads:
+        return {}
+    rows = await guest.monitor().command("query-iothreads")
+    return {int(str(row["id"]).removeprefix("iothread")): int(row["thread-id"]) for row in rows}
+
+
+async def place_all(guest: Any) -> None:
+    """The virtual CPUs and I/O threads of a QEMU that just answered."""
+    threads = await iothreads(guest)
+    await asyncio.to_thread(_place_all, guest, guest.live, threads)
+
+
+def _place_all(guest: Any, domain: Any, threads: dict[int, int]) -> None:
+    for number, tid in sorted(guest.run.vcpus.items()):
+        place_vcpu(guest, domain, number, tid)
+    for number, tid in sorted(threads.items()):
+        place_iothread(guest, domain, number, tid)
+
+
+def drop_thread(guest: Any, name: str) -> None:
+    """Remove the group of a thread that is gone (a CPU or I/O thread that was unplugged)."""
+    group = thread_group(guest, name)
+    if group is not None:
+        group.remove()
+
+
+# -- after a restart of the daemon
+
+
+def adopt(guest: Any) -> None:
+    """Find the groups of a guest that runs; none that are not a guest's of that name."""
+    driver, run = guest.driver, guest.run
+    found = trees(driver)
+    group = cgroup.of_process(found, run.pid) if found else None
+    if group is None:
+        return
+    name = f"{machine_name(driver, guest.id, guest.name)}.libvirt-qemu"
+    scope = f"machine-{machine_name(driver, guest.id, guest.name)}.scope".replace("-", "\\x2d").replace(
+        "machine\\x2d", "machine-", 1
+    )
+    parts = group.path.split("/")
+    if cgroup.escape(name) in parts or scope in parts:
+        run.cgroup = group
+    else:
+        log.info("guest %s is in no control group of its own", guest.name)
