@@ -44,24 +44,28 @@ class Both:
     daemon: DaemonHandle
     folder: Path
 
-    def ours(self, *args: str, stdin: str | None = None, uri: bool = True) -> Done:
+    def ours(self, *args: str, stdin: str | None = None, uri: bool = True, merged: bool = False) -> Done:
         head = ["-c", self.daemon.uri] if uri else []
         env = {**os.environ, "LC_ALL": "C.UTF-8"}
         command = [str(PROJECT / "bin/virsh"), *head, *args]
+        err = subprocess.STDOUT if merged else subprocess.PIPE
         return subprocess.run(
-            command, env=env, input=stdin or "", capture_output=True, text=True, errors="surrogateescape", timeout=120
-        )
+            command, env=env, input=stdin or "", stdout=subprocess.PIPE, stderr=err, text=True, errors="surrogateescape",
+            timeout=60,
+        )  # fmt: skip
 
-    def real(self, *args: str, stdin: str | None = None, uri: bool = True) -> Done:
+    def real(self, *args: str, stdin: str | None = None, uri: bool = True, merged: bool = False) -> Done:
         assert self.daemon.peers is not None
         root = self.daemon.peers.root
         libraries = ":".join(str(path.parent) for path in (root / "usr/lib").glob("*/libvirt.so.0"))
         env = {**os.environ, "LD_LIBRARY_PATH": libraries, "LC_ALL": "C.UTF-8"}
         head = ["-c", self.daemon.uri] if uri else []
         command = [str(root / "usr/bin/virsh"), *head, *args]
+        err = subprocess.STDOUT if merged else subprocess.PIPE
         return subprocess.run(
-            command, env=env, input=stdin or "", capture_output=True, text=True, errors="surrogateescape", timeout=120
-        )
+            command, env=env, input=stdin or "", stdout=subprocess.PIPE, stderr=err, text=True, errors="surrogateescape",
+            timeout=60,
+        )  # fmt: skip
 
     def same(self, *args: str, stdin: str | None = None, uri: bool = True) -> Done:
         """Run with both; output, errors and exit code are to be equal. Gives ours."""

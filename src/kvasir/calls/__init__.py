@@ -25,6 +25,7 @@ MODULES: tuple[str, ...] = (
     "domain_xml",
     "node",
     "qemu_monitor",
+    "secret",
     "storage",
 )
 """One name a line; each is a file in this folder."""

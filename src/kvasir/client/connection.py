@@ -75,7 +75,8 @@ class Connection(Remote):
     def __getattr__(self, name: str) -> Any:
         if name.endswith("ByUUIDString"):
             base = getattr(self, name.removesuffix("String"))
-            return lambda uuid: base(uuid_bytes(uuid))
+            function = "virDomainLookupByUUIDString" if name[0] == "l" else f"vir{name[0].upper()}{name[1:]}"
+            return lambda uuid: base(uuid_bytes(uuid, function))
         return super().__getattr__(name)
 
     # -- opening and closing

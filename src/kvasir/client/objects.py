@@ -24,16 +24,17 @@ def uuid_text(uuid: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def uuid_bytes(text: str) -> bytes:
-    """The opposite; raises ``InvalidArg`` with libvirt's words."""
+def uuid_bytes(text: str, function: str = "virDomainLookupByUUIDString", origin: int = 6) -> bytes:
+    """The opposite; raises an invalid argument (8) with libvirt's words."""
     try:
         found = bytes.fromhex(text.replace("-", "").replace(" ", ""))
     except ValueError:
         found = b""
     if len(found) != 16:
-        from kvasir.errors import InvalidArg, Origin
+        from kvasir.errors import Code, Error
 
-        raise InvalidArg(f"uuidstr in virDomainLookupByUUIDString must be a valid UUID: {text}", origin=Origin.DOM)
+        message = f"uuidstr in {function} must be a valid UUID"
+        raise Error(message, code=Code.INVALID_ARG, origin=origin, message=message)
     return found
 
 

@@ -28,7 +28,10 @@ DRIVERS: Final[dict[str, str]] = {"qemu": "kvasir.qemu.driver:QemuDriver"}
 """URI scheme -> the driver's class."""
 
 
-OTHERS: Final[dict[str, str]] = {"storage": "kvasir.storage.driver:StorageDriver"}
+OTHERS: Final[dict[str, str]] = {
+    "secret": "kvasir.secret.driver:SecretDriver",
+    "storage": "kvasir.storage.driver:StorageDriver",
+}
 """Drivers that no URI names; ``session.other(NAME)`` finds them."""
 
 

@@ -54,7 +54,8 @@ nodedev = Node Device
 nodedev-create nodedev-destroy nodedev-detach nodedev-dumpxml nodedev-list nodedev-reattach nodedev-reset nodedev-event
 nodedev-define nodedev-undefine nodedev-start nodedev-autostart nodedev-info
 secret = Secret
-secret-define secret-dumpxml secret-event secret-get-value secret-list secret-set-value secret-undefine
+secret-define:secrets secret-dumpxml:secrets secret-event:secrets secret-get-value:secrets secret-list:secrets
+secret-set-value:secrets secret-undefine:secrets
 snapshot = Snapshot
 snapshot-create snapshot-create-as snapshot-current snapshot-delete snapshot-dumpxml snapshot-edit snapshot-info
 snapshot-list snapshot-parent snapshot-revert

@@ -1,0 +1,1 @@
+"""The secret driver: documents and values of secrets."""
