@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.test_tiny_guest import document
 
-SCRIPT = r'''
+SCRIPT = r"""
 import sys, threading, time, libvirt
 uri, xml = sys.argv[1:]
 libvirt.registerErrorHandler(lambda c, e: None, None)
@@ -53,7 +53,7 @@ said["events"] = seen
 try: c.lookupByName("tiny")
 except libvirt.libvirtError as e: said["error"] = (e.get_error_code(), e.get_error_domain(), str(e))
 print(repr(said))
-'''
+"""
 
 
 @pytest.mark.timeout(280)

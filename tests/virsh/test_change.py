@@ -195,7 +195,22 @@ dominfo life
 destroy life
 undefine life
 """
-STORAGE_ROWS = ["storage-virsh-pool-define-as", "storage-virsh-pool-build", "storage-virsh-pool-start", "storage-virsh-vol-create-as", "storage-virsh-vol-list", "storage-virsh-vol-info", "storage-virsh-vol-upload", "storage-virsh-vol-download", "storage-virsh-vol-resize", "storage-virsh-vol-delete", "virsh-vol-path", "virsh-vol-key", "virsh-vol-name", "virsh-vol-pool"]
+STORAGE_ROWS = [
+    "storage-virsh-pool-define-as",
+    "storage-virsh-pool-build",
+    "storage-virsh-pool-start",
+    "storage-virsh-vol-create-as",
+    "storage-virsh-vol-list",
+    "storage-virsh-vol-info",
+    "storage-virsh-vol-upload",
+    "storage-virsh-vol-download",
+    "storage-virsh-vol-resize",
+    "storage-virsh-vol-delete",
+    "virsh-vol-path",
+    "virsh-vol-key",
+    "virsh-vol-name",
+    "virsh-vol-pool",
+]
 TUNING_ROWS = ["virsh-setmem", "virsh-setmem-opt-config", "virsh-setvcpus-opt-config", "error-setvcpus-inactive"]
 
 

@@ -15,6 +15,7 @@ MODULES: tuple[str, ...] = (
     "events",
     "monitor_events",
     "domain_agent",
+    "domain_blocks",
     "domain_console",
     "domain_info",
     "domain_lifecycle",

@@ -13,6 +13,7 @@ from typing import Any
 from kvasir.errors import Error
 
 from . import cgroups, learn, lifecycle, live, process, statusdoc
+from .blocks import jobs as block_jobs
 from .events import EventHandler
 from .guest import Guest, Runtime
 from .hostwork import remove_tree
@@ -65,6 +66,7 @@ def _runtime(status: statusdoc.Status) -> Runtime:
     run.fake_reboot, run.allow_reboot = status.fake_reboot, status.allow_reboot
     run.agent_timeout, run.nodename_index = status.agent_timeout, status.nodename_index
     run.words, run.taints, run.vcpus = status.words, status.taints, status.vcpus
+    run.blockjobs = status.blockjobs
     run.labels = ["remembered"] if status.remembers else []
     run.got_shutdown = status.state is State.SHUTDOWN
     return run
@@ -101,6 +103,7 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
         run.monitor_since = time.time()
         cgroups.adopt(guest)
         await learn.everything(guest, adopted=True)
+        await block_jobs.adopt(guest)
     except Error as error:
         await _lost(guest, run, error.message)
         return

@@ -43,7 +43,7 @@ def assign(vm: Any) -> None:
     domain = vm.domain
     for name in ORDER:
         for number, device in enumerate(getattr(domain, name, None) or []):
-            if not device.alias:
+            if not device.alias and not (name == "memballoons" and device.model == "none"):
                 device.alias = alias_of(vm, device, number)
 
 

@@ -258,12 +258,22 @@ class EventHandler:
         self._publish(out.MemoryDeviceSizeChange, str(data.get("id")), int(data.get("size", 0)) // 1024)
 
     def on_block_write_threshold(self, data: Json) -> None:
-        from . import live
+        from .blocks import graph
 
-        alias, path = live.disk_of(self.guest, "", str(data.get("node-name")))
-        target = live.target_of(self.guest, alias)
+        found = graph.disk_of_node(self.guest.live, str(data.get("node-name")))
+        if found is None:
+            return
+        disk, image = found
         threshold, excess = int(data.get("write-threshold", 0)), int(data.get("amount-exceeded", 0))
-        self._publish(out.BlockThreshold, target, path or None, threshold, excess)
+        path = image.path if image.local else None
+        if image.index == disk.source.index:
+            self._publish(out.BlockThreshold, disk.target, path, threshold, excess)
+        self._publish(out.BlockThreshold, f"{disk.target}[{image.index}]", path, threshold, excess)
+
+    def on_job_status_change(self, data: Json) -> None:
+        from .blocks import jobs
+
+        jobs.status_changed(self.guest, data)
 
     # -- devices
 

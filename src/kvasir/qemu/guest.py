@@ -62,6 +62,11 @@ class Runtime:
         self.monitor_since = 0.0
         self.labels: list[Any] = []
         self.nodename_index = 0
+        """The last number that a block node got."""
+        self.blockjobs: dict[str, Any] = {}
+        """Jobs on disks (``blocks.jobs.BlockJob``) by QEMU's name."""
+        self.waiters: dict[str, asyncio.Event] = {}
+        """Jobs of QEMU that somebody waits for, by name."""
         self.ended = asyncio.Event()
         self.consoles: dict[str, Any] = {}
         """Who holds which console, by alias."""

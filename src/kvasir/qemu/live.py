@@ -192,6 +192,10 @@ def disk_of(guest: Any, device: str, node: str) -> tuple[str, str]:
         names = {disk.alias, f"drive-{disk.alias}", getattr(disk, "node_name", None)}
         if (device and (device in names or names & set(known))) or (node and node in names):
             return str(disk.alias), source_path(disk) or ""
+    from .blocks import graph
+
+    if node and (found := graph.disk_of_node(guest.live, node)) is not None:
+        return str(found[0].alias), source_path(found[0]) or ""
     for disk in list_of(guest.live, "disks"):
         info = guest.run.disks.get(disk.alias) if guest.run is not None else None
         if info and node and info.get("node") == node:

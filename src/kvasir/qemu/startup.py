@@ -12,6 +12,7 @@ from typing import Any
 from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
 
 from . import cgroups, chain, firmware, guestlog, live, process, statusdoc
+from .blocks import graph
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
 from .hostwork import Host, remove_tree
@@ -180,6 +181,7 @@ class Start:
         self.driver.identity.own(self.run.monitor_path)
         self.host.pass_fd("monitor", fd)
         self.argv = live.command_line(self.vm, self.domain, self.guest)
+        self.run.nodename_index = graph.highest(self.domain)
 
     async def execute(self) -> None:
         """Run QEMU."""

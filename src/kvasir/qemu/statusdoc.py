@@ -30,6 +30,7 @@ def render(guest: Any) -> str:
     from kvasir.xml.form import STATUS
 
     from . import live
+    from .blocks import status as blocks
 
     run = guest.run
     out = [
@@ -57,7 +58,7 @@ def render(guest: Any) -> str:
     if run.allow_reboot is not None:
         out.append(f"  <allowReboot value='{'yes' if run.allow_reboot else 'no'}'/>\n")
     out.append(f"  <nodename index='{run.nodename_index}'/>\n")
-    out.append("  <blockjobs active='no'/>\n")
+    out.append(blocks.render(guest))
     out.append(f"  <agentTimeout>{run.agent_timeout}</agentTimeout>\n")
     out.append(guest.live.xml(STATUS, "  "))
     out.append("</domstatus>\n")
@@ -108,12 +109,15 @@ class Status:
     job: str = "none"
     async_job: str = "none"
     remembers: bool = False
+    blockjobs: dict[str, Any] = field(default_factory=dict)
 
 
 def parse(text: str) -> Status:
     """Read a status document, ours or libvirt's. Raises XmlError, XmlDetail."""
     from kvasir.model.domain import Domain
     from kvasir.xml.reader import read
+
+    from .blocks import status as blocks
 
     root = read(text, "(domain_status)")
     if root.tag != "domstatus":
@@ -140,6 +144,7 @@ def parse(text: str) -> Status:
             job=root.xpath("string(job/@type)") or "none",
             async_job=root.xpath("string(job/@async)") or "none",
             remembers=root.find("rememberOwner") is not None,
+            blockjobs=blocks.parse(root),
         )
     except (ValueError, TypeError) as error:
         if isinstance(error, Error):

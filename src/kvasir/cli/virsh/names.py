@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 GROUPS = """\
 domain = Domain Management
-attach-device:devices attach-disk attach-interface autostart:lifecycle blkdeviotune blkiotune blockcommit blockcopy blockjob
-blockpull blockresize change-media console:console cpu-stats create:define define:define desc:describe
+attach-device:devices attach-disk attach-interface autostart:lifecycle blkdeviotune blkiotune blockcommit:blocks blockcopy:blocks blockjob:blocks
+blockpull:blocks blockresize:blocks change-media console:console cpu-stats create:define define:define desc:describe
 destroy:lifecycle detach-device:devices detach-device-alias:devices detach-disk detach-interface domdisplay:display domfsfreeze:agent
 domfsthaw:agent domfsinfo:agent domfstrim:agent domhostname:agent domid:identity domif-setlink:cards domiftune
 domjobabort:saving domjobinfo domlaunchsecinfo domsetlaunchsecstate domname:identity domrename:identity
@@ -26,7 +26,7 @@ guest-agent-timeout:agent reboot:lifecycle reset:lifecycle restore:saving resume
 save-image-define:saving save-image-dumpxml:saving save-image-edit:saving schedinfo screenshot:display
 set-lifecycle-action:lifecycle set-user-sshkeys set-user-password:agent setmaxmem:tuning setmem:tuning setvcpus:tuning shutdown:lifecycle
 start:lifecycle suspend:lifecycle ttyconsole:display undefine:undefine update-device:devices update-memory-device
-vcpucount:vcpus vcpuinfo:vcpus vcpupin emulatorpin vncdisplay:display guestvcpus setvcpu domblkthreshold
+vcpucount:vcpus vcpuinfo:vcpus vcpupin emulatorpin vncdisplay:display guestvcpus setvcpu domblkthreshold:blocks
 guestinfo:agent domdirtyrate-calc dom-fd-associate
 monitor = Domain Monitoring
 domblkerror:disks domblkinfo:disks domblklist:disks domblkstat:disks domcontrol:state domif-getlink:cards

@@ -1,0 +1,32 @@
+"""The ownership of single images of a running guest: given when a job needs them, taken back when they leave the chain."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from kvasir.qemu.labels import Labels
+
+from .graph import Image
+
+log = logging.getLogger(__name__)
+
+
+def allow(guest: Any, image: Image, *, readonly: bool = False) -> None:
+    """Let the guest's QEMU open an image. Raises SystemFailure."""
+    path = image.path
+    if not image.local or not os.path.exists(path):
+        return
+    labels = Labels(guest.driver, guest)
+    owner = labels._owner(guest.live) if labels.works else None
+    if owner is not None and not readonly:
+        labels.give(path, owner, remember_owner=False)
+
+
+def revoke(guest: Any, image: Image) -> None:
+    """Give an image back that the guest no longer uses."""
+    labels = Labels(guest.driver, guest)
+    if not image.local or not labels.works or not os.path.exists(image.path) or labels._owner(guest.live) is None:
+        return
+    labels.give_back(image.path)
