@@ -6,6 +6,7 @@ A driver is made as ``Driver(paths: Paths, config: Config)`` when the daemon sta
     uri: str                      the canonical URI (``qemu:///system``)
     async start()                 takes up running guests, starts what starts by itself; the sockets are served after it
     async stop()                  the daemon ends (guests live on)
+    drivers: dict[str, Any]       set to all drivers of the daemon, by name, before ``start``
     active_count() -> int         what keeps the daemon from leaving when idle (running guests)
 
 The procedures of ``kvasir.calls`` find it as ``session.driver``.
@@ -65,4 +66,7 @@ def _no_driver(text: str) -> Error:
 
 def make_all(daemon: Daemon) -> dict[str, Any]:
     """The drivers of the daemon."""
-    return {scheme: make(scheme, daemon.paths, daemon.qemu_config) for scheme in (*DRIVERS, *OTHERS)}
+    found = {scheme: make(scheme, daemon.paths, daemon.qemu_config) for scheme in (*DRIVERS, *OTHERS)}
+    for driver in found.values():
+        driver.drivers = found
+    return found

@@ -283,14 +283,6 @@ class Disk(Device, tag="disk"):
             )
         if self.transient:
             raise ConfigUnsupported(f"disk '{self.target}' is transient, which this version cannot start yet")
-        chain = self.backing_store.chain() if self.backing_store else []
-        for source in (self, self.source, *(layer.source for layer in chain)):
-            encryption = source.encryption
-            if getattr(source, "auth", None) is not None or (encryption is not None and encryption.secrets):
-                raise ConfigUnsupported(
-                    f"disk '{self.target}' needs a secret, and this version has no secret driver yet",
-                    hint="use an image without encryption, and a network source without <auth>",
-                )
         if self.source.reservations is not None and self.source.reservations.managed:
             raise ConfigUnsupported(
                 f"disk '{self.target}' has managed reservations, whose helper this version cannot start yet",

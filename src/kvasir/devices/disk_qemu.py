@@ -8,6 +8,7 @@ from typing import Any
 from kvasir.errors import ConfigUnsupported, InternalError
 from kvasir.qemu.args import Arg, Blockdev, Chardev, Dev, Obj, Opt, comma
 
+from . import disk_secrets
 from .disk_source import NodeName
 from .virtio import SUFFIX, options
 
@@ -15,6 +16,7 @@ CACHES = {"none": (True, False), "writeback": (False, False), "writethrough": (F
           "unsafe": (False, True)}  # fmt: skip
 """Cache mode -> (direct, no-flush) of the block nodes."""
 WRITE_CACHE = {"none": "on", "writeback": "on", "unsafe": "on", "writethrough": "off", "directsync": "off"}
+UNLAYERED = ("raw", "luks", "vdi", "vpc", "dmg", "bochs", "cloop")
 DRIVERS = {"vhd": "vhdx", "ploop": "parallels"}
 VIRTIO_SCSI = ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
 
@@ -110,13 +112,13 @@ def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: i
            closed: bool) -> Iterator[Arg]:  # fmt: skip
     cache = cache_props(disk)
     storage = f"libvirt-{index}-storage"
-    tail: dict[str, Any] = {"auto-read-only": True, "discard": "unmap", "cache": cache}
+    tail = {"auto-read-only": True, "discard": "unmap", "cache": cache}
     props = storage_props(source, disk.io)
+    format_secret = yield from disk_secrets.of(vm, disk, source, index, props)
     if source.reservations is not None and index is not None:
-        name = "pr-helper0" if source.reservations.managed else f"pr-helper-{storage}"
+        props["pr-manager"] = name = "pr-helper0" if source.reservations.managed else f"pr-helper-{storage}"
         where = source.reservations.path or f"{vm.facts.get('lib', '')}/pr-helper0.sock"
         yield Obj("pr-manager-helper", {"id": name, "path": where})
-        props["pr-manager"] = name
     if getattr(source, "tls", None):
         name = f"obj{storage}_tls0"
         folder = getattr(vm.config, f"{source.protocol}_tls_x509_cert_dir", None) or "/etc/pki/qemu"
@@ -124,10 +126,8 @@ def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: i
         props["tls-creds"] = name
     yield Blockdev(props.pop("driver"), {**props, "node-name": storage, **tail})
     if source.slices:
-        piece = source.slices[0]
-        yield Blockdev("raw", {"node-name": f"libvirt-{index}-slice-sto", "offset": piece.offset, "size": piece.size,
-                               "file": storage, **tail})  # fmt: skip
-        storage = f"libvirt-{index}-slice-sto"
+        below_it, storage, piece = storage, f"libvirt-{index}-slice-sto", source.slices[0]
+        yield Blockdev("raw", {"node-name": storage, "offset": piece.offset, "size": piece.size, "file": below_it, **tail})
     zeroes = disk.detect_zeroes
     if zeroes == "unmap" and disk.discard != "unmap":
         zeroes = "on"
@@ -138,11 +138,13 @@ def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: i
     driver = "raw" if format in (None, "raw", "fat", "iso", "dir", "none") else DRIVERS.get(format, format)
     if driver == "qcow2" and metadata:
         node["cache-size"] = metadata
+    if format_secret is not None:
+        driver = disk_secrets.add(driver, node, format_secret)
     node["file"] = storage
     if below is not None:
         node["backing"] = below
     blockdev = Blockdev(driver, node)
-    if closed and below is None and driver not in ("raw", "luks", "vdi", "vpc", "dmg", "bochs", "cloop"):
+    if closed and below is None and driver not in UNLAYERED:
         blockdev.props["backing"] = None
     yield blockdev
 

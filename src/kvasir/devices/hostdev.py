@@ -155,10 +155,16 @@ class Hostdev(Device, tag="hostdev"):
             yield from self._scsi(vm, source)
 
     def _scsi(self, vm: Any, source: ScsiSource) -> Iterator[Arg]:
+        from kvasir.qemu.secrets import secret
+
         from .hostdev_scsi import blockdev, drive_props
 
         node = f"libvirt-{_node_number(vm, self)}-backend"
-        yield Blockdev(*blockdev(source, node, self.readonly))
+        driver, props = blockdev(source, node, self.readonly)
+        if source.secret is not None:
+            yield secret(vm, f"{node}-secret0", source.secret.uuid, source.secret.usage, "iscsi")
+            props["password-secret"] = f"{node}-secret0"
+        yield Blockdev(driver, props)
         yield Dev("scsi-generic", {"drive": node, "id": self.alias, **drive_props(vm, self)})
 
 

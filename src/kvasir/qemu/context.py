@@ -23,6 +23,8 @@ class Vm:
         self.fds: dict[str, int] = {}
         self.id = -1
         self.facts: dict[str, Any] = {}
+        self.secrets: Any = None
+        """The daemon's secret driver, None where there is none."""
 
     @property
     def name(self) -> str:

@@ -52,6 +52,8 @@ class QemuDriver:
         self._parsed: OrderedDict[int, Guest] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self.stopping = False
+        self.drivers: dict[str, Any] = {}
+        """All drivers of the daemon, by name."""
 
     # -- life of the driver
 
@@ -190,7 +192,9 @@ class QemuDriver:
         """What device hooks see."""
         from .context import Vm
 
-        return Vm(domain, caps, self.config, self.paths)
+        made = Vm(domain, caps, self.config, self.paths)
+        made.secrets = self.drivers.get("secret")
+        return made
 
     async def complete(self, text: str, flags_validate: bool = False) -> Any:
         """Parse a user's document and fill in all that libvirt fills in. Raises XmlError, ConfigUnsupported."""

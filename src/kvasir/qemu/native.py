@@ -19,6 +19,7 @@ async def command_line(driver: Any, document: str) -> str:
     leaf = f"domain--1-{str(domain.name)[:20]}"
     lib = f"{p.lib}/{leaf}"
     vm.facts |= {"lib": lib, "channel": f"{p.channel}/{leaf}", "monitor_path": f"{lib}/monitor.sock"}
+    vm.facts["master_key"] = os.urandom(32)
     argv = list(commandline.build(vm, domain))
     env = environment(driver, lib, domain)
     words = [f"{key}={guestlog.quote(value)}" for key, value in env.items()]

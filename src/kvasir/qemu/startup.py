@@ -149,7 +149,8 @@ class Start:
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                os.write(fd, os.urandom(32))
+                self.vm.facts["master_key"] = os.urandom(32)
+                os.write(fd, self.vm.facts["master_key"])
             finally:
                 os.close(fd)
         except OSError as error:

@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from kvasir.errors import InternalError, OperationUnsupported, SystemFailure
 
 from . import guestlog, process
 from .identity import group_id, user_id
+from .secrets import value
 from .virtiofs import end
 
 WAIT = 10.0
@@ -80,8 +82,7 @@ class Place:
 async def start(device: Any, host: Any) -> None:
     """Start swtpm for the guest, its state made on first use; the end is pushed on the undo stack."""
     source = device.backend.source
-    if source.secret:
-        raise OperationUnsupported("encrypted TPM state needs the secret driver, which is not built yet")
+    password = value(host.vm, source.secret, None, "vtpm") if source.secret else None
     place = Place.of(host.driver, host.guest, source.version)
     user = owner(host)
     program = find("swtpm")
@@ -89,11 +90,11 @@ async def start(device: Any, host: Any) -> None:
     await end(place.pid)
     fresh = not os.path.isdir(place.state) or not os.listdir(place.state)
     if fresh:
-        await _create(source, host, place, user)
+        await _create(source, host, place, user, password)
     if source.version == "2.0" and source.banks():
         await _setup(["--tpm2", "--tpm-state", place.state, "--logfile", place.log,
-                      "--pcr-banks", ",".join(source.banks()), "--reconfigure"], place, user)  # fmt: skip
-    await _run(program, source, host, place, user)
+                      "--pcr-banks", ",".join(source.banks()), "--reconfigure"], place, user, password)  # fmt: skip
+    await _run(program, source, host, place, user, password)
     host.vm.facts[f"tpm_socket_{device.alias}"] = place.socket
 
 
@@ -118,7 +119,9 @@ def _folders(place: Place, user: tuple[int | None, int | None]) -> None:
         os.unlink(place.socket)
 
 
-async def _create(source: Any, host: Any, place: Place, user: tuple[int | None, int | None]) -> None:
+async def _create(
+    source: Any, host: Any, place: Place, user: tuple[int | None, int | None], password: bytes | None
+) -> None:
     """Make the TPM's state: keys and certificates. A failure leaves no half-made state."""
     uid, gid = user
     os.makedirs(place.state, 0o700, exist_ok=True)
@@ -130,7 +133,7 @@ async def _create(source: Any, host: Any, place: Place, user: tuple[int | None, 
         "--createek", "--create-ek-cert", "--create-platform-cert", "--lock-nvram", "--not-overwrite",
     ]  # fmt: skip
     try:
-        await _setup(words, place, user)
+        await _setup(words, place, user, password)
     except BaseException:
         shutil.rmtree(place.state, ignore_errors=True)
         with contextlib.suppress(OSError):
@@ -138,12 +141,36 @@ async def _create(source: Any, host: Any, place: Place, user: tuple[int | None, 
         raise
 
 
-async def _setup(words: list[str], place: Place, user: tuple[int | None, int | None]) -> None:
+@contextlib.contextmanager
+def _pipe(password: bytes | None) -> Iterator[int | None]:
+    """A descriptor from which the password is read once; it shows on no command line and in no file."""
+    if password is None:
+        yield None
+        return
+    read, write = os.pipe2(os.O_CLOEXEC)
+    try:
+        os.set_blocking(write, False)
+        os.write(write, password)
+        os.close(write)
+        yield read
+    finally:
+        os.close(read)
+
+
+async def _setup(words: list[str], place: Place, user: tuple[int | None, int | None], password: bytes | None) -> None:
+    with _pipe(password) as fd:
+        more = [] if fd is None else ["--pwdfile-fd", str(fd), "--cipher", "aes-256-cbc"]
+        await _run_setup([*words, *more], place, user, () if fd is None else (fd,))
+
+
+async def _run_setup(
+    words: list[str], place: Place, user: tuple[int | None, int | None], fds: tuple[int, ...]
+) -> None:
     uid, gid = user
     who: dict[str, Any] = {} if uid is None else {"user": uid, "group": gid, "extra_groups": []}
     child = await asyncio.create_subprocess_exec(
         find("swtpm_setup"), *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT, cwd="/", start_new_session=True, umask=0o077, **who,
+        stderr=asyncio.subprocess.STDOUT, cwd="/", start_new_session=True, umask=0o077, pass_fds=fds, **who,
     )  # fmt: skip
     try:
         said, _ = await asyncio.wait_for(child.communicate(), SETUP)
@@ -160,7 +187,9 @@ async def _setup(words: list[str], place: Place, user: tuple[int | None, int | N
         )
 
 
-async def _run(program: str, source: Any, host: Any, place: Place, user: tuple[int | None, int | None]) -> None:
+async def _run(
+    program: str, source: Any, host: Any, place: Place, user: tuple[int | None, int | None], password: bytes | None
+) -> None:
     uid, gid = user
     argv = [
         program, "socket", "--ctrl", f"type=unixio,path={place.socket},mode=0600",
@@ -170,12 +199,15 @@ async def _run(program: str, source: Any, host: Any, place: Place, user: tuple[i
         argv.append("--tpm2")
     log = guestlog.GuestLog(f"{host.driver.paths.qemu.log}/{host.guest.name}-swtpm.out", host.driver.privileged)
     try:
-        pid = await process.start(
-            process.Launch(
-                argv, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, log.fd, uid=uid, gid=gid,
-                groups=[gid] if gid is not None else [],
-            )
-        )  # fmt: skip
+        with _pipe(password) as fd:
+            if fd is not None:
+                argv += ["--key", f"pwdfd={fd},mode=aes-256-cbc"]
+            pid = await process.start(
+                process.Launch(
+                    argv, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}, log.fd, uid=uid, gid=gid,
+                    groups=[gid] if gid is not None else [], fds=() if fd is None else (fd,),
+                )
+            )  # fmt: skip
         process.write_pidfile(place.pid, pid)
         host.stack.push_async_callback(end, place.pid)
         await _wait_for(place.socket, pid, log)

@@ -8,7 +8,7 @@ import os
 import uuid as _uuid
 from typing import Any
 
-from kvasir.errors import Code, Error, InternalError, Origin
+from kvasir.errors import Code, Error, InternalError, InvalidArg, Origin
 from kvasir.events import Bus, SecretLifecycle, SecretValueChanged
 from kvasir.model import secret as model
 from kvasir.xml.form import INACTIVE
@@ -64,6 +64,7 @@ class SecretDriver:
     def __init__(self, paths: Any, config: Any = None) -> None:
         self.folder = f"{paths.etc}/secrets"
         self.bus = Bus()
+        self.drivers: dict[str, Any] = {}
         self.secrets: dict[str, Secret] = {}
         self.values = Values(self.folder, f"{paths.etc}/secret.conf", f"{paths.lib}/secrets/secrets-encryption-key")
 
@@ -113,14 +114,12 @@ class SecretDriver:
     def value_for(self, uuid: str | None, usage: str | None, kind: str) -> bytes:
         """The value that a guest, pool or device refers to by UUID or by usage of that kind, private or not.
 
-        Raises NoSecret (66) when there is no such secret or it has no value, InvalidSecret where it is for another use.
+        Raises NoSecret (66) when there is no such secret or it has no value, InvalidArg where it is for another use.
         """
         secret = self.by_uuid(uuid) if uuid else self.by_usage(kind, usage or "")
         if secret.document.usage and secret.document.usage != kind:
-            words = (
-                f"unexpected secret usage type for secret {secret.uuid_text}: {secret.document.usage}, expected {kind}"
-            )
-            raise Error(words, code=Code.INVALID_SECRET, origin=Origin.SECRET, message=f"Invalid secret: {words}")
+            words = f"secret with uuid {secret.uuid_text} is of type '{secret.document.usage}' not expected '{kind}' type"
+            raise InvalidArg(words, origin=Origin.SECRET)
         return self.value_of(secret)
 
     @staticmethod

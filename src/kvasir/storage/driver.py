@@ -56,6 +56,7 @@ class StorageDriver:
     def __init__(self, paths: Any, config: Any = None) -> None:
         self.config_dir, self.state_dir = f"{paths.etc}/storage", f"{paths.run}/storage"
         self.bus = Bus()
+        self.drivers: dict[str, Any] = {}
         self.pools: dict[str, StoragePool] = {}
 
     def publish(self, pool: StoragePool, event: int, detail: int) -> None:
