@@ -20,6 +20,7 @@ from kvasir.daemon.paths import Paths
 from kvasir.daemon.service import Limits, Listener, Service
 from kvasir.daemon.workers import Workers
 from kvasir.errors import Error
+from kvasir.host import hooks
 from kvasir.rpc import programs
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Daemon:
         self._pid_file = sockets.PidFile(self.paths.pid_file)
         try:
             listeners = self._listen()
+            await hooks.tell(self.paths, "daemon", operation="start", extra="start")
             self.drivers = (make_drivers or driver_table.make_all)(self)
             for driver in self.drivers.values():
                 await driver.start()
@@ -195,6 +197,9 @@ class Daemon:
         for driver in self.drivers.values():
             if hasattr(driver, "reload"):
                 driver.reload()
+        self._telling = asyncio.ensure_future(
+            hooks.tell(self.paths, "daemon", operation="reload", sub="begin", extra="SIGHUP")
+        )
 
     async def wait(self) -> None:
         """Until somebody ends the daemon."""
@@ -204,6 +209,7 @@ class Daemon:
         """Stop serving; guests live on."""
         self._serving = False
         sockets.notify("STOPPING=1")
+        await hooks.tell(self.paths, "daemon", operation="shutdown", extra="shutdown")
         if self._idle is not None:
             self._idle.cancel()
         for service in self.services.values():

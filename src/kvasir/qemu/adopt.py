@@ -12,7 +12,7 @@ from typing import Any
 
 from kvasir.errors import Error
 
-from . import cgroups, learn, lifecycle, live, process, statusdoc
+from . import cgroups, hooks, learn, lifecycle, live, process, statusdoc
 from .blocks import jobs as block_jobs
 from .events import EventHandler
 from .guest import Guest, Runtime
@@ -104,6 +104,7 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
         cgroups.adopt(guest)
         await learn.everything(guest, adopted=True)
         await block_jobs.adopt(guest)
+        await hooks.ask(guest, "reconnect")
     except Error as error:
         await _lost(guest, run, error.message)
         return

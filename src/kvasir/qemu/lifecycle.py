@@ -19,7 +19,7 @@ from kvasir.errors import (
     SystemFailure,
 )
 
-from . import cgroups, guestlog, live, process, statusdoc
+from . import cgroups, guestlog, hooks, live, process, statusdoc
 from .events import run_cpus, stop_cpus
 from .guest import Guest, Runtime
 from .hostwork import Host, remove_tree
@@ -265,7 +265,9 @@ async def finish(guest: Guest, run: Runtime, reason: Shutoff) -> None:
     guestlog.append(
         f"{driver.paths.qemu.log}/{guest.name}.log", f"shutting down, reason={reason_word(State.SHUTOFF, reason)}"
     )
+    await hooks.tell(guest, "stopped")
     await release(guest, run)
+    await hooks.tell(guest, "release")
     driver.status.delete(guest.name)
     driver.guests.take_id(guest)
     guest.live = guest.run = None

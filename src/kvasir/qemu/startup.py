@@ -11,7 +11,7 @@ from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
 
-from . import cgroups, chain, firmware, guestlog, live, process, statusdoc
+from . import cgroups, chain, firmware, guestlog, hooks, live, process, statusdoc
 from .blocks import graph
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
@@ -91,9 +91,12 @@ class Start:
     async def steps(self) -> None:
         """From the definition to a QEMU that waits, stopped, on its monitor."""
         await self.identify()
+        self.stack.push_async_callback(hooks.ended, self.guest)
+        await hooks.ask(self.guest, "prepare")
         self.folders()
         await self.devices()
         await self.command()
+        await hooks.ask(self.guest, "start")
         await self.execute()
         await self.speak()
 
@@ -292,6 +295,7 @@ async def launch(
         try:
             await work.steps()
             await _set_going(guest, work.run, paused)
+            await hooks.ask(guest, "started")
         except BaseException:
             stack.callback(_failed, guest, before)
             raise
