@@ -156,6 +156,7 @@ class Origin(IntEnum):
     AUTH = 46
     LXC = 17
     CGROUP = 54
+    PERF = 61
     ACCESS = 55
     SYSTEMD = 56
     POLKIT = 60

@@ -96,32 +96,6 @@ def _affinity(tid: int) -> set[int]:
         return set()
 
 
-def domain_get_vcpu_pin_info(session: Session, dom: Any, ncpumaps: int, maplen: int, flags: int) -> tuple[bytes, int]:
-    """Where each CPU may run."""
-    check_flags(flags, LIVE | CONFIG, "qemuDomainGetVcpuPinInfo")
-    domain, _ = one(guest(session, dom), flags)
-    every = frozenset(range(proc.host_cpus()))
-    pins = {pin.vcpu: pin.cpuset for pin in stats.tune_rows(domain, "vcpupins")}
-    default = domain.vcpu_cpuset or every
-    count = min(ncpumaps, stats.max_cpus(domain))
-    return b"".join(proc.bitmap(pins.get(n) or default, maplen) for n in range(count)), count
-
-
-def domain_get_emulator_pin_info(session: Session, dom: Any, maplen: int, flags: int) -> tuple[bytes, int]:
-    """Where the emulator's own threads may run."""
-    check_flags(flags, LIVE | CONFIG, "qemuDomainGetEmulatorPinInfo")
-    domain, _ = one(guest(session, dom), flags)
-    pin = getattr(domain.cputune, "emulatorpin", None) if domain.cputune is not None else None
-    cpus = pin or domain.vcpu_cpuset or frozenset(range(proc.host_cpus()))
-    return proc.bitmap(cpus, maplen), 1
-
-
-def domain_get_scheduler_type(session: Session, dom: Any) -> tuple[str, int]:
-    """``posix``: shares and quota of cgroups; without the cpu controller there is none to ask."""
-    guest(session, dom)
-    raise OperationInvalid("cgroup CPU controller is not mounted")
-
-
 async def domain_memory_stats(session: Session, dom: Any, maxStats: int, flags: int) -> list[tuple[int, int]]:
     """What balloon and host say about the guest's memory."""
     check_flags(flags, 0, "qemuDomainMemoryStats")

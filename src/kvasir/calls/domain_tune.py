@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
-from kvasir.calls.guests import CONFIG, LIVE, guest, impact, one
+from kvasir.calls.guests import CONFIG, LIVE, guest, impact
 from kvasir.errors import (
     ConfigUnsupported,
     InvalidArg,
@@ -13,7 +13,6 @@ from kvasir.errors import (
     OperationInvalid,
     OperationUnsupported,
 )
-from kvasir.host import proc
 from kvasir.qemu import live, stats, statusdoc
 from kvasir.qemu.jobs import Kind
 
@@ -122,23 +121,6 @@ def _set_vcpus(found: Guest, count: int, maximum: bool) -> None:
     found.driver.rewrite(found, domain)
 
 
-async def domain_get_iothread_info(session: Session, dom: Any, flags: int) -> tuple[list[tuple[int, bytes]], int]:
-    """The guest's I/O threads and where they may run."""
-    check_flags(flags, LIVE | CONFIG, "qemuDomainGetIOThreadInfo")
-    found = guest(session, dom)
-    domain, is_live = one(found, flags)
-    length = (proc.host_cpus() + 7) // 8
-    every = proc.bitmap(set(range(proc.host_cpus())), length)
-    if is_live and domain.iothreads:
-        async with found.jobs.normal(Kind.QUERY):
-            rows = await found.monitor().command("query-iothreads")
-        numbers = [int(str(row["id"]).removeprefix("iothread")) for row in rows]
-    else:
-        numbers = [thread.id for thread in domain.iothreadids] or list(range(1, (domain.iothreads or 0) + 1))
-    found_rows = [(number, every) for number in sorted(numbers)]
-    return found_rows, len(found_rows)
-
-
 async def domain_abort_job(session: Session, dom: Any) -> None:
     """Cancel the job that runs."""
     found = guest(session, dom)
@@ -149,35 +131,6 @@ async def domain_abort_job(session: Session, dom: Any) -> None:
         raise OperationInvalid("cannot abort VM start; use virDomainDestroy instead")
     async with found.jobs.normal(Kind.ABORT):
         await found.monitor().command("migrate_cancel")
-
-
-def domain_get_cpu_stats(
-    session: Session, dom: Any, nparams: int, start_cpu: int, ncpus: int, flags: int
-) -> tuple[list[tuple[str, Any]], int]:
-    """Processor time by host CPU: of control groups, which this host's guests are not in yet."""
-    guest(session, dom).need_active()
-    raise OperationInvalid("cgroup CPUACCT controller is not mounted")
-
-
-def domain_get_memory_parameters(
-    session: Session, dom: Any, nparams: int, flags: int
-) -> tuple[list[tuple[str, Any]], int]:
-    """Memory limits: of control groups, or from the definition."""
-    from kvasir.rpc.typed import ULLong
-
-    check_flags(flags, LIVE | CONFIG | 4, "qemuDomainGetMemoryParameters")
-    domain, is_live = one(guest(session, dom), flags & ~4)
-    if not nparams:
-        return [], 3
-    if is_live:
-        raise OperationInvalid("cgroup memory controller is not mounted")
-    tune = domain.memtune
-    unlimited = 9007199254740991
-    rows = [
-        (name, ULLong(getattr(tune, name, None) or unlimited))
-        for name in ("hard_limit", "soft_limit", "swap_hard_limit")
-    ]
-    return rows[:nparams], min(nparams, 3)
 
 
 def domain_list_all_snapshots(session: Session, dom: Any, need_results: int, flags: int) -> tuple[list[Any], int]:

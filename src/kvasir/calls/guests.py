@@ -41,7 +41,8 @@ def impact(who: Guest, flags: int) -> tuple[bool, bool]:
 def one(who: Guest, flags: int) -> tuple[Any, bool]:
     """(definition, whether it is the live one) for a call that reads. LIVE and CONFIG together are refused."""
     if flags & LIVE and flags & CONFIG:
-        raise InvalidArg("flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive")
+        text = "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive"
+        raise InvalidArg(text, message=text)
     live, _ = impact(who, flags)
     return (who.live if live else who.config), live
 

@@ -7,6 +7,7 @@ libvirt-python shapes otherwise.
 from __future__ import annotations
 
 from kvasir.client import methods
+from kvasir.client.pinning import Pinning
 from kvasir.rpc import programs
 
 TYPE_CHECKING = False
@@ -112,7 +113,7 @@ class Remote:
         return hash(self.handle)
 
 
-class Domain(Remote):
+class Domain(Pinning, Remote):
     """A guest."""
 
     PREFIXES = ("domain_",)
@@ -149,7 +150,6 @@ class Domain(Remote):
         "addIOThread": "domain_add_iothread",
         "delIOThread": "domain_del_iothread",
         "setIOThreadParams": "domain_set_iothread_params",
-        "pinIOThread": "domain_pin_iothread",
         "managedSaveGetXMLDesc": "domain_managed_save_get_xml_desc",
         "managedSaveDefineXML": "domain_managed_save_define_xml",
         "PMSuspendForDuration": "domain_pm_suspend_for_duration",
@@ -309,7 +309,7 @@ class Domain(Remote):
         """A file descriptor connected to a graphics display."""
         link = self._conn.link
         serial = link.begin(programs.REMOTE["domain_open_graphics_fd"], (self.handle, idx, flags))
-        return link.finish_fds(serial)[1][0]
+        return int(link.finish_fds(serial)[1][0])
 
     def qemuAgentCommand(self, cmd: str, timeout: int = -2, flags: int = 0) -> str | None:
         """A raw guest agent command; timeout in seconds or -2 wait, -1 default, 0 no wait."""

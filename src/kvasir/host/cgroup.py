@@ -111,6 +111,10 @@ class Group:
     def exists(self) -> bool:
         return bool(self.dirs) and all(os.path.isdir(folder) for folder in self.folders)
 
+    def exists_for(self, controller: str) -> bool:
+        """Whether the group is there for that controller (those of threads are for a few only)."""
+        return controller in self.dirs and os.path.isdir(self.dirs[controller])
+
     # -- values
 
     def file(self, controller: str, name: str) -> str:
@@ -218,7 +222,9 @@ def of_process(trees: Iterable[Hierarchy], pid: int) -> Group | None:
                 tree.version == 1 and set(names.split(",")) & set(tree.controllers)
             ):
                 paths.add(_process_part(path.removeprefix(tree.root)))
-    return Group(trees, paths.pop()) if len(paths) == 1 else None
+    if len(paths) != 1 or (path := paths.pop()).startswith("/.."):  # the latter: outside this daemon's namespace
+        return None
+    return Group(trees, path)
 
 
 def _process_part(path: str) -> str:

@@ -9,24 +9,13 @@ import os
 import stat
 
 from kvasir.errors import OperationInvalid, SystemFailure
+from kvasir.xml.types import write_cpuset
 
 from .cgroup import Group
 
 UNLIMITED = 9007199254740991
 """KiB: no limit (libvirt's number)."""
 NO_QUOTA = -1
-
-
-def cpu_list(cpus: frozenset[int] | set[int]) -> str:
-    """``0-3,5``."""
-    out: list[str] = []
-    known = sorted(cpus)
-    while known:
-        first = last = known.pop(0)
-        while known and known[0] == last + 1:
-            last = known.pop(0)
-        out.append(str(first) if first == last else f"{first}-{last}")
-    return ",".join(out)
 
 
 # -- processors
@@ -80,11 +69,11 @@ def per_cpu(group: Group) -> list[int]:
 
 
 def set_cpus(group: Group, cpus: frozenset[int] | set[int]) -> None:
-    group.write("cpuset", "cpuset.cpus", cpu_list(cpus))
+    group.write("cpuset", "cpuset.cpus", write_cpuset(cpus))
 
 
 def set_nodes(group: Group, nodes: frozenset[int] | set[int]) -> None:
-    group.write("cpuset", "cpuset.mems", cpu_list(nodes))
+    group.write("cpuset", "cpuset.mems", write_cpuset(nodes))
 
 
 # -- memory

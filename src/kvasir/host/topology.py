@@ -87,6 +87,11 @@ def page_sizes(root: Path = SYSTEM) -> list[int]:
     return [4, *sorted(sizes)]
 
 
+def nodes_online(root: Path = SYSTEM) -> list[int]:
+    """The numbers of the NUMA nodes; 0 alone where the kernel has no NUMA."""
+    return cpuset(_word(root / "node/online")) or [0]
+
+
 def cells(root: Path = SYSTEM) -> list[Cell]:
     """The NUMA cells; one without distances where the kernel has no NUMA."""
     nodes = cpuset(_word(root / "node/online"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from kvasir.errors import Error
 
-from . import cgroups, hooks, learn, lifecycle, live, process, statusdoc
+from . import cgroups, hooks, learn, lifecycle, live, perfevents, process, statusdoc
 from .blocks import jobs as block_jobs
 from .events import EventHandler
 from .guest import Guest, Runtime
@@ -102,6 +102,7 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
         await run.monitor.connect(run.monitor_path, CONNECT)
         run.monitor_since = time.time()
         cgroups.adopt(guest)
+        perfevents.resume(run, guest.live)
         await learn.everything(guest, adopted=True)
         await block_jobs.adopt(guest)
         await hooks.ask(guest, "reconnect")

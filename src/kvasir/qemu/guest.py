@@ -73,6 +73,8 @@ class Runtime:
         self.log_start = 0
         self.stats_period = 0
         self.rtc_offset: int | None = None
+        self.perf: dict[str, int] = {}
+        """Descriptors of the performance events that are counted."""
         self.cgroup: Any = None
         """The guest's control group (``kvasir.host.cgroup.Group``), None where it has none."""
 

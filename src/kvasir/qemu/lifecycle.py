@@ -19,7 +19,7 @@ from kvasir.errors import (
     SystemFailure,
 )
 
-from . import cgroups, guestlog, hooks, live, process, statusdoc
+from . import cgroups, guestlog, hooks, live, perfevents, process, statusdoc
 from .events import run_cpus, stop_cpus
 from .guest import Guest, Runtime
 from .hostwork import Host, remove_tree
@@ -292,6 +292,7 @@ async def release(guest: Guest, run: Runtime) -> None:
         labels.restore_all(guest.live)
     except Exception as error:
         log.warning("guest %s: labels cannot be restored: %s", guest.name, error)
+    perfevents.close(run)
     if run.cgroup is not None:
         await cgroups.remove(run.cgroup)
     for path in (run.lib, run.channel):

@@ -11,7 +11,7 @@ from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
 
-from . import cgroups, chain, firmware, guestlog, hooks, live, process, statusdoc
+from . import cgroups, chain, firmware, guestlog, hooks, live, perfevents, process, statusdoc
 from .blocks import graph
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
@@ -228,6 +228,8 @@ class Start:
         self.run.pid = pid
         process.write_pidfile(self.driver.status.pidfile(self.guest.name), pid)
         await asyncio.to_thread(cgroups.place, self.guest, self.domain, pid, self.stack)
+        self.stack.callback(perfevents.close, self.run)
+        perfevents.start(self.run, self.domain)
 
     async def _kill(self) -> None:
         watch = self.run.watch

@@ -11,7 +11,7 @@ from kvasir.errors import Error
 from kvasir.host import proc
 from kvasir.rpc.typed import Int, LLong, Params, UInt, ULLong
 
-from . import learn, live, stats_block
+from . import learn, live, perfevents, stats_block
 from .guest import Guest
 from .jobs import Kind
 
@@ -197,6 +197,8 @@ async def _active(guest: Guest, wanted: int, flags: int, monitor: bool) -> Param
         out += _interfaces(guest)
     if wanted & BLOCK:
         out += await stats_block.record(guest, monitor, bool(flags & BACKING))
+    if wanted & PERF and guest.run is not None:
+        out += [(f"perf.{name}", ULLong(count)) for name, count in perfevents.counts(guest.run)]
     if wanted & IOTHREAD and monitor:
         out += await _iothreads(guest)
     if wanted & DIRTYRATE and monitor:

@@ -11,22 +11,22 @@ if TYPE_CHECKING:
 
 GROUPS = """\
 domain = Domain Management
-attach-device:devices attach-disk attach-interface autostart:lifecycle blkdeviotune blkiotune blockcommit:blocks blockcopy:blocks blockjob:blocks
-blockpull:blocks blockresize:blocks change-media console:console cpu-stats create:define define:define desc:describe
+attach-device:devices attach-disk attach-interface autostart:lifecycle blkdeviotune blkiotune:limits blockcommit:blocks blockcopy:blocks blockjob:blocks
+blockpull:blocks blockresize:blocks change-media console:console cpu-stats:scheduling create:define define:define desc:describe
 destroy:lifecycle detach-device:devices detach-device-alias:devices detach-disk detach-interface domdisplay:display domfsfreeze:agent
 domfsthaw:agent domfsinfo:agent domfstrim:agent domhostname:agent domid:identity domif-setlink:cards domiftune
 domjobabort:saving domjobinfo domlaunchsecinfo domsetlaunchsecstate domname:identity domrename:identity
 dompmsuspend:lifecycle dompmwakeup:lifecycle domuuid:identity domxml-from-native:define domxml-to-native:define dump
-dumpxml:define edit:define get-user-sshkeys inject-nmi:input iothreadinfo iothreadpin iothreadadd iothreadset
+dumpxml:define edit:define get-user-sshkeys inject-nmi:input iothreadinfo:pinning iothreadpin:pinning iothreadadd iothreadset
 iothreaddel send-key:input send-process-signal:input lxc-enter-namespace managedsave:saving managedsave-remove:saving
-managedsave-edit:saving managedsave-dumpxml:saving managedsave-define:saving memtune perf metadata:describe migrate
+managedsave-edit:saving managedsave-dumpxml:saving managedsave-define:saving memtune:limits perf:limits metadata:describe migrate
 migrate-setmaxdowntime migrate-getmaxdowntime migrate-compcache migrate-setspeed migrate-getspeed migrate-postcopy
-numatune qemu-attach qemu-monitor-command:passthrough qemu-monitor-event:monitorevent qemu-agent-command:passthrough
+numatune:scheduling qemu-attach qemu-monitor-command:passthrough qemu-monitor-event:monitorevent qemu-agent-command:passthrough
 guest-agent-timeout:agent reboot:lifecycle reset:lifecycle restore:saving resume:lifecycle save:saving
-save-image-define:saving save-image-dumpxml:saving save-image-edit:saving schedinfo screenshot:display
+save-image-define:saving save-image-dumpxml:saving save-image-edit:saving schedinfo:scheduling screenshot:display
 set-lifecycle-action:lifecycle set-user-sshkeys set-user-password:agent setmaxmem:tuning setmem:tuning setvcpus:tuning shutdown:lifecycle
 start:lifecycle suspend:lifecycle ttyconsole:display undefine:undefine update-device:devices update-memory-device
-vcpucount:vcpus vcpuinfo:vcpus vcpupin emulatorpin vncdisplay:display guestvcpus setvcpu domblkthreshold:blocks
+vcpucount:vcpus vcpuinfo:vcpus vcpupin:pinning emulatorpin:pinning vncdisplay:display guestvcpus setvcpu domblkthreshold:blocks
 guestinfo:agent domdirtyrate-calc dom-fd-associate
 monitor = Domain Monitoring
 domblkerror:disks domblkinfo:disks domblklist:disks domblkstat:disks domcontrol:state domif-getlink:cards

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from kvasir.errors import ConfigUnsupported
+from kvasir.host import topology
 from kvasir.xml.types import write_cpuset
 
 from ..args import Arg, Obj, Opt
@@ -128,6 +130,10 @@ def _policy(domain: Any, cell: Any, nodeset: Any) -> dict[str, Any]:
             mode, nodes = tune.memory.mode, nodeset or tune.memory.nodeset
     if not nodes:
         return {}
+    there = topology.nodes_online()
+    for number in sorted(nodes):
+        if number not in there:
+            raise ConfigUnsupported(f"NUMA node {number} is unavailable")
     if mode == "restrictive":
         return {}
     policy = {"strict": "bind", "preferred": "preferred", "interleave": "interleave"}[mode or "strict"]

@@ -72,16 +72,11 @@ def affinity(shell: Shell, bits: list[bool], host: int, pretty: bool) -> None:
 
 def offline(shell: Shell, args: Args, domain: Domain, host: int) -> None:
     """What the configuration of a domain that does not run says."""
-    number = int(domain.vcpusFlags(CONFIG | MAXIMUM))
-    width = (host + 7) // 8
-    found = domain.vcpuPinInfo(number, width, CONFIG)
-    cpumaps = found[0] if isinstance(found, list) else found
-    for at in range(number):
-        part = cpumaps[at * width : (at + 1) * width]
-        bits = [bool(part[cpu // 8] >> (cpu % 8) & 1) for cpu in range(host)]
+    maps = domain.vcpuPinInfo(CONFIG)
+    for at, bits in enumerate(maps):
         shell.out(f"{'VCPU:':<15} {at}\n{'CPU:':<15} N/A\n{'State:':<15} N/A\n{'CPU time':<15} N/A\n")
-        affinity(shell, bits, host, args.flag("pretty"))
-        if at < number - 1:
+        affinity(shell, list(bits), host, args.flag("pretty"))
+        if at < len(maps) - 1:
             shell.out("\n")
 
 

@@ -1,0 +1,142 @@
+"""Limits of memory, block I/O and performance counters: memtune, blkiotune, perf."""
+
+from __future__ import annotations
+
+from kvasir.cli.virsh.grammar import Args, Command, Fail, number, text
+from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT, parameter_text, scaled
+from kvasir.cli.virsh.shell import Shell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UNLIMITED = 9007199254740991
+MEMORY = (
+    ("hard-limit", "hard_limit", "the most memory"),
+    ("soft-limit", "soft_limit", "memory to keep to when the host is short of it"),
+    ("swap-hard-limit", "swap_hard_limit", "the most memory and swap together"),
+    ("min-guarantee", "min_guarantee", "memory that is never taken away"),
+)
+DEVICE = (
+    ("device-weights", "device_weight", "weight"),
+    ("device-read-iops-sec", "device_read_iops_sec", "reads in a second"),
+    ("device-write-iops-sec", "device_write_iops_sec", "writes in a second"),
+    ("device-read-bytes-sec", "device_read_bytes_sec", "bytes read in a second"),
+    ("device-write-bytes-sec", "device_write_bytes_sec", "bytes written in a second"),
+)
+
+
+def show(shell: Shell, rows: Iterable[tuple[str, str]]) -> None:
+    """``name           : value`` lines."""
+    for name, value in rows:
+        shell.out(f"{name:<15}: {value}\n")
+
+
+def kibibytes(args: Args, name: str) -> int | None:
+    """A limit; a negative one is none at all. Raises Fail."""
+    given = args.text(name)
+    if given is None:
+        return None
+    body = given.strip()
+    if body[:1] == "-" and body[1:2].isdigit():
+        return UNLIMITED
+    size = scaled(body.removeprefix("+"), 1024)
+    if size is None:
+        raise Fail(f"Unable to parse integer parameter {name}")
+    return -(-size // 1024)
+
+
+def memtune(shell: Shell, args: Args) -> None:
+    from kvasir.rpc.typed import ULLong
+
+    flags = shell.affect(args)
+    domain = shell.domain(args)
+    given = [(field, kibibytes(args, name)) for name, field, _ in MEMORY]
+    wanted = [(field, ULLong(value)) for field, value in given if value is not None]
+    if wanted:
+        shell.attempt("Unable to change memory parameters", domain.setMemoryParameters, wanted, flags)
+        return
+    found = shell.attempt("Unable to get number of memory parameters", domain.memoryParameters, flags)
+    show(shell, ((name, "unlimited" if value == UNLIMITED else str(value)) for name, value in found.items()))
+
+
+def blkiotune(shell: Shell, args: Args) -> None:
+    from kvasir.rpc.typed import UInt
+
+    flags = shell.affect(args)
+    domain = shell.domain(args)
+    wanted: list[tuple[str, object]] = []
+    weight = args.number("weight")
+    if weight is not None:
+        if weight <= 0:
+            raise Fail(f"Invalid value of {weight} for I/O weight")
+        wanted.append(("weight", UInt(weight)))
+    for name, field, _ in DEVICE:
+        value = args.text(name)
+        if value is not None:
+            wanted.append((field, value))
+    if wanted:
+        shell.attempt("Unable to change blkio parameters", domain.setBlkioParameters, wanted, flags)
+        return
+    found = shell.attempt("Unable to get number of blkio parameters", domain.blkioParameters, flags)
+    show(shell, ((name, parameter_text(value)) for name, value in found.items()))
+
+
+def perf(shell: Shell, args: Args) -> None:
+    flags = shell.affect(args)
+    domain = shell.domain(args)
+    wanted = [
+        (name, on) for option, on in (("enable", True), ("disable", False)) for name in (args.wanted(option) or "").split(",")
+        if name
+    ]  # fmt: skip
+    if wanted:
+        shell.attempt("Unable to enable/disable perf events", domain.setPerfEvents, wanted, flags)
+    rows = wanted or shell.attempt("Unable to get perf events", domain.perfEvents, flags)
+    rows = dict(rows)
+    show(shell, ((name, "enabled" if on else "disabled") for name, on in rows.items()))
+
+
+WHERE = (CONFIG, LIVE, CURRENT)
+COMMANDS = [
+    Command(
+        "memtune",
+        "show or set how much memory a domain may take",
+        (
+            DOMAIN,
+            *(number(name, f"{what}, in KiB if no unit is given", positional=False) for name, _, what in MEMORY),
+            *WHERE,
+        ),
+        memtune,
+        description="Without a limit, shows them all; -1 takes a limit away.",
+        exclusive=NOT_WITH_CURRENT,
+    ),
+    Command(
+        "blkiotune",
+        "show or set a domain's share of block I/O",
+        (
+            DOMAIN,
+            number("weight", "weight among domains", positional=False),
+            *(
+                text(name, f"{what} by device: /path/to/device,number,...", positional=False)
+                for name, _, what in DEVICE
+            ),
+            *WHERE,
+        ),
+        blkiotune,
+        description="Without a setting, shows them all; 0 takes a limit away.",
+        exclusive=NOT_WITH_CURRENT,
+    ),
+    Command(
+        "perf",
+        "show or choose the performance events that are counted for a domain",
+        (
+            DOMAIN,
+            text("enable", "events to count, with commas between", positional=False),
+            text("disable", "events not to count", positional=False),
+            *WHERE,
+        ),
+        perf,
+        description="Without a choice, shows all events; domstats --perf shows the counts.",
+        exclusive=NOT_WITH_CURRENT,
+    ),
+]
