@@ -143,6 +143,9 @@ class Vlan(Element, tag="vlan"):
             if tag.id > 4095:
                 raise XmlError(f"vlan tag id {tag.id} too large (maximum 4095)", origin=Origin.NONE)
         if len(self.tags) > 1:
+            if self.trunk is False:
+                raise XmlError("invalid \"trunk='no'\" in <vlan> - trunk='yes' is required for more than one vlan tag",
+                               origin=Origin.NONE)  # fmt: skip
             self.trunk = True
 
 

@@ -10,6 +10,7 @@ from .types import STR, Type
 NAMESPACES = {
     "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
     "lxc": "http://libvirt.org/schemas/domain/lxc/1.0",
+    "dnsmasq": "http://libvirt.org/schemas/network/dnsmasq/1.0",
 }
 
 

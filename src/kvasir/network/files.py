@@ -1,0 +1,150 @@
+"""The driver's files: documents of networks, their autostart links, status documents and ports."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+from kvasir.errors import Error, XmlError
+from kvasir.model.network import Network
+from kvasir.model.network_port import Port
+from kvasir.xml.form import INACTIVE, STORED
+from kvasir.xml.types import read_cpuset
+
+from .network import NetworkPort, VirtualNetwork
+
+log = logging.getLogger(__name__)
+BANNER = """<!--
+WARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE
+OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:
+  virsh net-edit {name}
+or other application using the libvirt API.
+-->
+
+"""
+
+
+def write_file(path: str, text: str, mode: int = 0o600) -> None:
+    """Write a file so that it is there whole or not at all."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    draft = f"{path}.new"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        os.write(fd, text.encode("utf-8", "surrogateescape"))
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(draft, path)
+
+
+def remove(*paths: str) -> None:
+    """Remove files; those that are not there are fine."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+class Files:
+    """Where the networks of one daemon are kept."""
+
+    def __init__(self, paths: Any) -> None:
+        self.etc = f"{paths.qemu.etc}/networks"
+        self.run = f"{paths.run}/network" + ("/lib" if paths.is_session else "")
+        self.dnsmasq = f"{paths.run}/network/dnsmasq" if paths.is_session else f"{paths.lib}/dnsmasq"
+
+    def config(self, name: str) -> str:
+        return f"{self.etc}/{name}.xml"
+
+    def link(self, name: str) -> str:
+        return f"{self.etc}/autostart/{name}.xml"
+
+    def state(self, name: str) -> str:
+        return f"{self.run}/{name}.xml"
+
+    def pid(self, name: str) -> str:
+        return f"{self.run}/{name}.pid"
+
+    def port(self, name: str, uuid: str) -> str:
+        return f"{self.run}/{name}/ports/{uuid}.xml"
+
+    def save(self, net: VirtualNetwork) -> None:
+        """Keep the document of the next start."""
+        write_file(self.config(net.name), BANNER.format(name=net.name) + net.config().xml(INACTIVE))
+
+    def save_status(self, net: VirtualNetwork) -> None:
+        """Keep what is needed to take the running network up again."""
+        write_file(self.state(net.name), BANNER.format(name=net.name) + net.status(INACTIVE))
+
+    def save_port(self, port: NetworkPort) -> None:
+        write_file(self.port(port.net.name, str(port.document.uuid)), port.document.xml(STORED))
+
+    def forget_status(self, net: VirtualNetwork) -> None:
+        remove(self.state(net.name))
+        shutil.rmtree(f"{self.run}/{net.name}", ignore_errors=True)
+
+    @staticmethod
+    def _documents(folder: str) -> Iterator[tuple[str, str, str]]:
+        """(path, name, text) of the documents in a folder."""
+        try:
+            names = sorted(os.listdir(folder))
+        except FileNotFoundError:
+            return
+        for name in names:
+            path = f"{folder}/{name}"
+            if name.endswith(".xml") and os.path.isfile(path):
+                try:
+                    with open(path, "rb") as stream:
+                        yield path, name.removesuffix(".xml"), stream.read(1 << 24).decode("utf-8", "surrogateescape")
+                except OSError as error:
+                    log.error("cannot read %s: %s", path, error)
+
+    def stored(self) -> Iterator[VirtualNetwork]:
+        """The networks that are defined. A broken file is reported and left as it is."""
+        for path, name, text in self._documents(self.etc):
+            try:
+                net = VirtualNetwork(Network.from_xml(text, "(network_definition)"))
+                if net.name != name:
+                    raise XmlError(f"Network config filename '{path}' does not match network name '{net.name}'")
+            except (Error, ValueError) as error:
+                log.error("cannot load network %s: %s", path, error)
+                continue
+            net.persistent, net.autostart = True, os.path.islink(self.link(name))
+            yield net
+
+    def running(self) -> Iterator[VirtualNetwork]:
+        """The networks that ran when the daemon ended, with their ports."""
+        from kvasir.xml.reader import read
+
+        for path, name, text in self._documents(self.run):
+            try:
+                root = read(text, "(network status)")
+                node = root.find("network")
+                if root.tag != "networkstatus" or node is None:
+                    raise XmlError(f"unexpected root element <{root.tag}> in {path}")
+                net = VirtualNetwork(Network.parse(node))
+                bits, floor = root.find("class_id"), root.find("floor")
+                if bits is not None:
+                    net.classes = {bit for bit in read_cpuset(bits.get("bitmap", "0")) if bit > 2}
+                net.floor = int(floor.get("sum", "0")) if floor is not None else 0
+                if net.name != name:
+                    raise XmlError(f"{path} is of network '{net.name}'")
+            except (Error, ValueError) as error:
+                log.error("cannot load network status %s: %s", path, error)
+                continue
+            net.active = True
+            self._ports(net)
+            yield net
+
+    def _ports(self, net: VirtualNetwork) -> None:
+        for path, _, text in self._documents(f"{self.run}/{net.name}/ports"):
+            try:
+                port = NetworkPort(net, Port.from_xml(text, "(networkport)"))
+            except (Error, ValueError) as error:
+                log.error("cannot load network port %s: %s", path, error)
+                continue
+            net.ports[port.uuid] = port
