@@ -28,6 +28,7 @@ MODULES: tuple[str, ...] = (
     "domain_stats",
     "domain_tune",
     "domain_xml",
+    "network",
     "node",
     "qemu_monitor",
     "secret",

@@ -30,6 +30,7 @@ DRIVERS: Final[dict[str, str]] = {"qemu": "kvasir.qemu.driver:QemuDriver"}
 
 
 OTHERS: Final[dict[str, str]] = {
+    "network": "kvasir.network.driver:NetworkDriver",
     "secret": "kvasir.secret.driver:SecretDriver",
     "storage": "kvasir.storage.driver:StorageDriver",
 }
@@ -65,8 +66,8 @@ def _no_driver(text: str) -> Error:
 
 
 def make_all(daemon: Daemon) -> dict[str, Any]:
-    """The drivers of the daemon."""
-    found = {scheme: make(scheme, daemon.paths, daemon.qemu_config) for scheme in (*DRIVERS, *OTHERS)}
+    """The drivers of the daemon. Those of guests start last: what starts by itself needs the others."""
+    found = {scheme: make(scheme, daemon.paths, daemon.qemu_config) for scheme in (*OTHERS, *DRIVERS)}
     for driver in found.values():
         driver.drivers = found
     return found

@@ -147,26 +147,8 @@ def read_ip(ip: NetworkIp, name: str) -> None:
         raise unsupported(f"Network '{name}' IP address cannot have both a prefix and a netmask")
     if ip.family not in (None, "ipv4", "ipv6"):
         raise xml_error(f"Unrecognized family '{ip.family}' in network '{name}'")
-    if ip.six:
-        if ip.family is None:
-            raise unsupported(f"no family specified for non-IPv4 address '{ip.address}' in network '{name}'")
-        if ip.family == "ipv4":
-            raise unsupported(f"ipv4 family specified for non-IPv4 address '{ip.address}' in network '{name}'")
-        if ip.netmask is not None:
-            raise unsupported(f"netmask not allowed for IPv6 address '{ip.address}' in network '{name}'")
-        if ip.prefix is not None and ip.prefix > 128:
-            raise unsupported(f"Invalid IPv6 prefix '{ip.prefix}' in network '{name}'")
-    else:
-        if ip.family == "ipv6":
-            raise unsupported(f"Family 'ipv6' specified for non-IPv6 address '{ip.address}' in network '{name}'")
-        if ip.netmask is not None:
-            try:
-                ip.netmask = str(parse_address(ip.netmask))
-            except Exception:
-                raise xml_error(f"Invalid netmask '{ip.netmask}' in network '{name}'") from None
-        if ip.prefix is not None and ip.prefix > 32:
-            raise unsupported(f"Invalid IPv4 prefix '{ip.prefix}' in network '{name}'")
-    if ip.prefix is not None and ip.prefix == 0:
+    (_read_six if ip.six else _read_four)(ip, name)
+    if ip.prefix == 0:
         ip.prefix = None
     check_ranges(ip, name)
     for host in ip.hosts:
@@ -175,6 +157,29 @@ def read_ip(ip: NetworkIp, name: str) -> None:
         ip.boot_server = None
     elif ip.boot_server is not None:
         ip.boot_server = str(parse_address(ip.boot_server))
+
+
+def _read_six(ip: NetworkIp, name: str) -> None:
+    if ip.family is None:
+        raise unsupported(f"no family specified for non-IPv4 address '{ip.address}' in network '{name}'")
+    if ip.family == "ipv4":
+        raise unsupported(f"ipv4 family specified for non-IPv4 address '{ip.address}' in network '{name}'")
+    if ip.netmask is not None:
+        raise unsupported(f"netmask not allowed for IPv6 address '{ip.address}' in network '{name}'")
+    if ip.prefix is not None and ip.prefix > 128:
+        raise unsupported(f"Invalid IPv6 prefix '{ip.prefix}' in network '{name}'")
+
+
+def _read_four(ip: NetworkIp, name: str) -> None:
+    if ip.family == "ipv6":
+        raise unsupported(f"Family 'ipv6' specified for non-IPv6 address '{ip.address}' in network '{name}'")
+    if ip.netmask is not None:
+        try:
+            ip.netmask = str(parse_address(ip.netmask))
+        except Exception:
+            raise xml_error(f"Invalid netmask '{ip.netmask}' in network '{name}'") from None
+    if ip.prefix is not None and ip.prefix > 32:
+        raise unsupported(f"Invalid IPv4 prefix '{ip.prefix}' in network '{name}'")
 
 
 def read_route(route: NetworkRoute, net: Any) -> None:

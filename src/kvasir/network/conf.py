@@ -103,23 +103,16 @@ def _records(dns: Any) -> Iterator[str]:
 
 def _dhcp(net: Any, folder: str, dns: bool) -> Iterator[str]:
     count = 0
-    given = {six: next((ip for ip in net.ips if ip.six is six and (ip.ranges or ip.hosts)), None) for six in (False, True)}
+    given: dict[bool, Any] = {
+        six: next((ip for ip in net.ips if ip.six is six and (ip.ranges or ip.hosts)), None) for six in (False, True)
+    }
     for ip in net.ips:
         if not ip.six and ip.tftp:
             yield "enable-tftp"
             yield f"tftp-root={ip.tftp}"
-        if ip is not given[ip.six]:
-            continue
-        for entry in ip.ranges:
-            yield _range(ip, entry)
-            count += socket_range(entry.start, entry.end, ip)
-        if not ip.ranges:
-            yield f"dhcp-range={ip.address},static" + (f",{ip.length}" if ip.six else "")
-        if not ip.six:
-            yield "dhcp-no-override"
-            yield "dhcp-authoritative"
-            if ip.boot_file:
-                yield f"dhcp-boot={ip.boot_file}" + (f",,{ip.boot_server}" if ip.boot_server else "")
+        if ip is given[ip.six]:
+            yield from _given(ip)
+            count += sum(socket_range(entry.start, entry.end, ip) for entry in ip.ranges)
     if count:
         yield f"dhcp-lease-max={count}"
     if given[False] or given[True]:
@@ -132,6 +125,19 @@ def _dhcp(net: Any, folder: str, dns: bool) -> Iterator[str]:
         yield "enable-ra"
     else:
         yield from (f"dhcp-range={ip.address},ra-only" for ip in net.ips if ip.six)
+
+
+def _given(ip: Any) -> Iterator[str]:
+    """What DHCP gives out at one address."""
+    for entry in ip.ranges:
+        yield _range(ip, entry)
+    if not ip.ranges:
+        yield f"dhcp-range={ip.address},static" + (f",{ip.length}" if ip.six else "")
+    if not ip.six:
+        yield "dhcp-no-override"
+        yield "dhcp-authoritative"
+        if ip.boot_file:
+            yield f"dhcp-boot={ip.boot_file}" + (f",,{ip.boot_server}" if ip.boot_server else "")
 
 
 def _range(ip: Any, entry: Any) -> str:

@@ -34,7 +34,8 @@ class NetworkDriver:
         self.bus = Bus()
         self.networks: dict[str, VirtualNetwork] = {}
         self.ports = Ports(self)
-        self._firewalld: Any = None
+        self.drivers: dict[str, Any] = {}
+        self._reloading: Any = None
 
     # --- the daemon's life
 
@@ -93,8 +94,12 @@ class NetworkDriver:
         if any(net.autostart for net in self.networks.values()) or os.path.isdir(self.files.run):
             await asyncio.to_thread(write_file, mark, "")
 
-    async def reload(self) -> None:
-        """Rules and helpers of all running networks anew: SIGHUP, or the firewall was restarted."""
+    def reload(self) -> None:
+        """SIGHUP, or the firewall was restarted."""
+        self._reloading = asyncio.get_running_loop().create_task(self.refresh())
+
+    async def refresh(self) -> None:
+        """Rules and helpers of all running networks anew."""
         for net in list(self.networks.values()):
             if net.active:
                 async with net.lock:

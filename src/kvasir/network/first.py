@@ -35,10 +35,12 @@ def free_number() -> int:
     taken: list[Any] = []
     with contextlib.suppress(OSError):
         taken = [route.network for route in netlink.routes() if route.network.prefixlen]
-    for number in (*range(122, 255), *range(1, 122)):
-        wanted = ipaddress.ip_network(f"192.168.{number}.0/24")
-        if not any(wanted.overlaps(network) for network in taken):
-            return number
+    numbers: list[int] = [*range(122, 255), *range(1, 122)]
+    for number in numbers:
+        wanted: Any = ipaddress.ip_network(f"192.168.{number}.0/24")
+        if any(wanted.overlaps(network) for network in taken):
+            continue
+        return number
     return 122
 
 

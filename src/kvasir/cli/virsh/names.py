@@ -48,8 +48,10 @@ filter = Network Filter
 nwfilter-define nwfilter-dumpxml nwfilter-edit nwfilter-list nwfilter-undefine nwfilter-binding-create
 nwfilter-binding-delete nwfilter-binding-dumpxml nwfilter-binding-list
 network = Networking
-net-autostart net-create net-define net-destroy net-dhcp-leases net-dumpxml net-edit net-event net-info net-list
-net-name net-start net-undefine net-update net-uuid net-port-list net-port-create net-port-dumpxml net-port-delete
+net-autostart:networks net-create:networks net-define:networks net-destroy:networks net-dhcp-leases:networks
+net-dumpxml:networks net-edit:networks net-event:networks net-info:networks net-list:networks
+net-name:networks net-start:networks net-undefine:networks net-update:networks net-uuid:networks
+net-port-list:networks net-port-create:networks net-port-dumpxml:networks net-port-delete:networks
 nodedev = Node Device
 nodedev-create nodedev-destroy nodedev-detach nodedev-dumpxml nodedev-list nodedev-reattach nodedev-reset nodedev-event
 nodedev-define nodedev-undefine nodedev-start nodedev-autostart nodedev-info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kvasir.model.network import Nat as NatElement
 from kvasir.model.network import NatPort
+from kvasir.network.rules import translates
 
 from .virtual import Virtual
 
@@ -13,7 +14,9 @@ class Nat(Virtual):
 
     def fill(self) -> None:
         """The running document says which ports are taken."""
-        forward = self.document.forward
+        doc, forward = self.document, self.document.forward
+        if not any(translates(doc, "ip6" if ip.six else "ip") for ip in doc.ips):
+            return
         if not forward.nats:
             forward.nats = [NatElement()]
         if not forward.nats[0].ports:
