@@ -28,6 +28,7 @@ SUSPENDED_BY = {
 RESUMED_BY = {
     Running.MIGRATED: Detail.RESUMED_MIGRATED,
     Running.FROM_SNAPSHOT: Detail.RESUMED_FROM_SNAPSHOT,
+    Running.RESTORED: Detail.RESUMED_FROM_SNAPSHOT,
     Running.POSTCOPY: Detail.RESUMED_POSTCOPY,
     Running.POSTCOPY_FAILED: Detail.RESUMED_POSTCOPY_FAILED,
 }
@@ -202,6 +203,17 @@ class EventHandler:
 
     def on_guest_crashloaded(self, data: Json) -> None:
         self.driver.event(self.guest, L.CRASHED, Detail.CRASHED_CRASHLOADED)
+
+    def on_migration(self, data: Json) -> None:
+        if self.run is not None and self.run.migration is not None:
+            self.run.migration.set(str(data.get("status")))
+
+    def on_migration_pass(self, data: Json) -> None:
+        self._publish(out.MigrationIteration, int(data.get("pass", 0)))
+
+    def on_dump_completed(self, data: Json) -> None:
+        if self.run is not None and self.run.migration is not None:
+            self.run.migration.set("failed" if data.get("error") else "completed")
 
     # -- clock, memory, disks
 

@@ -77,6 +77,10 @@ class Runtime:
         """Descriptors of the performance events that are counted."""
         self.cgroup: Any = None
         """The guest's control group (``kvasir.host.cgroup.Group``), None where it has none."""
+        self.migration: Any = None
+        """``migrate_to_file.Progress`` of the migration that runs."""
+        self.first_cpu: Any = None
+        """The CPU as the document had it before the start resolved it."""
 
 
 class Guest:

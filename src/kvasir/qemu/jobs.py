@@ -12,8 +12,11 @@ import time
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from enum import Enum, IntFlag
+from typing import Any
 
 from kvasir.errors import OperationFailed, OperationTimeout, Origin
+
+from .jobstats import Figures
 
 WAIT = 30.0
 """Seconds that a job waits for its turn."""
@@ -80,8 +83,8 @@ class Jobs:
     """The three slots of one guest. Not made before it is needed: 1,000 idle guests cost nothing."""
 
     __slots__ = (
-        "_changed", "agent", "agent_holder", "async_holder", "async_job", "async_since", "holder", "job", "mask",
-        "max_queued", "operation", "owner", "queued", "since",
+        "_changed", "abort_wanted", "agent", "agent_holder", "async_holder", "async_job", "async_since", "bandwidth",
+        "completed", "figures", "holder", "job", "mask", "max_queued", "operation", "owner", "queued", "since",
     )  # fmt: skip
 
     def __init__(self, max_queued: int = 0) -> None:
@@ -95,6 +98,13 @@ class Jobs:
         self.since = self.async_since = 0.0
         self.owner: asyncio.Task[object] | None = None
         self.queued = 0
+        self.bandwidth = 0
+        """Bytes a second for migrations, 0: the fastest."""
+        self.abort_wanted = False
+        self.figures: Figures | None = None
+        """Of the async job that runs, where it has any."""
+        self.completed: Figures | None = None
+        """Of the last one that ended well."""
         self._changed: asyncio.Event | None = None
 
     def _free(self, kind: Kind | None, agent: bool, nested: bool) -> bool:
@@ -171,12 +181,19 @@ class Jobs:
         await self._wait(self._free_async, wait, True)
         self.async_job, self.operation, self.mask = job, operation, mask
         self.async_holder, self.async_since = CALLER.get() or "kvasird", time.time()
+        self.figures, self.abort_wanted = Figures(operation.value), False
         try:
             yield
         finally:
             self.async_job, self.operation, self.mask = Async.NONE, Operation.UNKNOWN, DEFAULT_MASK
+            self.figures, self.abort_wanted = None, False
             self.async_holder = ""
             self._wake()
+
+    def migrated(self, answer: dict[str, Any]) -> None:
+        """Note QEMU's figures of a migration for the async job that runs."""
+        if self.figures is not None:
+            self.figures.migrate = answer
 
     @property
     def busy(self) -> bool:
