@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, guest, one
-from kvasir.errors import Code, Error, InternalError, InvalidArg, OperationInvalid, OperationUnsupported, Origin
+from kvasir.errors import Code, Error, InternalError, InvalidArg, OperationInvalid, OperationUnsupported
 from kvasir.host import proc
 from kvasir.qemu import live, stats, stats_block
 from kvasir.qemu.jobs import Async, Kind
-from kvasir.rpc.typed import LLong, ULLong
+from kvasir.rpc.typed import LLong
 
 if TYPE_CHECKING:
     from kvasir.daemon.session import Session
@@ -209,44 +209,12 @@ def domain_get_security_label_list(session: Session, dom: Any) -> tuple[list[tup
     return [(_label(found) + b"\0", 0)], 1
 
 
-async def domain_get_job_info(session: Session, dom: Any) -> tuple[int, ...]:
-    """The job that runs: 0 none, 2 unbounded."""
-    found = guest(session, dom)
-    if not found.active:
-        raise OperationInvalid("domain is not running", origin=Origin.DOMAIN)
-    if not found.has_jobs or found.jobs.async_job is Async.NONE:
-        return (0,) * 12
-    elapsed = int((time.time() - found.jobs.async_since) * 1000)
-    return (2, elapsed, *([0] * 10))
-
-
-async def domain_get_job_stats(session: Session, dom: Any, flags: int) -> tuple[int, list[tuple[str, Any]]]:
-    """The job that runs, with its figures."""
-    check_flags(flags, 3, "qemuDomainGetJobStats")
-    found = guest(session, dom)
-    if not flags & 1 and not found.active:
-        raise OperationInvalid("domain is not running", origin=Origin.DOMAIN)
-    if flags & 1 or not found.has_jobs or found.jobs.async_job is Async.NONE:
-        return 0, []
-    from kvasir.rpc.typed import Int
-
-    elapsed = int((time.time() - found.jobs.async_since) * 1000)
-    return 2, [("operation", Int(found.jobs.operation.value)), ("time_elapsed", ULLong(elapsed))]
-
-
 def domain_get_messages(session: Session, dom: Any, flags: int) -> list[str]:
     """Warnings about the guest: deprecated parts (1), things that void support (2)."""
     check_flags(flags, 3, "qemuDomainGetMessages")
     found = guest(session, dom)
     taints = found.run.taints if found.run is not None and flags != 1 else []
     return [f"tainted: {stats.TAINTS.get(taint, taint)}" for taint in taints]
-
-
-def domain_has_managed_save_image(session: Session, dom: Any, flags: int) -> int:
-    """Whether the next start continues from a saved state."""
-    check_flags(flags, 0, "qemuDomainHasManagedSaveImage")
-    found = guest(session, dom)
-    return int(os.path.exists(f"{found.driver.paths.qemu.save}/{found.name}.save"))
 
 
 def domain_snapshot_num(session: Session, dom: Any, flags: int) -> int:

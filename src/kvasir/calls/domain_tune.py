@@ -121,18 +121,6 @@ def _set_vcpus(found: Guest, count: int, maximum: bool) -> None:
     found.driver.rewrite(found, domain)
 
 
-async def domain_abort_job(session: Session, dom: Any) -> None:
-    """Cancel the job that runs."""
-    found = guest(session, dom)
-    found.need_active()
-    if not found.has_jobs or found.jobs.async_job.value == "none":
-        raise OperationInvalid("no job is active on the domain")
-    if found.jobs.async_job.value == "start":
-        raise OperationInvalid("cannot abort VM start; use virDomainDestroy instead")
-    async with found.jobs.normal(Kind.ABORT):
-        await found.monitor().command("migrate_cancel")
-
-
 def domain_list_all_snapshots(session: Session, dom: Any, need_results: int, flags: int) -> tuple[list[Any], int]:
     """The guest's snapshots; reading those that exist is a later part."""
     return _none(guest(session, dom), "snapshot")

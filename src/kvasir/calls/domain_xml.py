@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import guest
 from kvasir.errors import Code, Error, InvalidArg, Origin
-from kvasir.qemu import capabilities_xml, domcapabilities, emulators
+from kvasir.qemu import capabilities_xml, domcapabilities, emulators, migratable
 from kvasir.xml import Form
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def _document(found: Guest, flags: int) -> str:
     inactive = bool(flags & INACTIVE) or not found.active
     secure = bool(flags & (SECURE | MIGRATABLE))
     if flags & MIGRATABLE:
-        return await _migratable(found, inactive)
+        return await migratable.text(found, inactive=inactive)
     if inactive and found.text is not None:
         if secure or not _has_secret(found.text):
             return found.text
@@ -41,16 +41,6 @@ async def _document(found: Guest, flags: int) -> str:
     else:
         domain = found.live if found.live is not None else found.config
     return str(domain.xml(Form(live=not inactive, secure=secure)))
-
-
-async def _migratable(found: Guest, inactive: bool) -> str:
-    """The form for migrations, made as libvirt does: from a copy that was written and read again, with its first CPU."""
-    source = found.config if inactive or found.live is None else found.live
-    domain = await found.driver.complete(source.xml(Form(secure=True, migratable=True)))
-    if found.config is not None and found.config.cpu is not None:
-        domain.cpu = found.config.cpu.copy()
-        domain.seclabels = [label.copy() for label in found.config.seclabels]
-    return str(domain.xml(Form(secure=True, migratable=True)))
 
 
 def _has_secret(text: str) -> bool:

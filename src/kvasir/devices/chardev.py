@@ -34,6 +34,9 @@ TARGET = "unsupported:unknown target type '{value}' specified for character devi
 MODEL = "unsupported:unknown target model '{value}' specified for character device"
 
 
+STANDARD_FOLDER = "/var/lib/libvirt/qemu/channel/target"
+
+
 class CharDevice(Device):
     """A character device: a backend of the host joined to a port of the guest."""
 
@@ -187,8 +190,9 @@ class Channel(CharDevice, tag="channel"):
     def defaults(self, vm: Any) -> None:
         """A socket path that the daemon made up is dropped; the next start makes a new one."""
         if self.type == "unix" and self.target_type == "virtio" and self.source.path:
-            folder, name = re.escape(vm.paths.channel_dir if hasattr(vm.paths, "channel_dir") else
-                                     "/var/lib/libvirt/qemu/channel/target"), re.escape(self.name or "")  # fmt: skip
+            ours = getattr(getattr(vm.paths, "qemu", None), "channel", None) or STANDARD_FOLDER
+            folder = f"({re.escape(STANDARD_FOLDER)}|{re.escape(ours)})"
+            name = re.escape(self.name or "")
             if re.fullmatch(rf"{folder}/([^/]+\.|domain-[^/]+/){name}", self.source.path):
                 self.source.path = self.source.mode = None
 

@@ -127,7 +127,9 @@ def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: i
     yield Blockdev(props.pop("driver"), {**props, "node-name": storage, **tail})
     if source.slices:
         below_it, storage, piece = storage, f"libvirt-{index}-slice-sto", source.slices[0]
-        yield Blockdev("raw", {"node-name": storage, "offset": piece.offset, "size": piece.size, "file": below_it, **tail})
+        yield Blockdev(
+            "raw", {"node-name": storage, "offset": piece.offset, "size": piece.size, "file": below_it, **tail}
+        )
     zeroes = disk.detect_zeroes
     if zeroes == "unmap" and disk.discard != "unmap":
         zeroes = "on"

@@ -12,7 +12,9 @@ from kvasir.qemu.secrets import secret
 USAGES = {"rbd": "ceph", "iscsi": "iscsi"}
 
 
-def of(vm: Any, disk: Any, source: Any, index: int, props: dict[str, Any]) -> Generator[Arg, None, tuple[str, str] | None]:
+def of(
+    vm: Any, disk: Any, source: Any, index: int, props: dict[str, Any]
+) -> Generator[Arg, None, tuple[str, str] | None]:
     """Yields the objects that the source needs and completes its protocol node.
 
     Gives kind and secret of the encryption that the format node is to open, None where it has none to open.

@@ -35,7 +35,13 @@ def _run(*words: str, text: str | None = None) -> subprocess.CompletedProcess[st
 def words(rule: Any) -> list[str]:
     """One rule as iptables' options."""
     out: list[str] = []
-    for option, value in (("-i", rule.iif), ("-o", rule.oif), ("-p", rule.proto), ("-s", rule.saddr), ("-d", rule.daddr)):
+    for option, value in (
+        ("-i", rule.iif),
+        ("-o", rule.oif),
+        ("-p", rule.proto),
+        ("-s", rule.saddr),
+        ("-d", rule.daddr),
+    ):
         if value is not None:
             out += [option, value]
     if rule.not_daddr is not None:
@@ -57,7 +63,9 @@ def words(rule: Any) -> list[str]:
 
 
 def _restore(family: str, tables: dict[str, list[str]]) -> None:
-    text = "".join(f"*{table}\n" + "".join(f"{line}\n" for line in lines) + "COMMIT\n" for table, lines in tables.items())
+    text = "".join(
+        f"*{table}\n" + "".join(f"{line}\n" for line in lines) + "COMMIT\n" for table, lines in tables.items()
+    )
     done = _run(_tool(family, "-restore"), "--noflush", "-w", text=text)
     if done.returncode:
         raise IptablesError(1, (done.stderr.strip() or "no reason given").splitlines()[0])

@@ -168,7 +168,9 @@ def change(name: str, *, up: bool | None = None, mac: str | None = None, mtu: in
     request(NEWLINK, ACK, body)
 
 
-def set_port(name: str, *, isolated: bool | None = None, learning: bool | None = None, flood: bool | None = None) -> None:
+def set_port(
+    name: str, *, isolated: bool | None = None, learning: bool | None = None, flood: bool | None = None
+) -> None:
     """Options of a bridge's port. Raises OSError."""
     pairs = ((BRPORT_LEARNING, learning), (BRPORT_FLOOD, flood), (BRPORT_ISOLATED, isolated))
     data = b"".join(attribute(kind, bytes([value])) for kind, value in pairs if value is not None)
@@ -204,7 +206,11 @@ def add_address(name: str, address: str, prefix: int) -> None:
     """Give a link an address, with the broadcast address of its network (IPv4). Raises OSError."""
     ip = ipaddress.ip_interface(f"{address}/{prefix}")
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
-    body = struct.pack("BBBBi", family, prefix, 0, 0, index(name)) + attribute(2, ip.ip.packed) + attribute(1, ip.ip.packed)
+    body = (
+        struct.pack("BBBBi", family, prefix, 0, 0, index(name))
+        + attribute(2, ip.ip.packed)
+        + attribute(1, ip.ip.packed)
+    )
     if ip.version == 4 and prefix < 31:
         body += attribute(4, ip.network.broadcast_address.packed)
     request(NEWADDR, ACK | CREATE | EXCL, body)

@@ -105,7 +105,9 @@ def _verdict(rule: Any) -> dict[str, Any]:
 
 def _own(family: str, rules: list[Any]) -> list[tuple[str, list[Any]]]:
     """(chain, its rules) for what a network has of a family. What nft has no words for (checksums) is left out."""
-    pairs = [(chain, [rule for rule in rules if rule.family == family and rule.chain == chain]) for chain in (*KEYS, "nat")]
+    pairs = [
+        (chain, [rule for rule in rules if rule.family == family and rule.chain == chain]) for chain in (*KEYS, "nat")
+    ]
     return [(chain, own) for chain, own in pairs if own]
 
 

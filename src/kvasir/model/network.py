@@ -73,7 +73,9 @@ class NatPort(Element, tag="port"):
 class Nat(Element, tag="nat"):
     """How addresses are translated."""
 
-    ipv6: bool | None = attr("@ipv6", YESNO, error="xml:Invalid value for attribute 'ipv6' in element 'nat': '{value}'.")
+    ipv6: bool | None = attr(
+        "@ipv6", YESNO, error="xml:Invalid value for attribute 'ipv6' in element 'nat': '{value}'."
+    )
     addresses: list[NatAddress] = children(NatAddress)
     ports: list[NatPort] = children(NatPort)
 

@@ -106,7 +106,9 @@ def prefix_of(netmask: str) -> int:
 
 
 def _zero(value: str) -> XmlError:
-    tail = ": Zero is not permitted" if value.strip().strip("0") == "" else f": '{value}'. Expected non-negative integer"
+    tail = (
+        ": Zero is not permitted" if value.strip().strip("0") == "" else f": '{value}'. Expected non-negative integer"
+    )
     return XmlError(f"Invalid value for attribute 'metric' in element 'route'{tail}", origin=Origin.XML)
 
 

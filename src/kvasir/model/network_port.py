@@ -35,7 +35,12 @@ class HostdevPlug(Element):
     address: SourceAddress | None = child(SourceAddress)
 
 
-PLUGS: dict[str, Any] = {"network": NetworkPlug, "bridge": NetworkPlug, "direct": DirectPlug, "hostdev-pci": HostdevPlug}
+PLUGS: dict[str, Any] = {
+    "network": NetworkPlug,
+    "bridge": NetworkPlug,
+    "direct": DirectPlug,
+    "hostdev-pci": HostdevPlug,
+}
 
 
 class Plug(Element, tag="plug"):

@@ -65,7 +65,9 @@ def lease_file(leases: list[dict[str, Any]]) -> str:
         if ":" in one["ip-address"]:
             six.append(f"{one.get('expiry-time', 0)} {one.get('iaid', '0')} {one['ip-address']} {name} {client}")
         else:
-            lines.append(f"{one.get('expiry-time', 0)} {one.get('mac-address', '*')} {one['ip-address']} {name} {client}")
+            lines.append(
+                f"{one.get('expiry-time', 0)} {one.get('mac-address', '*')} {one['ip-address']} {name} {client}"
+            )
     duid = next((one["server-duid"] for one in leases if "server-duid" in one), None)
     if duid:
         lines += [f"duid {duid}", *six]

@@ -136,7 +136,9 @@ def merge(net: VirtualNetwork, port: Port) -> None:
         port.trust = group.trust if group is not None and group.trust is not None else doc.trust
     if port.isolated is None:
         port.isolated = doc.isolated
-    port.virtualport = merged_profile(port.virtualport, doc.virtualport, group.virtualport if group is not None else None)
+    port.virtualport = merged_profile(
+        port.virtualport, doc.virtualport, group.virtualport if group is not None else None
+    )
     if port.bandwidth == Bandwidth():
         port.bandwidth = None
     check(net, port)
@@ -196,11 +198,10 @@ def check(net: VirtualNetwork, port: Port) -> None:
             raise ConfigUnsupported(
                 f"Cannot plug '{port.mac}' interface into '{doc.bridge}' because it would overcommit "
                 f"{'peak' if own.inbound_peak else 'average'} on network '{name}'", origin=Origin.NETWORK)  # fmt: skip
-    if port.vlan is not None and doc.mode not in ("hostdev", "passthrough") and not (
-        port.virtualport is not None and port.virtualport.type == "openvswitch"
+    if (
+        port.vlan is not None
+        and doc.mode not in ("hostdev", "passthrough")
+        and not (port.virtualport is not None and port.virtualport.type == "openvswitch")
     ):
         raise ConfigUnsupported(f"an interface connecting to network '{name}' is requesting a vlan tag, but that is not "
                                 "supported for this type of network", origin=Origin.NETWORK)  # fmt: skip
-
-
-

@@ -93,7 +93,9 @@ def _dhcp_host(net: Network, command: int, index: int, xml: str) -> None:
     if command in (ADD_FIRST, ADD_LAST):
         for host in ip.hosts:
             if _matches(host, new, ("mac", "name", "ip", "id"), some=True):
-                said = f"<host mac='{host.mac or '(null)'}' name='{host.name or '(null)'}' ip='{host.ip or 'unknown'}'/>"
+                said = (
+                    f"<host mac='{host.mac or '(null)'}' name='{host.name or '(null)'}' ip='{host.ip or 'unknown'}'/>"
+                )
                 raise invalid(f"there is an existing dhcp host entry in network '{net.name}' that matches "
                               f'"{_said(new) or said}"')  # fmt: skip
         _put(ip.hosts, command, new)
@@ -151,7 +153,9 @@ def _forward_interface(net: Network, command: int, index: int, xml: str) -> None
     known = next((one for one in pool if one.dev == new.dev), None)
     if command == DELETE:
         if known is None:
-            raise invalid(f"couldn't find an interface entry in network '{net.name}' matching <interface dev='{new.dev}'>")
+            raise invalid(
+                f"couldn't find an interface entry in network '{net.name}' matching <interface dev='{new.dev}'>"
+            )
         if known.connections:
             raise invalid(f"unable to delete interface '{new.dev}' in network '{net.name}'. It is currently being used  by "
                           f"{known.connections} domains.")  # fmt: skip
@@ -217,9 +221,15 @@ def _dns_host(net: Network, command: int, index: int, xml: str) -> None:
     dns_host(new, net.name, partial=command == DELETE)
     many = _dns(net).hosts
     adds = command in (ADD_FIRST, ADD_LAST)
-    same = [one for one in many if (one.ip == new.ip and (adds or not new.hostnames)) or set(one.hostnames) & set(new.hostnames)]
+    same = [
+        one
+        for one in many
+        if (one.ip == new.ip and (adds or not new.hostnames)) or set(one.hostnames) & set(new.hostnames)
+    ]
     if not adds and new.ip:
-        same = [one for one in many if one.ip == new.ip and (not new.hostnames or set(one.hostnames) & set(new.hostnames))]
+        same = [
+            one for one in many if one.ip == new.ip and (not new.hostnames or set(one.hostnames) & set(new.hostnames))
+        ]
     _record(net, command, many, same, new, "HOST",
             f"there is already at least one DNS HOST record with a matching field in network {net.name}",
             f"multiple matching DNS HOST records were found in network {net.name}")  # fmt: skip
@@ -241,7 +251,11 @@ def _dns_txt(net: Network, command: int, index: int, xml: str) -> None:
     new = _parse(Txt, xml, "txt")
     txt_record(new, net.name, partial=command == DELETE)
     many = _dns(net).txts
-    same = [one for one in many if one.name == new.name and (new.value is None or command != DELETE or one.value == new.value)]
+    same = [
+        one
+        for one in many
+        if one.name == new.name and (new.value is None or command != DELETE or one.value == new.value)
+    ]
     _record(net, command, many, same, new, "TXT",
             f"there is already a DNS TXT record with name '{new.name}' in network {net.name}",
             f"multiple matching DNS TXT records were found in network {net.name}")  # fmt: skip
@@ -318,5 +332,3 @@ def _back(kind: Any, word: str, wrong: Network) -> None:
         kind.changed(word, wrong)
     except Error as error:
         logging.getLogger(__name__).error("cannot restore network %s after a failed update: %s", kind.net.name, error)
-
-

@@ -211,7 +211,7 @@ class QemuDriver:
 
     # -- define and undefine
 
-    def _conflict(self, name: str, uuid: bytes, *, live: bool) -> Guest | None:
+    def known(self, name: str, uuid: bytes, *, live: bool) -> Guest | None:
         """The guest of that uuid and name, if there is one. Raises when only one of them is the same."""
         known = self.guests.by_uuid.get(uuid)
         text = str(uuids.UUID(bytes=uuid))
@@ -234,7 +234,7 @@ class QemuDriver:
         """Make a guest persistent, or change its definition for the next start."""
         domain = await self.complete(xml, validate)
         name, uuid = str(domain.name), uuid_bytes(domain)
-        guest = self._conflict(name, uuid, live=False)
+        guest = self.known(name, uuid, live=False)
         text = stored_text(domain)
         try:
             self.store.save(name, text)
@@ -282,7 +282,7 @@ class QemuDriver:
 
         domain = await self.complete(xml, options.pop("validate", False))
         name, uuid = str(domain.name), uuid_bytes(domain)
-        guest = self._conflict(name, uuid, live=True)
+        guest = self.known(name, uuid, live=True)
         if guest is None:
             guest = Guest(self, name, uuid)
             self.guests.add(guest)

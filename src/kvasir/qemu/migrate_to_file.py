@@ -1,7 +1,7 @@
 """QEMU's migration into a descriptor and out of one: saved guests, memory of snapshots, core dumps.
 
-    await to_fd(guest, fd)                # inside the guest's async job, CPUs halted by the caller
-    await from_fd(guest, number)          # on a QEMU that was started with ``-incoming defer``
+await to_fd(guest, fd)                # inside the guest's async job, CPUs halted by the caller
+await from_fd(guest, number)          # on a QEMU that was started with ``-incoming defer``
 """
 
 from __future__ import annotations

@@ -46,6 +46,27 @@ class Pipe:
         fd, self.fd = self.fd, -1
         return fd
 
+    async def failure(self) -> str:
+        """Wait until one of the programs fails, and say how; waits for ever where none does."""
+        if self._running:
+            done = [asyncio.ensure_future(self._failing(name, process)) for name, process in self._running]
+            try:
+                for each in asyncio.as_completed(done):
+                    if words := await each:
+                        return words
+            finally:
+                for task in done:
+                    task.cancel()
+        await asyncio.get_running_loop().create_future()
+        return ""
+
+    @staticmethod
+    async def _failing(name: str, process: asyncio.subprocess.Process) -> str:
+        if await process.wait() in (0, -13):
+            return ""
+        said = await process.stderr.read(500) if process.stderr is not None else b""
+        return f"{name} failed: {said.decode(errors='replace').strip() or f'exit code {process.returncode}'}"
+
     async def finish(self) -> None:
         """Close the end and wait for the programs. Raises OperationFailed with what one said."""
         if self.fd >= 0:

@@ -81,7 +81,7 @@ def parse(data: bytes) -> Saved:
     if compression >= len(FORMATS):
         raise _fail(f"Invalid compressed save format {compression}")
     if not 0 < length <= LARGEST:
-        raise _fail(f"invalid header data length: {length}")
+        raise _fail("failed to read domain XML")
     saved = Saved("", None, bool(running), compression, length)
     saved.cookie = str(cookie) if cookie else None
     return saved

@@ -9,13 +9,21 @@ import os
 import time
 from typing import Any
 
-from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
+from kvasir.errors import (
+    Code,
+    Error,
+    InternalError,
+    OperationInvalid,
+    OperationUnsupported,
+    SystemFailure,
+)
 
 from . import cgroups, chain, firmware, guestlog, hooks, live, perfevents, process, statusdoc
 from .blocks import graph
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
 from .hostwork import Host, remove_tree
+from .incoming import Incoming
 from .jobs import Async, Kind, Operation
 from .labels import Labels
 from .monitor import Monitor, MonitorGone, listen_unix
@@ -49,36 +57,38 @@ async def start(
         raise OperationUnsupported("passing files to a guest's init is for containers", code=Code.OPERATION_UNSUPPORTED)
     async with guest.jobs.long(Async.START, Operation.START, mask=Kind(0)):
         guest.need_inactive()
-        _managed_save(guest, force_boot)
+        options: dict[str, Any] = {"paused": paused, "owner": owner, "reset_nvram": reset_nvram}
+        if domain is None and await _managed_save(guest, force_boot, bypass_cache=bypass_cache, **options):
+            return
         source = domain if domain is not None else guest.config
         if source is None:
             raise OperationInvalid("domain has no definition")
-        await launch(guest, source, paused=paused, owner=owner, reset_nvram=reset_nvram)
+        await launch(guest, source, **options)
 
 
-def _managed_save(guest: Guest, force_boot: bool) -> None:
-    """A saved state is for the save and restore part; without it, only ``force_boot`` can go on."""
+async def _managed_save(guest: Guest, force_boot: bool, **options: Any) -> bool:
+    """Go on from the saved state of the guest, if there is one; ``force_boot`` drops it. Whether the guest was started."""
     path = f"{guest.driver.paths.qemu.save}/{guest.name}.save"
     if not os.path.exists(path):
-        return
+        return False
     if force_boot:
         try:
             os.unlink(path)
         except OSError as error:
             raise SystemFailure(f"cannot remove managed save file {path}", error) from error
-        return
-    restore = getattr(guest.driver, "restore_managed", None)
-    if restore is None:
-        raise OperationUnsupported(
-            f"starting from the managed save image {path} is not built yet",
-            hint=f"virsh start --force-boot {guest.name} drops the image and boots afresh",
-        )
+        return False
+    from . import restore
+
+    return await restore.managed(guest, path, **options)
 
 
 class Start:
     """One start under way."""
 
-    def __init__(self, guest: Guest, source: Any, stack: contextlib.AsyncExitStack) -> None:
+    def __init__(
+        self, guest: Guest, source: Any, stack: contextlib.AsyncExitStack, incoming: Incoming | None = None
+    ) -> None:
+        self.incoming = incoming
         self.guest, self.driver, self.stack = guest, guest.driver, stack
         self.domain = source.copy()
         self.run = Runtime()
@@ -117,6 +127,13 @@ class Start:
         self.run.words = sorted(caps.words)
         self.host = Host(self.driver, guest, self.vm, self.stack)
         self.stack.callback(self.host.close_fds)
+        if self.incoming is not None:
+            self.host.pass_fd("incoming", self.incoming.fd)
+            self.incoming.number, self.incoming.fd = self.incoming.fd, -1
+            self.vm.facts["incoming"] = "defer"
+        self.run.first_cpu = self.domain.cpu.copy() if self.domain.cpu is not None else None
+        if self.incoming is not None and self.incoming.cpu is not None:
+            self.domain.cpu = self.incoming.cpu
 
     def _unidentify(self) -> None:
         guest = self.guest
@@ -277,6 +294,8 @@ class Start:
                 await device.started(monitor)
             await live.learn(self.guest)
             await cgroups.place_all(self.guest)
+            if self.incoming is not None:
+                await self.incoming.take_in(self)
         except MonitorGone:
             await watch.wait(1)
             raise self.refusal("process exited while connecting to monitor") from None
@@ -286,17 +305,26 @@ class Start:
 
 
 async def launch(
-    guest: Guest, source: Any, *, paused: bool = False, owner: Any = None, reset_nvram: bool = False
+    guest: Guest,
+    source: Any,
+    *,
+    paused: bool = False,
+    owner: Any = None,
+    reset_nvram: bool = False,
+    incoming: Incoming | None = None,
 ) -> None:
     """Start QEMU for ``source`` inside the caller's async job; running and announced when it returns."""
     driver = guest.driver
     before = (guest.state, guest.reason)
     async with contextlib.AsyncExitStack() as stack:
-        work = Start(guest, source, stack)
+        work = Start(guest, source, stack, incoming)
         work.vm_reset_nvram = reset_nvram  # type: ignore[attr-defined]
         try:
             await work.steps()
-            await _set_going(guest, work.run, paused)
+            if incoming is not None:
+                await incoming.go_on(guest, paused)
+            else:
+                await _set_going(guest, work.run, paused)
             await hooks.ask(guest, "started")
         except BaseException:
             stack.callback(_failed, guest, before)
@@ -314,6 +342,8 @@ async def launch(
     if work.run.monitor is not None and not work.run.monitor.alive:
         return
     agent.attach(guest)
+    if incoming is not None:
+        return
     driver.event(guest, L.STARTED, Detail.STARTED_BOOTED)
     if paused:
         driver.event(guest, L.SUSPENDED, Detail.SUSPENDED_PAUSED)

@@ -163,9 +163,7 @@ async def _setup(words: list[str], place: Place, user: tuple[int | None, int | N
         await _run_setup([*words, *more], place, user, () if fd is None else (fd,))
 
 
-async def _run_setup(
-    words: list[str], place: Place, user: tuple[int | None, int | None], fds: tuple[int, ...]
-) -> None:
+async def _run_setup(words: list[str], place: Place, user: tuple[int | None, int | None], fds: tuple[int, ...]) -> None:
     uid, gid = user
     who: dict[str, Any] = {} if uid is None else {"user": uid, "group": gid, "extra_groups": []}
     child = await asyncio.create_subprocess_exec(

@@ -118,7 +118,9 @@ class SecretDriver:
         """
         secret = self.by_uuid(uuid) if uuid else self.by_usage(kind, usage or "")
         if secret.document.usage and secret.document.usage != kind:
-            words = f"secret with uuid {secret.uuid_text} is of type '{secret.document.usage}' not expected '{kind}' type"
+            words = (
+                f"secret with uuid {secret.uuid_text} is of type '{secret.document.usage}' not expected '{kind}' type"
+            )
             raise InvalidArg(words, origin=Origin.SECRET)
         return self.value_of(secret)
 

@@ -30,7 +30,9 @@ class Bridge(Kind):
                 netlink.set_bridge(doc.bridge, vlan_filtering=True)
             except OSError:
                 wrong = OSError(22, os.strerror(22))
-                raise SystemFailure(f"Unable to set bridge {doc.bridge} vlan_filtering via ioctl", wrong, origin=0) from None
+                raise SystemFailure(
+                    f"Unable to set bridge {doc.bridge} vlan_filtering via ioctl", wrong, origin=0
+                ) from None
         if doc.bandwidth is not None:
             undo.callback(tc.clear, doc.bridge)
             tc.shape(doc.bridge, tc.limits(doc.bandwidth, "inbound"), tc.limits(doc.bandwidth, "outbound"), tree=True)

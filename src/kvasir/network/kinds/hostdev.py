@@ -32,8 +32,12 @@ class Hostdev(Kind):
 
         forward = self.document.forward
         chosen = self.least_used(forward.addresses, exclusive=True)
-        place = SourceAddress(type="pci", domain=chosen.domain, bus=chosen.bus, slot=chosen.slot, function=chosen.function)
-        return Plug(type="hostdev-pci", to=HostdevPlug(managed=bool(forward.managed), driver=forward.driver, address=place))
+        place = SourceAddress(
+            type="pci", domain=chosen.domain, bus=chosen.bus, slot=chosen.slot, function=chosen.function
+        )
+        return Plug(
+            type="hostdev-pci", to=HostdevPlug(managed=bool(forward.managed), driver=forward.driver, address=place)
+        )
 
 
 def check_addresses(document: Any) -> None:

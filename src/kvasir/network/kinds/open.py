@@ -7,4 +7,3 @@ from .virtual import Virtual
 
 class Open(Virtual):
     """As route, and the host's firewall is left alone."""
-

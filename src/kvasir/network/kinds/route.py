@@ -7,4 +7,3 @@ from .virtual import Virtual
 
 class Route(Virtual):
     """Packets go out as they are; the network beyond must know the way back."""
-

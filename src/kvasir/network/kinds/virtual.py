@@ -73,7 +73,9 @@ class Virtual(Kind):
                 netlink.set_bridge(name, vlan_filtering=True)
             except OSError:
                 wrong = OSError(22, os.strerror(22))
-                raise SystemFailure(f"Unable to set bridge {name} vlan_filtering via ioctl", wrong, origin=Origin.NONE) from None
+                raise SystemFailure(
+                    f"Unable to set bridge {name} vlan_filtering via ioctl", wrong, origin=Origin.NONE
+                ) from None
         six = any(ip.six for ip in doc.ips)
         sysctl.write(f"net/ipv6/conf/{name}/disable_ipv6", "0" if six else "1")
         sysctl.write(f"net/ipv6/conf/{name}/accept_ra", "0")
@@ -115,7 +117,9 @@ class Virtual(Kind):
 
     def _write_conf(self) -> None:
         doc = self.document
-        write_file(self._path("conf"), conf.configuration(doc, self.files.pid(self.net.name), self.files.dnsmasq), 0o644)
+        write_file(
+            self._path("conf"), conf.configuration(doc, self.files.pid(self.net.name), self.files.dnsmasq), 0o644
+        )
         write_file(self._path("hostsfile"), conf.hosts_file(doc), 0o644)
         write_file(self._path("addnhosts"), conf.names_file(doc), 0o644)
 
