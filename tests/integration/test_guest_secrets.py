@@ -29,7 +29,10 @@ def define_secrets(daemon: DaemonHandle, value: str) -> None:
     for number, usage in SECRETS.items():
         path = daemon.folder / f"secret{number}.xml"
         path.write_text(f"<secret private='yes'><uuid>{UUID}{number}</uuid>{usage}</secret>")
-        for words in (("secret-define", str(path)), ("secret-set-value", f"{UUID}{number}", "--file", str(daemon.folder / "value"), "--plain")):
+        for words in (
+            ("secret-define", str(path)),
+            ("secret-set-value", f"{UUID}{number}", "--file", str(daemon.folder / "value"), "--plain"),
+        ):
             done = daemon.our_virsh(*words)
             assert done.returncode == 0, done.stderr
 
@@ -78,7 +81,11 @@ def test_encrypted_disks(kvasird: KvasirDaemon) -> None:
 @pytest.mark.skipif(not shutil.which("swtpm"), reason="swtpm is not installed")
 def test_encrypted_tpm_state(kvasird: KvasirDaemon) -> None:
     """swtpm takes the state up with the right secret only."""
-    define(kvasird, "tpm", f"<tpm model='tpm-crb'><backend type='emulator' version='2.0'><encryption secret='{UUID}4'/></backend></tpm>")
+    define(
+        kvasird,
+        "tpm",
+        f"<tpm model='tpm-crb'><backend type='emulator' version='2.0'><encryption secret='{UUID}4'/></backend></tpm>",
+    )
     define_secrets(kvasird, PASSWORD)
     for _ in range(2):
         ok(kvasird, "start", "tpm")
@@ -121,7 +128,13 @@ def test_same_command_line(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -
                 if value.get("qom-type") == "secret" and value.get("keyid"):
                     assert value.pop(key)
         wanted = ("libvirt-", "masterKey")
-        found.append([v for v in values if str(v.get("id") or v.get("node-name")).startswith(wanted) and v.get("id") != "masterKey0"])
+        found.append(
+            [
+                v
+                for v in values
+                if str(v.get("id") or v.get("node-name")).startswith(wanted) and v.get("id") != "masterKey0"
+            ]
+        )
         wrong = daemon.folder / "wrong.xml"
         wrong.write_text(path.read_text().replace(f"uuid='{UUID}1'", f"uuid='{UUID}3'"))
         found[-1].append(daemon.virsh("domxml-to-native", "qemu-argv", str(wrong)).stderr)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-import time
 from pathlib import Path
 
 import pytest
@@ -54,10 +53,10 @@ restore {folder}/compression
 domstate b --reason
 save-image-dumpxml {folder}/nosuch
 save-image-dumpxml {folder}/part
+save-image-define {folder}/b.save {folder}/same.xml
 save-image-dumpxml {folder}/b.save
 save-image-dumpxml {folder}/b.save --security-info
 save-image-dumpxml {folder}/b.save --xpath /domain/devices/serial --wrap
-save-image-define {folder}/b.save {folder}/same.xml
 save-image-define {folder}/b.save {folder}/same.xml --running --paused
 save-image-define {folder}/b.save {folder}/nosuch.xml
 save-image-define {folder}/b.save {folder}/garbage.xml
@@ -79,25 +78,25 @@ save b {folder}/x.save --xml {folder}/mem.xml
 domstate b --reason
 save b {folder}/x.save --running --paused
 suspend b
-save b {folder}/x.save --running --bypass-cache --verbose
+!save b {folder}/x.save --running --bypass-cache --verbose
 domstate b --reason
 restore {folder}/x.save --bypass-cache
 domstate b --reason
-domjobinfo b
-domjobinfo b --completed
-domjobinfo b --completed --keep-completed --anystats --rawstats
+!domjobinfo b
+!domjobinfo b --completed
+!domjobinfo b --completed --keep-completed --anystats --rawstats
 domjobabort b
 domjobabort b --postcopy
 save b {folder}/y.save --paused --xml {folder}/title.xml
 save-image-dumpxml {folder}/y.save --xpath /domain/title
 restore {folder}/y.save --running
 domstate b --reason
-managedsave b --paused --verbose
+!managedsave b --paused --verbose
 list --all --managed-save
 list --all --with-managed-save --name
 list --all --without-managed-save --name
 dominfo b
-domjobinfo b --completed --rawstats --keep-completed
+!domjobinfo b --completed --rawstats --keep-completed
 managedsave-dumpxml b --xpath /domain/name
 managedsave-dumpxml b --security-info --xpath //graphics/@passwd
 managedsave b
@@ -156,10 +155,15 @@ def prepare(daemon: DaemonHandle) -> None:
 
 def mask(text: str) -> str:
     """Figures that differ from run to run."""
+    text = re.sub(r"(?m)^(Memory bandwidth|memory_bps):.*\n", "", text)  # missing where the job took no time at all
     text = re.sub(r"\rSave: \[ *\d+ %\](?=.*\rSave)", "", text, flags=re.S)
-    text = re.sub(r"(?m)^(Time elapsed|Memory bandwidth|Total downtime|Setup time|Memory processed|Data processed):.*", r"\1", text)
+    text = re.sub(
+        r"(?m)^(Time elapsed|Total downtime|Setup time|Memory processed|Data processed):.*",
+        r"\1",
+        text,
+    )
     text = re.sub(r"(?m)^(Constant pages|Normal pages|Normal data|Iteration):.*", r"\1", text)
-    text = re.sub(r"(?m)^(\w+_processed|\w+_elapsed|downtime|setup_time|memory_bps|memory_\w+): \d+", r"\1", text)
+    text = re.sub(r"(?m)^(\w+_processed|\w+_elapsed|downtime|setup_time|memory_\w+): \d+", r"\1", text)
     text = re.sub(r"(?m)^(Id|CPU time|Security label|Max memory|Used memory):.*", r"\1", text)
     return re.sub(r"-{10,}|(?<= ) {2,}", "-", text)
 
@@ -199,14 +203,5 @@ def test_files_and_refusals(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) 
 def test_lives_of_saved_guests(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
     """Every way to save, restore and start from a saved state, in all four cells."""
 
-    def ready(daemon: DaemonHandle) -> None:
-        prepare(daemon)
-
-    def once(daemon: DaemonHandle) -> None:
-        ready(daemon)
-
     script = "define {folder}/b.xml\n" + LIVES
-    cells.four((("libvirtd", real_libvirtd), ("kvasird", kvasird)), script, mask, once)
-
-
-__all__ = ["time"]
+    cells.four((("libvirtd", real_libvirtd), ("kvasird", kvasird)), script, mask, prepare)

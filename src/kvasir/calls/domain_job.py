@@ -72,10 +72,10 @@ async def domain_abort_job_flags(session: Session, dom: Any, flags: int) -> None
     found = guest(session, dom)
     found.need_active()
     job = found.jobs.async_job if found.has_jobs else Async.NONE
-    if job is Async.NONE:
-        raise OperationInvalid("no job is active on the domain")
     if flags & POSTCOPY and job is not Async.MIGRATION_OUT:
         raise OperationInvalid("current job is not outgoing migration in post-copy mode")
+    if job is Async.NONE:
+        raise OperationInvalid("no job is active on the domain")
     if job is Async.START:
         raise OperationInvalid("cannot abort VM start; use virDomainDestroy instead")
     if job is Async.MIGRATION_IN:

@@ -82,8 +82,8 @@ def _migration(figures: Figures) -> Params:
         ("data_total", memory + disk), ("data_processed", done + disk_done), ("data_remaining", left + disk_left),
         ("memory_total", memory), ("memory_processed", done), ("memory_remaining", left),
     ]  # fmt: skip
-    if "mbps" in ram:
-        rows.append(("memory_bps", int(float(ram["mbps"]) * (1000 * 1000 / 8))))
+    if speed := int(float(ram.get("mbps", 0)) * (1000 * 1000 / 8)):
+        rows.append(("memory_bps", speed))
     if "duplicate" in ram:
         rows += [
             ("memory_constant", int(ram["duplicate"])), ("memory_normal", int(ram.get("normal", 0))),

@@ -106,7 +106,9 @@ class Monitor:
 
         A caller that is cancelled does not disturb the conversation: the answer is awaited all the same.
         """
-        return await asyncio.shield(asyncio.ensure_future(self._raw(message, fd, refuse)))
+        running = asyncio.ensure_future(self._raw(message, fd, refuse))
+        running.add_done_callback(_seen)
+        return await asyncio.shield(running)
 
     async def _raw(self, message: Json, fd: int | None, refuse: bool) -> Json:
         async with self._lock:
@@ -151,6 +153,12 @@ class Monitor:
     async def get_fd(self, fd: int, name: str) -> None:
         """Pass a named descriptor."""
         await self.command("getfd", {"fdname": name}, fd=fd)
+
+
+def _seen(task: asyncio.Future[Json]) -> None:
+    """The failure of a command whose caller went away concerns nobody."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _cause(error: BaseException) -> str:

@@ -15,12 +15,12 @@ attach-device:devices attach-disk attach-interface autostart:lifecycle blkdeviot
 blockpull:blocks blockresize:blocks change-media console:console cpu-stats:scheduling create:define define:define desc:describe
 destroy:lifecycle detach-device:devices detach-device-alias:devices detach-disk detach-interface domdisplay:display domfsfreeze:agent
 domfsthaw:agent domfsinfo:agent domfstrim:agent domhostname:agent domid:identity domif-setlink:cards domiftune
-domjobabort:saving domjobinfo domlaunchsecinfo domsetlaunchsecstate domname:identity domrename:identity
-dompmsuspend:lifecycle dompmwakeup:lifecycle domuuid:identity domxml-from-native:define domxml-to-native:define dump
+domjobabort:saving domjobinfo:job domlaunchsecinfo domsetlaunchsecstate domname:identity domrename:identity
+dompmsuspend:lifecycle dompmwakeup:lifecycle domuuid:identity domxml-from-native:define domxml-to-native:define dump:job
 dumpxml:define edit:define get-user-sshkeys inject-nmi:input iothreadinfo:pinning iothreadpin:pinning iothreadadd iothreadset
 iothreaddel send-key:input send-process-signal:input lxc-enter-namespace managedsave:saving managedsave-remove:saving
 managedsave-edit:saving managedsave-dumpxml:saving managedsave-define:saving memtune:limits perf:limits metadata:describe migrate
-migrate-setmaxdowntime migrate-getmaxdowntime migrate-compcache migrate-setspeed migrate-getspeed migrate-postcopy
+migrate-setmaxdowntime:job migrate-getmaxdowntime:job migrate-compcache migrate-setspeed:job migrate-getspeed:job migrate-postcopy
 numatune:scheduling qemu-attach qemu-monitor-command:passthrough qemu-monitor-event:monitorevent qemu-agent-command:passthrough
 guest-agent-timeout:agent reboot:lifecycle reset:lifecycle restore:saving resume:lifecycle save:saving
 save-image-define:saving save-image-dumpxml:saving save-image-edit:saving schedinfo:scheduling screenshot:display

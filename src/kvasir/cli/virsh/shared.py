@@ -57,7 +57,7 @@ def read_file(path: str, limit: int = 10 * 1024 * 1024) -> str:
 
 def pretty_size(value: int) -> tuple[float, str]:
     """A size in the unit that suits it."""
-    for power, unit in enumerate(("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")):
+    for power, unit in enumerate(("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")):
         if value < 1 << (10 * (power + 1)) or unit == "EiB":
             return value / (1 << (10 * power)), unit
     raise AssertionError(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, print_document
 from kvasir.cli.virsh.grammar import Args, Command, data, flag, text
+from kvasir.cli.virsh.progress import attempt
 from kvasir.cli.virsh.shared import DOMAIN, read_file
 from kvasir.cli.virsh.shell import Shell
 
@@ -23,20 +24,11 @@ def flags_of(args: Args) -> int:
     return sum(bit for name, bit in FLAGS.items() if args.flag(name))
 
 
-def progress(shell: Shell, args: Args, label: str) -> None:
-    """The last line of ``--verbose``."""
-    if args.flag("verbose"):
-        import sys
-
-        sys.stderr.write(f"\r{label}: [100 %]")
-        sys.stderr.flush()
-
-
 def managedsave(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     name = domain.name()
-    shell.attempt(f"Failed to save domain '{name}' state", domain.managedSave, flags_of(args))
-    progress(shell, args, "Managedsave")
+    failure = f"Failed to save domain '{name}' state"
+    attempt(shell, args, "Managedsave", failure, domain, "domain_managed_save", [flags_of(args)])
     shell.extra(f"\nDomain '{name}' state saved by libvirt\n")
 
 
@@ -89,13 +81,12 @@ def save(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     name, flags = domain.name(), flags_of(args)
     path = absolute(path)
+    failure = f"Failed to save domain '{name}' to {args.need('file')}"
     if document is not None or flags:
         xml = read_file(document) if document is not None else None
-        call: tuple[Any, ...] = (domain.saveFlags, path, xml, flags)
+        attempt(shell, args, "Save", failure, domain, "domain_save_flags", [path, xml, flags])
     else:
-        call = (domain.save, path)
-    shell.attempt(f"Failed to save domain '{name}' to {args.need('file')}", *call)
-    progress(shell, args, "Save")
+        attempt(shell, args, "Save", failure, domain, "domain_save", [path])
     shell.extra(f"\nDomain '{name}' saved to {args.need('file')}\n")
 
 
