@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvasir.daemon.session import Session
 
 PROGRAM = "admin"
-TRANSPORT_UNIX, TRANSPORT_TCP = 0, 1
+TRANSPORT_UNIX, TRANSPORT_TCP, TRANSPORT_TLS = range(3)
 
 
 def connect_open(session: Session, flags: int) -> None:
@@ -96,7 +96,7 @@ def server_set_threadpool_parameters(session: Session, srv: Any, params: Params,
 
 
 def _struct(client: Client) -> tuple[tuple[str], int, int, int]:
-    transport = TRANSPORT_UNIX if client.is_local else TRANSPORT_TCP
+    transport = TRANSPORT_UNIX if client.is_local else TRANSPORT_TLS if client.channel.secure else TRANSPORT_TCP
     return (client.service.name,), client.id, client.since, transport
 
 
@@ -120,7 +120,12 @@ def client_get_info(session: Session, clnt: Any, flags: int) -> Params:
     peer = client.identity
     if not client.is_local:
         host, port = client.sock.getpeername()[:2]
-        return [("readonly", client.readonly), ("sock_addr", f"{host}:{port}")]
+        found: Params = [("readonly", client.readonly), ("sock_addr", f"{host}:{port}")]
+        if client.sasl_user:
+            found.append(("sasl_user_name", client.sasl_user))
+        if client.x509_name:
+            found.append(("tls_x509_dname", client.x509_name))
+        return found
     try:
         group = grp.getgrgid(peer.gid).gr_name
     except KeyError:
@@ -212,10 +217,13 @@ def connect_set_logging_filters(session: Session, filters: str | None, flags: in
 
 
 def server_update_tls_files(session: Session, srv: Any, flags: int) -> None:
-    """The daemon has no TLS socket."""
+    """Read the certificates of the TLS socket anew."""
     check_flags(flags, 0, "adminServerUpdateTlsFiles", Origin.ADMIN)
-    _service(session, srv.name)
-    raise InternalError("no tls service found, unable to update tls files", origin=Origin.RPC)
+    service = _service(session, srv.name)
+    if not any(listener.tls for listener in service.listeners):
+        raise InternalError("no tls service found, unable to update tls files", origin=Origin.RPC)
+    assert session.daemon.tls is not None
+    session.daemon.tls.reload()
 
 
 def connect_set_daemon_timeout(session: Session, timeout: int, flags: int) -> None:

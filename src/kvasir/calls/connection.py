@@ -11,6 +11,7 @@ from kvasir.errors import Code, Error, Origin
 from kvasir.host.hostname import hostname
 
 if TYPE_CHECKING:
+    from kvasir.daemon.sasl import Login
     from kvasir.daemon.session import Session
 
 LIB_VERSION = 9_000_000
@@ -44,9 +45,34 @@ async def auth_polkit(session: Session) -> int:
     return 1
 
 
-def auth_sasl_init(session: Session) -> str:
-    """SASL is not built; the daemon never offers it."""
-    raise _auth_failed()
+async def auth_sasl_init(session: Session) -> str:
+    """The SASL mechanisms that a client may choose from."""
+    from kvasir.daemon.sasl import Login
+
+    client = session.client
+    if client.auth != "sasl" or client.authenticated or "sasl" in client.data:
+        raise _auth_failed()
+    login = client.data["sasl"] = Login(client)
+    return login.mechanisms()
+
+
+async def auth_sasl_start(session: Session, mech: str, nil: int, data: bytes) -> tuple[int, int, bytes]:
+    """The client's choice and its first word."""
+    complete, answer = await _login(session).start(mech, None if nil else data)
+    return int(complete), int(answer is None), answer or b""
+
+
+async def auth_sasl_step(session: Session, nil: int, data: bytes) -> tuple[int, int, bytes]:
+    """Its next word."""
+    complete, answer = await _login(session).step(None if nil else data)
+    return int(complete), int(answer is None), answer or b""
+
+
+def _login(session: Session) -> Login:
+    found: Login | None = session.client.data.get("sasl")
+    if found is None or session.client.authenticated:
+        raise _auth_failed()
+    return found
 
 
 def _auth_failed() -> Error:
@@ -63,7 +89,7 @@ def connect_open(session: Session, name: str | None, flags: int) -> None:
         text = "keepalive support is required to connect"
         raise Error(text, code=Code.OPERATION_FAILED, origin=Origin.RPC, message=f"operation failed: {text}")
     client.driver = drivers.choose(name, session.daemon.drivers)
-    client.data["uri"] = name or client.driver.uri
+    client.data["uri"] = client.driver.uri if not name or name.startswith("remote:") else name
     if flags & OPEN_READ_ONLY:
         client.readonly = True
 
@@ -115,9 +141,9 @@ async def connect_get_hostname(session: Session) -> str:
 
 
 def connect_is_secure(session: Session) -> int:
-    """A unix socket is; plain TCP is not."""
+    """A unix socket and TLS are, TCP is where SASL agreed on encryption."""
     session.require_open()
-    return int(session.client.is_local)
+    return int(session.client.is_secure)
 
 
 def connect_set_identity(session: Session, params: list[tuple[str, Any]], flags: int) -> None:

@@ -32,10 +32,12 @@ def openReadOnly(name: str | None = None) -> Connection:
 
 
 def openAuth(uri: str | None = None, auth: Any = None, flags: int = 0) -> Connection:
-    """Connect; ``auth`` is there for libvirt-python's sake, flags VIR_CONNECT_RO."""
+    """Connect; ``auth`` as libvirt-python has it, ``[credential types, callback(credentials, opaque) -> int, opaque]``;
+    flags VIR_CONNECT_RO."""
     from kvasir.client.connection import open as connect
 
-    return connect(uri, readonly=bool(flags & 1))
+    ask = (lambda questions, _: auth[1](questions, auth[2])) if auth else None
+    return connect(uri, readonly=bool(flags & 1), ask=ask)
 
 
 def virEventRegisterDefaultImpl() -> int:

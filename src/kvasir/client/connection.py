@@ -81,7 +81,7 @@ class Connection(Remote):
 
     # -- opening and closing
 
-    def authenticate(self, methods: Sequence[int]) -> None:
+    def authenticate(self, methods: Sequence[int], ask: Callable[..., int] | None = None) -> None:
         """Prove who we are by the first method that the daemon names."""
         wanted = self.uri.parameter("auth")
         kind = methods[0] if methods else AUTH_NONE
@@ -92,7 +92,9 @@ class Connection(Remote):
         if kind == AUTH_POLKIT:
             self.link.call(programs.REMOTE["auth_polkit"])
         elif kind == AUTH_SASL:
-            raise AuthFailed("SASL authentication is not built yet", origin=Origin.REMOTE)
+            from kvasir.client import network
+
+            network.login(self.link, self.uri, ask, (wanted or "").partition("sasl.")[2] or None)
 
     def close(self) -> int:
         """Say good-bye and close; gives 0."""
@@ -112,10 +114,15 @@ class Connection(Remote):
         return 0 if self.link.broken else 1
 
     def isEncrypted(self) -> int:
-        return 1 if self.uri.transport in ("tls", "ssh") else 0
+        kind = self.uri.transport or ("tls" if self.uri.host else "unix")
+        return (
+            1
+            if kind in ("tls", "ssh", "libssh", "libssh2") or self.link.channel.__class__.__name__ == "SaslChannel"
+            else 0
+        )
 
     def isSecure(self) -> int:
-        return 1 if self.uri.transport != "tcp" else 0
+        return 1 if self.uri.transport != "tcp" or self.isEncrypted() else 0
 
     def supports(self, feature: int) -> bool:
         """Whether the daemon has a feature (numbers of the wire)."""
@@ -149,7 +156,7 @@ class Connection(Remote):
 
     def getURI(self) -> str:
         """The canonical URI."""
-        if self.uri.transport or self.uri.host or self.uri.query:
+        if self.uri.driver != "remote" and (self.uri.transport or self.uri.host or self.uri.query):
             return self.uri.text
         return str(self._call(programs.REMOTE["connect_get_uri"], ()))
 
@@ -271,8 +278,8 @@ class Connection(Remote):
         return self.events.dispatch(timeout)
 
 
-def open(uri: str | None = None, readonly: bool = False) -> Connection:
-    """Connect to the daemon of a URI (None: the default one)."""
+def open(uri: str | None = None, readonly: bool = False, ask: Callable[..., int] | None = None) -> Connection:
+    """Connect to the daemon of a URI (None: the default one). ``ask`` answers for passwords; None asks at the terminal."""
     text = uris.choose(uri)
     parsed = uris.Uri(text or uris.probed())
     link = Link(connect_channel(parsed, readonly))
@@ -288,7 +295,7 @@ def open(uri: str | None = None, readonly: bool = False) -> Connection:
         except Error:
             if not any(methods):
                 raise
-            connection.authenticate(methods)
+            connection.authenticate(methods, ask)
             link.call(procedure, values)
     except BaseException:
         link.close()

@@ -19,7 +19,11 @@ SESSION_TIMEOUT = 30
 def connect(uri: uris.Uri, readonly: bool) -> Channel:
     """A connected channel to the daemon that the URI means."""
     transport = uris.check_transport(uri)
-    if transport == "ssh":
+    if transport in ("tcp", "tls"):
+        from kvasir.client import network
+
+        return network.tls(uri) if transport == "tls" else network.tcp(uri)
+    if transport in ("ssh", "libssh", "libssh2"):
         return command_channel(_ssh_command(uri, readonly))
     if transport == "ext":
         command = uri.parameter("command")

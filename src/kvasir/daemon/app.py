@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kvasir.daemon import drivers as driver_table
 from kvasir.daemon import sockets
@@ -19,9 +19,12 @@ from kvasir.daemon.logs import Logging
 from kvasir.daemon.paths import Paths
 from kvasir.daemon.service import Limits, Listener, Service
 from kvasir.daemon.workers import Workers
-from kvasir.errors import Error
+from kvasir.errors import Code, Error
 from kvasir.host import hooks
 from kvasir.rpc import programs
+
+if TYPE_CHECKING:
+    from kvasir.daemon.tls import ServerTls
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class Daemon:
         self._network = network
         """Listen on TCP and TLS as well, as libvirtd.conf says (``--listen``)."""
         self.started = time.time()
+        self.tls: ServerTls | None = None
         self.hub = Hub()
         self.drivers: dict[str, Any] = {}
         """By URI scheme the hypervisor drivers, by name the others ('storage', 'network', ...)."""
@@ -109,11 +113,17 @@ class Daemon:
         return found
 
     def _listen_network(self, found: dict[str, Listener]) -> None:
-        config = self.config
+        config, backlog = self.config, self.config.max_queued_clients
         if config.listen_tls:
-            sockets.check_tls(self.paths.root, config.ca_file)
+            from kvasir.daemon.tls import ServerTls
+
+            try:
+                self.tls = ServerTls(config, self.paths.root)
+            except Error as problem:
+                raise sockets.NoNetwork(problem.message, Code(problem.code)) from None
+            for one in sockets.listen_tcp(config.listen_addr, config.tls_port, config.auth_tls, backlog, self.tls):
+                found[f"tls {one.path}"] = one
         if config.listen_tcp:
-            backlog = config.max_queued_clients
             for one in sockets.listen_tcp(config.listen_addr, config.tcp_port, config.auth_tcp, backlog):
                 found[f"tcp {one.path}"] = one
 
@@ -193,7 +203,12 @@ class Daemon:
         self._ending.set()
 
     def reload(self) -> None:
-        """SIGHUP: drivers that can read their configuration anew do."""
+        """SIGHUP: drivers that can read their configuration anew do; certificates are read again."""
+        if self.tls is not None:
+            try:
+                self.tls.reload()
+            except Error as problem:
+                log.error("the certificates stay as they were: %s", problem.message)
         for driver in self.drivers.values():
             if hasattr(driver, "reload"):
                 driver.reload()

@@ -21,6 +21,8 @@ from kvasir.errors import Error
 from kvasir.rpc import frames, programs
 
 if TYPE_CHECKING:
+    from kvasir.daemon.channel import Channel
+    from kvasir.daemon.sasl import Layer
     from kvasir.daemon.service import Service
     from kvasir.daemon.streams import Stream
 
@@ -35,16 +37,21 @@ OUT_MAX = 128 * 1024 * 1024
 class Client:
     """A connected client of one service (``libvirtd`` or ``admin``)."""
 
-    def __init__(self, service: Service, sock: socket.socket, number: int, readonly: bool, auth: str) -> None:
-        self.service, self.sock, self.id = service, sock, number
+    def __init__(self, service: Service, channel: Channel, number: int, readonly: bool, auth: str) -> None:
+        self.service, self.channel, self.id = service, channel, number
+        self.sock = sock = channel.sock
         self.readonly = readonly
         """Fixed by the socket it came through or by a flag of connect_open."""
-        self.is_local = sock.family == socket.AF_UNIX
+        self.is_local = channel.local
         """True on a unix socket: the peer is known, and descriptors may pass."""
         self.identity = identity.of_peer(sock)
         self.auth = "none" if auth == "polkit" and self.identity.uid == 0 else auth
         self.authenticated = self.auth == "none"
         self.since = int(time.time())
+        self.x509_name = self.sasl_user = ""
+        """Who it is by its certificate, by its SASL login."""
+        self._layer: Layer | None = None
+        self._next_layer: Layer | None = None
         self.driver: Any = None
         """The driver that connect_open chose; None before it."""
         self.close_callback = False
@@ -67,7 +74,7 @@ class Client:
         self._last_seen = 0.0
         self._pings_left = 0
         self._loop = asyncio.get_running_loop()
-        sock.setblocking(False)
+        self.came = self._loop.time()
         self._resume()
 
     def __repr__(self) -> str:
@@ -87,10 +94,14 @@ class Client:
 
     def _readable(self) -> None:
         try:
-            data, fds = frames.receive(self.sock) if self.is_local else (self.sock.recv(frames.RECEIVE_SIZE), [])
+            data, fds = self.channel.receive()
+            if self._layer is not None and data:
+                data = self._layer.decode(data)
+                if not data:
+                    return
         except (BlockingIOError, InterruptedError):
             return
-        except OSError as problem:
+        except (OSError, Error) as problem:
             log.debug("%r: %s", self, problem)
             self.close()
             return
@@ -134,6 +145,20 @@ class Client:
         if not self.closed and (self._backlog or not self._reading):
             self._loop.call_soon(self._work)
 
+    @property
+    def is_secure(self) -> bool:
+        """Nobody can read along: a unix socket, TLS, or a SASL layer that encrypts."""
+        return self.channel.secure or self._layer is not None
+
+    @property
+    def waits(self) -> bool:
+        """A call of it is being worked on."""
+        return self._outstanding > 0
+
+    def secure_after_reply(self, layer: Layer) -> None:
+        """All that follows the next packet goes through the layer, both ways."""
+        self._next_layer = layer
+
     # --- out
 
     def send(self, data: bytes, fds: list[int] | tuple[int, ...] = ()) -> None:
@@ -142,9 +167,13 @@ class Client:
             for fd in fds:
                 os.close(fd)
             return
+        if self._layer is not None:
+            data = self._layer.encode(data)
+        elif self._next_layer is not None:
+            self._layer = self._next_layer
         if not self._out and not fds:
             try:
-                sent = self.sock.send(data)
+                sent = self.channel.send(data)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError:
@@ -173,7 +202,7 @@ class Client:
                     os.close(fd)
                     sent = 1
                 else:
-                    sent = self.sock.send(data)
+                    sent = self.channel.send(data)
                 self._out_size -= sent
                 if sent < len(data):
                     self._out[0] = (data[sent:], fd)

@@ -98,19 +98,22 @@ def load_daemon(path: str, must_exist: bool = False) -> Config:
                 f"unsupported auth {getattr(config, name)} in {path}", code=Code.CONF_SYNTAX, origin=Origin.CONF
             )
     _check_range(config, path)
-    _refuse_unbuilt(config, path)
+    _check_guards(config, path)
     return config
 
 
-def _refuse_unbuilt(config: Config, path: str) -> None:
+def _check_guards(config: Config, path: str) -> None:
     """What would guard the daemon must never be ignored in silence."""
-    wanted = []
-    if config.access_drivers and config.access_drivers != ["none"]:
-        wanted.append(f"access_drivers = {config.access_drivers}")
-    wanted += [f'{name} = "sasl"' for name in ("auth_unix_ro", "auth_unix_rw") if getattr(config, name) == "sasl"]
-    if wanted:
-        text = f"{path}: {', '.join(wanted)}: not supported by this daemon"
-        raise Error(text, code=Code.CONFIG_UNSUPPORTED, origin=Origin.CONF)
+    known = ("none",)
+    for name in config.access_drivers or ():
+        if name not in known:
+            text = f"{path}: access_drivers: '{name}' is none of {', '.join(known)}"
+            raise Error(text, code=Code.CONFIG_UNSUPPORTED, origin=Origin.CONF)
+    for name in ("auth_tcp", "auth_tls"):
+        if getattr(config, name) not in ("none", "sasl"):
+            raise Error(
+                f"unsupported auth {getattr(config, name)} in {path}", code=Code.CONF_SYNTAX, origin=Origin.CONF
+            )
 
 
 def _check_range(config: Config, path: str) -> None:

@@ -46,9 +46,9 @@ def make(scheme: str, paths: Paths, config: Config) -> Any:
 def choose(uri: str | None, drivers: dict[str, Any]) -> Any:
     """The driver that serves the URI; '' or None is the first one's own. Errors are libvirt's."""
     hypervisors = {scheme: driver for scheme, driver in drivers.items() if scheme in DRIVERS}
-    if not uri and hypervisors:
-        return next(iter(hypervisors.values()))
     parts = urlsplit(uri or "")
+    if (not uri or parts.scheme == "remote") and hypervisors:
+        return next(iter(hypervisors.values()))
     if not parts.scheme:
         raise _no_driver(f"URI '{uri}' does not include a driver name")
     driver = hypervisors.get(parts.scheme)

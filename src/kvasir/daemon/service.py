@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kvasir.daemon.channel import PlainChannel
 from kvasir.daemon.client import Client
 from kvasir.daemon.dispatch import Dispatcher
 from kvasir.daemon.workers import Workers
@@ -15,10 +16,15 @@ from kvasir.rpc.programs import Program
 
 if TYPE_CHECKING:
     from kvasir.daemon.app import Daemon
+    from kvasir.daemon.channel import Channel
+    from kvasir.daemon.tls import Handshake, ServerTls, TlsChannel
 
 log = logging.getLogger(__name__)
 
 ACCEPTS_PER_TURN = 32
+LOGIN_SECONDS = 30
+LOGIN_SECONDS_WHEN_FULL = 3
+SWEEP_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -31,6 +37,12 @@ class Listener:
     auth: str = "none"
     ours: bool = True
     """We made the file, so we take it away at the end (sockets from systemd stay)."""
+    tls: ServerTls | None = None
+
+    @property
+    def guarded(self) -> bool:
+        """Newcomers are unknown for a while, and count as anonymous."""
+        return self.auth != "none" or self.tls is not None
 
 
 @dataclass(slots=True)
@@ -61,9 +73,12 @@ class Service:
         self.workers = workers
         self.dispatcher = Dispatcher(served, workers)
         self.clients: dict[int, Client] = {}
+        self.handshakes: set[Handshake] = set()
         self._next = 1
-        self._accepting = False
+        self._accepting: set[int] = set()
+        """Descriptors of the listeners that take newcomers now."""
         self._stopped = False
+        self._sweep: asyncio.TimerHandle | None = None
 
     @property
     def max_client_requests(self) -> int:
@@ -86,37 +101,45 @@ class Service:
     def stop(self) -> None:
         """Accept no more and close every connection."""
         self._stopped = True
-        self._accept(False)
+        self.check_limits()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for handshake in list(self.handshakes):
+            handshake.give_up("the daemon ends")
         for client in list(self.clients.values()):
             client.close()
 
     @property
     def anonymous(self) -> int:
         """Clients that have not said who they are."""
-        return sum(1 for client in self.clients.values() if not client.authenticated)
+        return len(self.handshakes) + sum(1 for client in self.clients.values() if not client.authenticated)
 
     def check_limits(self) -> None:
-        """Accept while there is room, else leave newcomers in the queue of the socket."""
+        """Accept while there is room, else leave newcomers in the queue of the socket. Who need not log in is not kept out by
+        those who do not come to an end with it."""
         limits = self.limits
-        room = len(self.clients) < limits.max_clients and not self._stopped
-        if room and limits.max_anonymous and any(listener.auth != "none" for listener in self.listeners):
-            room = self.anonymous < limits.max_anonymous
-        self._accept(room)
-
-    def _accept(self, on: bool) -> None:
-        if on == self._accepting:
-            return
-        self._accepting = on
-        loop = asyncio.get_running_loop()
+        room = len(self.clients) + len(self.handshakes) < limits.max_clients and not self._stopped
+        guarded = room
+        if room and limits.max_anonymous and any(listener.guarded for listener in self.listeners):
+            guarded = self.anonymous < limits.max_anonymous
         for listener in self.listeners:
-            if on:
-                loop.add_reader(listener.sock.fileno(), self._newcomers, listener)
-            else:
-                loop.remove_reader(listener.sock.fileno())
+            self._accept(listener, guarded if listener.guarded else room)
+
+    def _accept(self, listener: Listener, on: bool) -> None:
+        fd = listener.sock.fileno()
+        if on == (fd in self._accepting):
+            return
+        loop = asyncio.get_running_loop()
+        if on:
+            self._accepting.add(fd)
+            loop.add_reader(fd, self._newcomers, listener)
+        else:
+            self._accepting.discard(fd)
+            loop.remove_reader(fd)
 
     def _newcomers(self, listener: Listener) -> None:
         for _ in range(ACCEPTS_PER_TURN):
-            if not self._accepting:
+            if listener.sock.fileno() not in self._accepting:
                 return
             try:
                 sock, _ = listener.sock.accept()
@@ -124,14 +147,60 @@ class Service:
                 return
             except OSError as problem:
                 log.error("cannot accept a client on %s: %s", listener.path, problem)
-                self._accept(False)
+                self._accept(listener, False)
                 asyncio.get_running_loop().call_later(1, self.check_limits)
                 return
-            client = Client(self, sock, self._next, listener.readonly, listener.auth)
-            self._next += 1
-            self.clients[client.id] = client
             self.daemon.client_came()
+            if listener.tls is None:
+                self._add(PlainChannel(sock), listener)
+            else:
+                self._shake_hands(listener, sock)
+            if listener.guarded:
+                self._sweep_later()
             self.check_limits()
+
+    def _add(self, channel: Channel, listener: Listener) -> Client:
+        client = Client(self, channel, self._next, listener.readonly, listener.auth)
+        self._next += 1
+        self.clients[client.id] = client
+        return client
+
+    def _shake_hands(self, listener: Listener, sock: socket.socket) -> None:
+        from kvasir.daemon.tls import Handshake
+
+        def done(handshake: Handshake, channel: TlsChannel | None) -> None:
+            self.handshakes.discard(handshake)
+            if channel is not None:
+                self._add(channel, listener).x509_name = handshake.name
+            else:
+                self.daemon.client_went()
+            self.check_limits()
+
+        try:
+            self.handshakes.add(Handshake(listener, sock, LOGIN_SECONDS, done))
+        except OSError as problem:
+            log.debug("a client of %s left at once: %s", listener.path, problem)
+            sock.close()
+            self.daemon.client_went()
+
+    def _sweep_later(self) -> None:
+        if self._sweep is None and not self._stopped:
+            self._sweep = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep_out)
+
+    def _sweep_out(self) -> None:
+        """Close who does not come to an end with its login; sooner when others wait for the place."""
+        self._sweep = None
+        limit = self.limits.max_anonymous
+        patience = LOGIN_SECONDS_WHEN_FULL if limit and self.anonymous >= limit else LOGIN_SECONDS
+        late = asyncio.get_running_loop().time() - patience
+        for handshake in [one for one in self.handshakes if one.since < late]:
+            handshake.give_up("the TLS handshake took too long")
+        for client in [one for one in self.clients.values() if not one.authenticated and not one.waits]:
+            if client.came < late:
+                log.warning("%r did not log in within %d s", client, patience)
+                client.close()
+        if self.anonymous:
+            self._sweep_later()
 
     def forget(self, client: Client) -> None:
         """A client closed its connection."""

@@ -10,10 +10,14 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kvasir.daemon import identity
 from kvasir.daemon.service import Listener
 from kvasir.errors import Code, Error, Origin
+
+if TYPE_CHECKING:
+    from kvasir.daemon.tls import ServerTls
 
 log = logging.getLogger(__name__)
 
@@ -137,19 +141,8 @@ class NoNetwork(Error):
         super().__init__(text, code=code, origin=Origin.RPC, message=prefix + text)
 
 
-def check_tls(root: str, ca_file: str | None) -> None:
-    """``listen_tls`` (the default) needs certificates; the listener itself is not built. Raises NoNetwork always."""
-    path = ca_file or f"{root}/etc/pki/CA/cacert.pem"
-    if not os.path.exists(path):
-        text = f"Cannot read CA certificate '{path}': No such file or directory"
-        raise NoNetwork(text, Code.SYSTEM_ERROR)
-    raise NoNetwork("this daemon has no TLS listener; set listen_tls = 0, or reach it through ssh (qemu+ssh://)")
-
-
-def listen_tcp(address: str | None, port: str, auth: str, backlog: int) -> list[Listener]:
-    """Listen on plain TCP, on every address that ``address`` means (none: all)."""
-    if auth != "none":
-        raise NoNetwork(f'auth_tcp = "{auth}" is not supported by this daemon; only "none" is, for trusted networks')
+def listen_tcp(address: str | None, port: str, auth: str, backlog: int, tls: ServerTls | None = None) -> list[Listener]:
+    """Listen on TCP, plain or with TLS, on every address that ``address`` means (none: all)."""
     found: list[Listener] = []
     try:
         for family, kind, number, _, place in socket.getaddrinfo(
@@ -159,7 +152,7 @@ def listen_tcp(address: str | None, port: str, auth: str, backlog: int) -> list[
                 sock = socket.socket(family, kind | socket.SOCK_CLOEXEC, number)
             except OSError:
                 continue  # no IPv6 here
-            found.append(Listener(sock, f"{address or '*'}:{port} ({family.name})", auth="none", ours=False))
+            found.append(Listener(sock, f"{address or '*'}:{port} ({family.name})", auth=auth, ours=False, tls=tls))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

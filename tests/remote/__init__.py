@@ -1,0 +1,1 @@
+"""Ways in from other machines: TLS, SASL, ssh, access control."""
