@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import ConfigUnsupported, InvalidArg, Origin, XmlDetail, XmlError
-from kvasir.xml import attr, child, children, text, variant
+from kvasir.xml import Form, attr, child, children, text, variant
 from kvasir.xml.types import ENUM, ONOFF, STR, UINT, ULLONG, YESNO, Type
 
 from .base import Device
@@ -125,6 +125,37 @@ class Interface(Device, tag="interface"):
     coalesce: int | None = attr("coalesce/rx/frames/@max", UINT, error=coalesce_error)
 
     @property
+    def actual_type(self) -> str:
+        """What it is plugged into: what the virtual network gave, or what the document says."""
+        return str(self.actual.type if self.actual is not None and self.actual.type else self.type)
+
+    def effective(self, name: str) -> Any:
+        """``vlan``, ``virtualport``, ``bandwidth`` or ``isolated`` as the port has it, merged with the network's."""
+        merged = getattr(self.actual, name) if self.actual is not None else None
+        return getattr(self, name) if merged is None else merged
+
+    def written(self, form: Form) -> Interface:
+        """The live document shows what the port of a virtual network really is."""
+        if not form.live or form.status or self.actual is None or self.type != "network":
+            return self
+        shown = self.copy()
+        for name in ("vlan", "virtualport", "bandwidth", "isolated"):
+            setattr(shown, name, self.effective(name))
+        kind = self.actual_type
+        if kind != "network" and kind in SOURCES:
+            given, old = self.actual.source, shown.source
+            source = SOURCES[kind]()
+            for name in ("network", "portgroup", "portid"):
+                if name in source.FIELDS:
+                    setattr(source, name, getattr(old, name))
+            for name in ("bridge", "mac_table", "dev", "mode", "driver", "address"):
+                if name in source.FIELDS and getattr(given, name, None) is not None:
+                    setattr(source, name, getattr(given, name))
+            shown.type, shown.source, shown.managed = kind, source, self.actual.managed
+        shown.actual = None
+        return shown
+
+    @property
     def is_virtio(self) -> bool:
         return self.model in VIRTIO
 
@@ -141,8 +172,6 @@ class Interface(Device, tag="interface"):
         self._check_teaming()
         self._drop_unread()
         self._show_actual()
-        if self.backend_type is not None:
-            raise XmlError(f"Invalid value for attribute 'type' in element 'backend': '{self.backend_type}'.")
         if self.driver_name not in (None, "qemu", "vhost") and self.is_virtio:
             raise bad_value("name", "driver", str(self.driver_name))
 
@@ -153,7 +182,7 @@ class Interface(Device, tag="interface"):
 
     def _drop_unread(self) -> None:
         """Parts that libvirt does not read for this type."""
-        if self.type == "user":
+        if self.type == "user" and self.backend_type is None:
             self.source.dev = None
         if self.type == "hostdev":
             self.driver_name = None

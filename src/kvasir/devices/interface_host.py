@@ -1,4 +1,8 @@
-"""What a network interface takes of the host at the start: a tap device on its bridge, vhost and vDPA descriptors."""
+"""What a network interface takes of the host at the start: a port of a virtual network, a tap on its bridge, a macvtap, descriptors.
+
+``prepare`` is for the start and for hotplug; what it takes is given back by the host's stack when that fails, and by ``release``
+when the guest ends or the card is unplugged. ``attach_again`` is for guests that ran on while the daemon or the network was away.
+"""
 
 from __future__ import annotations
 
@@ -9,54 +13,67 @@ from typing import Any
 
 from kvasir.errors import ConfigUnsupported, SystemFailure
 
+from . import interface_taps
+from .interface_network import allocate, give_back
 from .interface_qemu import fd_count, fd_names, uses_vhost
+
+TAPPED = ("network", "bridge", "ethernet")
 
 
 async def prepare(net: Any, host: Any) -> None:
-    """Make the host's side ready and pass its descriptors. Raises ConfigUnsupported for what is not built yet."""
-    if net.type == "network":
-        raise ConfigUnsupported(
-            f"interface {net.mac} uses virtual network '{net.source.network}': virtual networks are not built yet",
-            hint="use <interface type='user'/>, or type='bridge' with a bridge of the host",
-        )
-    if net.type == "direct":
-        raise ConfigUnsupported(f"interface {net.mac}: macvtap (type='direct') is not built yet",
-                                hint="use type='bridge' with a bridge of the host")  # fmt: skip
-    if net.type == "hostdev":
-        raise ConfigUnsupported(f"interface {net.mac}: host devices as interfaces are not built yet")
-    if net.backend_type == "passt":
-        raise ConfigUnsupported(f"interface {net.mac}: the passt backend is not built yet")
+    """Make the host's side ready and pass its descriptors. Raises kvasir errors."""
     if net.filterref is not None:
         raise ConfigUnsupported(
             f"interface {net.mac} has network filter '{net.filterref.filter}': filters are not built yet"
         )
-    if net.type in ("bridge", "ethernet"):
+    if net.type == "network":
+        await allocate(net, host)
+    kind = net.actual_type
+    if kind == "hostdev":
+        raise ConfigUnsupported(f"interface {net.mac}: host devices as interfaces are not built yet")
+    if kind in TAPPED:
         await asyncio.to_thread(_tap, net, host)
-    elif net.type == "vdpa":
+    elif kind == "direct":
+        await asyncio.to_thread(_macvtap, net, host)
+    elif kind == "vdpa":
         _pass(host, f"vdpa-{net.alias}", net.source.dev)
+    elif kind == "user" and net.backend_type == "passt":
+        from .interface_passt import start
+
+        await start(net, host)
 
 
 def _tap(net: Any, host: Any) -> None:
     from kvasir.host import tap
 
     vm = host.vm
-    managed = net.target_managed is not False
     if net.target_dev is None:
         net.target_dev = tap.free_name()
     queues = fd_count(net, vm)
     device = net.backend_tap or "/dev/net/tun"
-    for name, fd in zip(
-        fd_names(net, queues), tap.open_tap(net.target_dev, queues, vnet=net.is_virtio, device=device), strict=True
-    ):
+    fds = tap.open_tap(net.target_dev, queues, vnet=net.is_virtio, device=device)
+    for name, fd in zip(fd_names(net, queues), fds, strict=True):
         host.pass_fd(name, fd)
-    if managed:
-        mtu = net.mtu
-        if net.type == "bridge" and mtu is None:
-            mtu = tap.mtu_of(net.source.bridge)
-        tap.setup(net.target_dev, mac=tap.host_mac(net.mac), mtu=mtu, up=net.type == "bridge")
-        if net.type == "bridge":
-            tap.add_to_bridge(net.target_dev, net.source.bridge, isolated=net.isolated)
-    if uses_vhost(net, vm):
+    if net.target_managed is not False:
+        interface_taps.plug(net, host.vm.uuid)
+        host.stack.callback(interface_taps.unplug, net)
+    _vhost(net, host, queues)
+
+
+def _macvtap(net: Any, host: Any) -> None:
+    from kvasir.host import macvtap
+
+    queues = fd_count(net, host.vm)
+    interface_taps.make_macvtap(net)
+    host.stack.callback(macvtap.remove, net.target_dev)
+    fds = macvtap.open_device(net.target_dev, queues, vnet=net.is_virtio)
+    for name, fd in zip(fd_names(net, queues), fds, strict=True):
+        host.pass_fd(name, fd)
+    _vhost(net, host, queues)
+
+
+def _vhost(net: Any, host: Any, queues: int) -> None:
+    if uses_vhost(net, host.vm):
         for name in fd_names(net, queues, "vhost-"):
             with contextlib.suppress(SystemFailure):
                 _pass(host, name, net.backend_vhost or "/dev/vhost-net")
@@ -71,9 +88,32 @@ def _pass(host: Any, name: str, path: str) -> None:
 
 
 async def release(net: Any, host: Any) -> None:
-    """A tap device goes with its last descriptor; only its name is forgotten."""
-    if net.type in ("bridge", "ethernet") and net.target_managed is not False and net.target_dev:
-        from .interface import GENERATED_NAMES
+    """Give back what ``prepare`` took. A tap device goes with its last descriptor; a macvtap and a port do not."""
+    kind = net.actual_type
+    if kind == "direct" and net.target_dev:
+        from kvasir.host import macvtap
 
-        if net.target_dev.startswith(GENERATED_NAMES):
-            net.target_dev = None
+        await asyncio.to_thread(macvtap.remove, net.target_dev)
+    elif kind in TAPPED and net.target_managed is not False and net.target_dev:
+        await asyncio.to_thread(interface_taps.unplug, net)
+    elif kind == "user" and net.backend_type == "passt":
+        from .interface_passt import stop
+
+        await asyncio.to_thread(stop, net, host.paths.qemu.passt, host.vm.name)
+    if net.type == "network":
+        await give_back(net, host)
+    from .interface import GENERATED_NAMES
+
+    if net.target_dev and net.target_managed is not False and net.target_dev.startswith(GENERATED_NAMES):
+        net.target_dev = None
+
+
+async def attach_again(net: Any, networks: Any, owner: Any) -> None:
+    """A card of a running guest: its port is known to the network again, its tap is on the bridge again."""
+    if net.type == "network" and networks is not None:
+        from .interface_network import reclaim
+
+        if not await reclaim(net, networks, owner):
+            return
+    if net.actual_type in ("network", "bridge") and net.target_dev:
+        await asyncio.to_thread(interface_taps.plug_again, net, str(owner.uuid_text))

@@ -11,11 +11,12 @@ from kvasir.qemu.args import Arg, Chardev, Dev, Netdev, Opt
 from .virtio import SUFFIX, options
 
 TAPS = ("network", "bridge", "ethernet", "direct")
+MAX_FORWARDS = 1024
 
 
 def interface(net: Any, vm: Any) -> Iterator[Arg]:
     """The host's side, then the card."""
-    if net.type == "hostdev":
+    if net.actual_type == "hostdev":
         yield from _hostdev(net)
         return
     yield from backend(net, vm)
@@ -69,13 +70,30 @@ def _tap(net: Any, vm: Any) -> Netdev:
 
 
 def _user(net: Any, vm: Any) -> Iterator[Arg]:
-    props: dict[str, Any] = {}
+    if net.backend_type == "passt":
+        path = vm.facts.get(f"passt-{net.alias}") or f"/run/libvirt/qemu/passt/{vm.name}-{net.alias}.socket"
+        yield Netdev("stream", {"addr": {"type": "unix", "path": path}, "server": False, "id": _id(net)})
+        return
+    props: dict[str, Any] = {"hostfwd": _forwards(net) or None}
     for ip in net.ips:
         if ip.family == "ipv6":
             props |= {"ipv6-prefix": ip.address, "ipv6-prefixlen": ip.prefix or None}
         else:
             props["net"] = f"{ip.address}/{ip.prefix}" if ip.prefix else ip.address
     yield Netdev("user", {**props, "id": _id(net)})
+
+
+def _forwards(net: Any) -> list[dict[str, str]]:
+    """``<portForward>`` for QEMU's own network stack: one rule for each port."""
+    found = []
+    for forward in net.port_forwards:
+        for one in forward.ranges:
+            for port in range(one.start or 0, (one.end or one.start or 0) + 1):
+                if one.exclude:
+                    continue
+                inside = (one.to or one.start) + port - one.start
+                found.append({"str": f"{forward.proto or 'tcp'}:{forward.address or ''}:{port}-:{inside}"})
+    return found[:MAX_FORWARDS]
 
 
 def _socket(key: str) -> Any:

@@ -43,6 +43,7 @@ class BridgeSource(Source):
     """A bridge of the host."""
 
     network: str | None = attr("source/@network", only="live")
+    portgroup: str | None = attr("source/@portgroup", only="live")
     portid: str | None = attr("source/@portid", UUID, only="live")
     bridge: str | None = attr("source/@bridge")
     mac_table: str | None = attr("source/@macTableManager", ENUM("kernel", "libvirt"), only="live")
@@ -60,6 +61,9 @@ MACVTAP_MODES = ("vepa", "private", "bridge", "passthrough")
 class DirectSource(Source):
     """A network card of the host, through macvtap."""
 
+    network: str | None = attr("source/@network", only="live")
+    portgroup: str | None = attr("source/@portgroup", only="live")
+    portid: str | None = attr("source/@portid", UUID, only="live")
     dev: str | None = attr("source/@dev")
     mode: str | None = attr("source/@mode")
 

@@ -7,7 +7,6 @@ import fcntl
 import os
 import socket
 import struct
-from typing import Any
 
 from kvasir.errors import InternalError, Origin, SystemFailure
 
@@ -62,28 +61,22 @@ def exists(name: str) -> bool:
 
 def is_bridge(name: str) -> bool:
     """Whether that device is a bridge."""
-    with _route() as route:
-        link = route.link("get", index=_index(route, name))[0]
-    info = link.get_attr("IFLA_LINKINFO")
-    return info is not None and info.get_attr("IFLA_INFO_KIND") == "bridge"
+    from . import netlink
 
-
-def _route() -> Any:
-    from pyroute2 import IPRoute  # type: ignore[import-untyped]  # has no stubs
-
-    return IPRoute()
+    try:
+        return bool(netlink.info(name)["kind"] == "bridge")
+    except OSError as error:
+        raise SystemFailure(f"Unable to get index for interface {name}", error, origin=Origin.NONE) from None
 
 
 def setup(name: str, *, mac: str | None = None, mtu: int | None = None, up: bool = True) -> None:
-    """Set MAC and MTU of a device, and bring it up."""
-    with _route() as route:
-        index = _index(route, name)
-        if mac is not None:
-            route.link("set", index=index, address=mac)
-        if mtu is not None:
-            route.link("set", index=index, mtu=mtu)
-        if up:
-            route.link("set", index=index, state="up")
+    """Set MAC and MTU of a device, and bring it up. Raises SystemFailure."""
+    from . import netlink
+
+    try:
+        netlink.change(name, mac=mac, mtu=mtu, up=True if up else None)
+    except OSError as error:
+        raise SystemFailure(f"Cannot set up interface {name}", error, origin=Origin.NONE) from None
 
 
 def add_to_bridge(name: str, bridge: str, *, isolated: bool | None = None) -> None:
@@ -95,10 +88,14 @@ def add_to_bridge(name: str, bridge: str, *, isolated: bool | None = None) -> No
     if not is_bridge(bridge):
         wrong = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         raise SystemFailure(f"Unable to add bridge {bridge} port {name}", wrong, origin=Origin.NONE)
-    with _route() as route:
-        route.link("set", index=_index(route, name), master=_index(route, bridge))
+    from . import netlink
+
+    try:
+        netlink.change(name, master=bridge)
         if isolated is not None:
-            route.brport("set", index=_index(route, name), isolated=int(isolated))
+            netlink.set_port(name, isolated=isolated)
+    except OSError as error:
+        raise SystemFailure(f"Unable to add bridge {bridge} port {name}", error, origin=Origin.NONE) from None
 
 
 def mtu_of(name: str) -> int | None:
@@ -110,11 +107,3 @@ def mtu_of(name: str) -> int | None:
         except OSError:
             return None
     return int(struct.unpack("16si20x", answer)[1])
-
-
-def _index(route: Any, name: str) -> int:
-    found = route.link_lookup(ifname=name)
-    if not found:
-        gone = OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-        raise SystemFailure(f"Unable to get index for interface {name}", gone, origin=Origin.NONE)
-    return int(found[0])

@@ -266,6 +266,20 @@ class NetworkDriver:
             net.active = True
             self.files.save_status(net)
         self.publish(net, STARTED)
+        await self._guests_again(net)
+
+    async def _guests_again(self, net: VirtualNetwork) -> None:
+        """Guests that run on while their network was away get their ports and bridge back."""
+        from kvasir.devices.interface_host import attach_again
+
+        qemu = self.drivers.get("qemu")
+        for guest in list(qemu.guests.by_id.values()) if qemu is not None else []:
+            for card in getattr(guest.live, "interfaces", []):
+                if card.type == "network" and card.source.network == net.name and card.target_dev:
+                    try:
+                        await attach_again(card, self, guest)
+                    except (Error, OSError) as error:
+                        log.warning("guest %s: card %s cannot be plugged in again: %s", guest.name, card.mac, error)
 
     def _start(self, net: VirtualNetwork) -> None:
         if self.paths.is_session and net.document.own_bridge and os.geteuid() != 0:

@@ -83,7 +83,7 @@ class Ports:
 
     # --- guests
 
-    async def allocate(self, network: str, card: Any, owner: Any) -> NetworkPort:
+    async def allocate(self, network: str, card: Any, owner: Any, portid: str | None = None) -> NetworkPort:
         """A port for a guest's interface (``card``); ``owner`` has name and uuid. Raises kvasir errors."""
         net = self.driver.by_name(network)
         if not net.active:
@@ -91,7 +91,7 @@ class Ports:
                                    hint=f"virsh net-start {net.name}")  # fmt: skip
         uuid = owner.uuid if isinstance(owner.uuid, str) else str(_uuid.UUID(bytes=owner.uuid))
         document = Port(
-            uuid=str(_uuid.uuid4()), owner=owner.name, owner_uuid=uuid, group=card.source.portgroup, mac=card.mac,
+            uuid=portid or str(_uuid.uuid4()), owner=owner.name, owner_uuid=uuid, group=card.source.portgroup, mac=card.mac,
             virtualport=card.virtualport.copy() if card.virtualport is not None else None,
             bandwidth=card.bandwidth.copy() if card.bandwidth is not None else None,
             vlan=card.vlan.copy() if card.vlan is not None else None, isolated=card.isolated,
@@ -108,7 +108,7 @@ class Ports:
         if wanted and _uuid.UUID(wanted).bytes in net.ports:
             return net.ports[_uuid.UUID(wanted).bytes]
         try:
-            port = await self.allocate(network, card, owner)
+            port = await self.allocate(network, card, owner, wanted)
         except Error:
             return None
         card.source.portid = port.document.uuid

@@ -105,6 +105,7 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
         perfevents.resume(run, guest.live)
         await learn.everything(guest, adopted=True)
         await block_jobs.adopt(guest)
+        await _cards(guest)
         await hooks.ask(guest, "reconnect")
     except Error as error:
         await _lost(guest, run, error.message)
@@ -118,6 +119,17 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
     if guest.state is State.SHUTDOWN:
         run.got_shutdown = True
         lifecycle.shut_or_reboot(guest, run)
+
+
+async def _cards(guest: Guest) -> None:
+    """Network cards: their ports are known again, their taps on the bridges again."""
+    from kvasir.devices.interface_host import attach_again
+
+    for card in live.list_of(guest.live, "interfaces"):
+        try:
+            await attach_again(card, guest.driver.drivers.get("network"), guest)
+        except (Error, OSError) as error:
+            log.warning("guest %s: card %s cannot be plugged in again: %s", guest.name, card.mac, error)
 
 
 async def _job_of_before(guest: Guest, status: statusdoc.Status) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,26 +105,20 @@ def from_arp(guest: Guest) -> list[tuple[Any, ...]]:
 
 
 def from_leases(guest: Guest) -> list[tuple[Any, ...]]:
-    """From the lease files of the host's networks."""
-    folder = f"{guest.driver.paths.lib}/dnsmasq"
-    cards = {str(card.mac).lower(): card for card in live.list_of(guest.live, "interfaces") if card.mac}
-    found: dict[str, tuple[str, str, list[tuple[int, str, int]]]] = {}
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        if not name.endswith(".status"):
+    """What the guest's virtual networks gave its cards."""
+    from kvasir.network.leases import leases, row
+
+    driver = guest.driver.drivers.get("network")
+    found = []
+    for card in live.list_of(guest.live, "interfaces"):
+        net = driver.networks.get(card.source.network) if card.type == "network" and driver is not None else None
+        if net is None or not card.mac:
             continue
-        try:
-            with open(f"{folder}/{name}", encoding="utf-8") as stream:
-                rows = json.loads(stream.read() or "[]")
-        except (OSError, ValueError):
-            continue
-        for row in _rows(rows):
-            mac, address = str(row.get("mac-address", "")).lower(), str(row.get("ip-address", ""))
-            if mac in cards and address:
-                label = str(cards[mac].target_dev or "")
-                six = ":" in address
-                entry = found.setdefault(mac, (label, mac, []))
-                entry[2].append((1 if six else 0, address, 64 if six else 24))
-    return list(found.values())
+        rows = [row(net.document, lease) for lease in leases(driver.files.dnsmasq, net.document, str(card.mac))]
+        if rows:
+            given = [(one["type"], one["ipaddr"], one["prefix"]) for one in rows]
+            found.append((str(card.target_dev or ""), str(card.mac), given))
+    return found
 
 
 async def guest_info(guest: Guest, types: int) -> Params:

@@ -1,0 +1,111 @@
+"""Taps on bridges and macvtaps over cards, as one interface wants them. Everything blocks; call it outside of the loop's thread."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from kvasir.errors import ConfigUnsupported, Error, Origin
+from kvasir.host import macvtap, netlink, ovs, tap, tc
+
+
+def bridge_of(net: Any) -> str | None:
+    """The bridge that the card is plugged into."""
+    if net.actual is not None:
+        return getattr(net.actual.source, "bridge", None)
+    return getattr(net.source, "bridge", None) if net.type == "bridge" else None
+
+
+def _switched(net: Any) -> bool:
+    port = net.effective("virtualport")
+    return port is not None and port.type in ("openvswitch", "midonet")
+
+
+def plug(net: Any, guest_uuid: str) -> None:
+    """Set the tap up and put it on the bridge, with its limits. Raises kvasir errors."""
+    bridge, name = bridge_of(net), str(net.target_dev)
+    mtu = net.mtu
+    if bridge is not None and mtu is None and not _switched(net):
+        mtu = tap.mtu_of(bridge)
+    tap.setup(name, mac=tap.host_mac(net.mac), mtu=mtu, up=False)
+    if bridge is not None:
+        _join(net, bridge, guest_uuid)
+        netlink.change(name, up=True)
+    limit(net)
+
+
+def _join(net: Any, bridge: str, guest_uuid: str) -> None:
+    name, vlan = str(net.target_dev), net.effective("vlan")
+    if _switched(net):
+        ovs.add_port(bridge, name, net.mac, guest_uuid, net.effective("virtualport"), vlan)
+        return
+    if vlan is not None:
+        raise ConfigUnsupported(f"unable to attach vlan tags to interface {name}: bridge {bridge} is no Open vSwitch",
+                                origin=Origin.NONE)  # fmt: skip
+    tap.add_to_bridge(name, bridge, isolated=net.effective("isolated"))
+    if _by_libvirt(net):
+        netlink.set_port(name, learning=False, flood=False)
+        with contextlib.suppress(OSError):
+            netlink.fdb(name, net.mac)
+
+
+def _by_libvirt(net: Any) -> bool:
+    source = net.actual.source if net.actual is not None else net.source
+    return bool(getattr(source, "mac_table", None) == "libvirt")
+
+
+def limit(net: Any, bandwidth: Any = None) -> None:
+    """Limit the card's traffic: what goes to the guest leaves through the tap, what comes from it enters there."""
+    band = bandwidth if bandwidth is not None else net.effective("bandwidth")
+    if band is None or not net.target_dev:
+        return
+    inbound, outbound = tc.limits(band, "inbound"), tc.limits(band, "outbound")
+    if net.actual_type == "direct":
+        inbound, outbound = outbound, inbound
+    tc.shape(net.target_dev, inbound, outbound)
+
+
+def unplug(net: Any) -> None:
+    """Take the tap off a switch that would keep its port (a bridge of the kernel forgets it by itself)."""
+    bridge = bridge_of(net)
+    if bridge is not None and net.target_dev and _switched(net):
+        with contextlib.suppress(Error):
+            ovs.remove_port(net.target_dev)
+
+
+def plug_again(net: Any, guest_uuid: str) -> None:
+    """Put a running guest's tap back onto its bridge where it is not on it."""
+    bridge, name = bridge_of(net), str(net.target_dev)
+    if bridge is None or _switched(net) or not netlink.exists(bridge) or not netlink.exists(name):
+        return
+    if netlink.info(name)["master"] != bridge:
+        _join(net, bridge, guest_uuid)
+        netlink.change(name, up=True)
+
+
+def move(net: Any, old: Any, guest_uuid: str) -> None:
+    """Move a running guest's tap from the bridge of ``old`` to that of ``net``. Raises kvasir errors."""
+    before = bridge_of(old)
+    if before is not None and _switched(old):
+        ovs.remove_port(net.target_dev)
+    elif before is not None:
+        netlink.change(str(net.target_dev), master="")
+    try:
+        _join(net, str(bridge_of(net)), guest_uuid)
+    except BaseException:
+        if before is not None:
+            with contextlib.suppress(Error, OSError):
+                _join(old, before, guest_uuid)
+        raise
+
+
+def make_macvtap(net: Any) -> None:
+    """A macvtap over the card of the host, with the guest's MAC. Raises kvasir errors."""
+    source = net.actual.source if net.actual is not None else net.source
+    port = net.effective("virtualport")
+    if port is not None and port.type in ("802.1Qbg", "802.1Qbh"):
+        raise ConfigUnsupported(f"interface {net.mac}: association by {port.type} is not built yet", origin=Origin.NONE)
+    if net.target_dev is None:
+        net.target_dev = tap.free_name("macvtap")
+    macvtap.create(net.target_dev, source.dev, source.mode or "vepa", net.mac, up=net.link != "down")
+    limit(net)
