@@ -67,7 +67,12 @@ def routes(name: str) -> str:
 
 def sysctls(name: str) -> str:
     lines = []
-    for key in ("ipv6/conf/{}/disable_ipv6", "ipv6/conf/{}/accept_ra", "ipv6/conf/{}/autoconf", "ipv4/conf/{}/forwarding"):
+    for key in (
+        "ipv6/conf/{}/disable_ipv6",
+        "ipv6/conf/{}/accept_ra",
+        "ipv6/conf/{}/autoconf",
+        "ipv4/conf/{}/forwarding",
+    ):
         path = Path("/proc/sys/net", key.format(name))
         lines.append(f"{key.format('BRIDGE')} {path.read_text().strip() if path.exists() else None}\n")
     return "".join(lines)

@@ -101,7 +101,9 @@ for name in RULED:
 def test_rules_of_each_mode_are_those_of_libvirt() -> None:
     """The iptables writer's rules, in the kernel, are libvirt's: same chains, same order, for every document of the corpus."""
     script = RULES.format(path=sys.path)
-    done = subprocess.run(["unshare", "--net", sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     mine: dict[str, list[str]] = {}
     for part in done.stdout.split("== ")[1:]:
         name, _, body = part.partition("\n")

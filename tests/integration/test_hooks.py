@@ -31,7 +31,9 @@ def restart(daemon: DaemonHandle) -> None:
         daemon.kill()
         daemon.start()
     else:
-        subprocess.run([str(PROJECT / "scripts/peer"), "restart", "--dir", str(daemon.folder)], check=True, capture_output=True)
+        subprocess.run(
+            [str(PROJECT / "scripts/peer"), "restart", "--dir", str(daemon.folder)], check=True, capture_output=True
+        )
 
 
 def story(daemon: DaemonHandle) -> tuple[list[str], list[str]]:
@@ -49,7 +51,16 @@ def story(daemon: DaemonHandle) -> tuple[list[str], list[str]]:
     if isinstance(daemon, KvasirDaemon):
         subprocess.run(["sh", "-c", install.replace("R/", f"{folder}/")], check=True)
     else:
-        peer = [str(PROJECT / "scripts/peer"), "exec", "--dir", str(folder), "--", "sh", "-c", install.replace("R/", "/")]
+        peer = [
+            str(PROJECT / "scripts/peer"),
+            "exec",
+            "--dir",
+            str(folder),
+            "--",
+            "sh",
+            "-c",
+            install.replace("R/", "/"),
+        ]
         subprocess.run(peer, check=True)
     restart(daemon)
     errors = []
@@ -86,7 +97,7 @@ def test_daemon_hooks(kvasird: KvasirDaemon) -> None:
     """Start, reload and end of the daemon are told; a hook that fails there changes nothing."""
     hooks = kvasird.folder / "etc/libvirt/hooks"
     hooks.mkdir(parents=True)
-    (hooks / "daemon").write_text(f"#!/bin/sh\necho \"$*\" >> {kvasird.folder}/log\nexit 1\n")
+    (hooks / "daemon").write_text(f'#!/bin/sh\necho "$*" >> {kvasird.folder}/log\nexit 1\n')
     (hooks / "daemon").chmod(0o755)
     kvasird.stop()
     kvasird.start()
@@ -98,4 +109,9 @@ def test_daemon_hooks(kvasird: KvasirDaemon) -> None:
     while "reload" not in log.read_text() and time.monotonic() < end:
         time.sleep(0.05)
     assert kvasird.stop() == 0
-    assert log.read_text().splitlines() == ["- shutdown - shutdown", "- start - start", "- reload begin SIGHUP", "- shutdown - shutdown"]
+    assert log.read_text().splitlines() == [
+        "- shutdown - shutdown",
+        "- start - start",
+        "- reload begin SIGHUP",
+        "- shutdown - shutdown",
+    ]

@@ -156,7 +156,7 @@ def prepare(daemon: DaemonHandle) -> None:
 def mask(text: str) -> str:
     """Figures that differ from run to run."""
     text = re.sub(r"(?m)^(Memory bandwidth|memory_bps):.*\n", "", text)  # missing where the job took no time at all
-    text = re.sub(r"\rSave: \[ *\d+ %\](?=.*\rSave)", "", text, flags=re.S)
+    text = re.sub(r"([\r\n](Save|Managedsave|Dump): \[ *\d+ %\])+", r"\n\2", text)
     text = re.sub(
         r"(?m)^(Time elapsed|Total downtime|Setup time|Memory processed|Data processed):.*",
         r"\1",

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import guest
-from kvasir.errors import InvalidArg, OperationInvalid
-from kvasir.qemu import jobstats, migrate_to_file
+from kvasir.errors import Code, Error, OperationInvalid, Origin
+from kvasir.qemu import dump, jobstats, migrate_to_file
 from kvasir.qemu.jobs import Async, Kind
 from kvasir.rpc.typed import Params
 
@@ -86,24 +86,45 @@ async def domain_abort_job_flags(session: Session, dom: Any, flags: int) -> None
         await migrate_to_file.cancel(found)
 
 
+async def domain_core_dump(session: Session, dom: Any, to: str, flags: int) -> None:
+    """Write the guest's state or (flag 16) its memory alone into a file."""
+    check_flags(flags, 31, "qemuDomainCoreDumpWithFormat")
+    await dump.core_dump(guest(session, dom), to, 0, flags)
+
+
+async def domain_core_dump_with_format(session: Session, dom: Any, to: str, dumpformat: int, flags: int) -> None:
+    """As ``domain_core_dump``, in a form of ``dump.FORMATS``."""
+    check_flags(flags, 31, "qemuDomainCoreDumpWithFormat")
+    await dump.core_dump(guest(session, dom), to, dumpformat, flags)
+
+
 async def domain_migrate_set_max_speed(session: Session, dom: Any, bandwidth: int, flags: int) -> None:
     """How fast states may leave: MiB a second, from now on."""
     check_flags(flags, 1, "qemuDomainMigrateSetMaxSpeed")
     found = guest(session, dom)
-    if flags & 1:
-        raise OperationInvalid("post-copy migration bandwidth is not built yet")
     if bandwidth > MOST:
-        raise InvalidArg(f"bandwidth must be less than {MOST}")
+        text = f"bandwidth must be less than {MOST + 1}"
+        raise Error(text, code=Code.OVERFLOW, origin=Origin.QEMU, message=f"numerical overflow: {text}")
+    if flags & 1:
+        found.need_active()
+        async with found.jobs.normal(Kind.MIGRATION_OP):
+            await found.monitor().command("migrate-set-parameters", {"max-postcopy-bandwidth": bandwidth * MIB})
+        return
     found.jobs.bandwidth = bandwidth * MIB
     if found.active and found.jobs.async_job is not Async.NONE:
         async with found.jobs.normal(Kind.MIGRATION_OP):
             await found.monitor().command("migrate-set-parameters", {"max-bandwidth": bandwidth * MIB})
 
 
-def domain_migrate_get_max_speed(session: Session, dom: Any, flags: int) -> int:
+async def domain_migrate_get_max_speed(session: Session, dom: Any, flags: int) -> int:
     """MiB a second; the most that QEMU takes where none was set."""
     check_flags(flags, 1, "qemuDomainMigrateGetMaxSpeed")
     found = guest(session, dom)
+    if flags & 1:
+        found.need_active()
+        async with found.jobs.normal(Kind.QUERY):
+            answer = await found.monitor().command("query-migrate-parameters")
+        return int(answer.get("max-postcopy-bandwidth", 0)) // MIB
     return (found.jobs.bandwidth or migrate_to_file.FASTEST) // MIB
 
 

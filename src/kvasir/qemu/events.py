@@ -213,6 +213,7 @@ class EventHandler:
 
     def on_dump_completed(self, data: Json) -> None:
         if self.run is not None and self.run.migration is not None:
+            self.run.migration.error = str(data.get("error") or "")
             self.run.migration.set("failed" if data.get("error") else "completed")
 
     # -- clock, memory, disks

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import time
 from typing import Any
 
 from kvasir.errors import (
@@ -304,6 +303,8 @@ async def release(guest: Guest, run: Runtime) -> None:
 
 async def panicked(guest: Guest, run: Runtime) -> None:
     """The guest's kernel panicked: do what ``on_crash`` says."""
+    from . import dump
+
     driver = guest.driver
     action = live.action(guest.live, "on_crash")
     async with guest.jobs.long(Async.DUMP, Operation.DUMP):
@@ -313,7 +314,7 @@ async def panicked(guest: Guest, run: Runtime) -> None:
         statusdoc.save(guest)
         if action in ("coredump-destroy", "coredump-restart"):
             try:
-                await dump(guest)
+                await dump.automatic(guest)
             except (Error, OSError) as error:
                 log.error("guest %s: no core dump: %s", guest.name, error)
     if action in ("destroy", "coredump-destroy"):
@@ -330,28 +331,14 @@ def watchdog_dumps(guest: Guest) -> bool:
 
 async def watchdog_dump(guest: Guest) -> None:
     """Dump the guest's memory and let it run on."""
+    from . import dump
+
     async with guest.jobs.long(Async.DUMP, Operation.DUMP):
         try:
-            await dump(guest)
+            await dump.automatic(guest)
         finally:
             if guest.state is State.PAUSED and guest.active:
                 await run_cpus(guest, Running.UNPAUSED)
-
-
-async def dump(guest: Guest) -> str:
-    """Write a core of the guest into the dump folder and give its path."""
-    driver = guest.driver
-    folder = driver.config.auto_dump_path or driver.paths.qemu.dump
-    path = f"{folder}/{guest.id}-{guest.name[:20]}-{time.strftime('%Y-%m-%d-%H:%M:%S')}"
-    os.makedirs(folder, 0o755, exist_ok=True)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        monitor = guest.monitor()
-        await monitor.get_fd(fd, "dump")
-        await monitor.command("dump-guest-memory", {"paging": False, "protocol": "fd:dump", "detach": False})
-    finally:
-        os.close(fd)
-    return path
 
 
 LIFECYCLE_TYPES = ("on_poweroff", "on_reboot", "on_crash")

@@ -33,6 +33,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.status = ""
+        self.error = ""
         self.changed = asyncio.Event()
 
     def set(self, status: str) -> None:
@@ -81,8 +82,7 @@ async def to_fd(guest: Any, fd: int) -> None:
     """
     run, jobs, monitor = guest.need_active(), guest.jobs, guest.monitor()
     await _events_on(guest)
-    speed = jobs.bandwidth or FASTEST
-    await monitor.command("migrate-set-parameters", {"max-bandwidth": speed})
+    await monitor.command("migrate-set-parameters", {"max-bandwidth": FASTEST})
     if jobs.abort_wanted:
         raise aborted(guest)
     await monitor.get_fd(fd, "migrate")

@@ -114,7 +114,7 @@ def allowed(guest: Guest) -> None:
 async def create(guest: Guest, path: str, saved: savefile.Saved, *, bypass_cache: bool = False) -> None:
     """Write the file, from header to stream; there is none when that fails."""
     existed = os.path.exists(path)
-    fd = await asyncio.to_thread(_create, path, bypass_cache)
+    fd = await asyncio.to_thread(create_file, path, bypass_cache)
     head = saved.pack()
     try:
         statusdoc.save(guest)
@@ -138,7 +138,8 @@ async def create(guest: Guest, path: str, saved: savefile.Saved, *, bypass_cache
             os.close(fd)
 
 
-def _create(path: str, direct: bool) -> int:
+def create_file(path: str, direct: bool) -> int:
+    """Make the file. Raises SystemFailure in libvirt's words; ``direct`` also where its file system knows no O_DIRECT."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     try:
         if direct:

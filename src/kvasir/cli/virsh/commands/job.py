@@ -16,6 +16,7 @@ OPERATIONS = (
     "Dump", "Backup", "Snapshot delete",
 )  # fmt: skip
 BOUNDED = 1
+MOST = (1 << 64) - 1
 COMPLETED, KEEP = 1, 2
 
 SIZE, SPEED, COUNT, MS, PAGES, BYTES, SHORT = "size", "speed", "count", "ms", "pages", "bytes", "short"
@@ -112,8 +113,6 @@ def dump(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     name = domain.name()
     flags = sum(bit for word, bit in DUMP_FLAGS.items() if args.flag(word))
-    if args.flag("live") and args.flag("crash"):
-        raise Fail("Options --live and --crash are mutually exclusive")
     form = 0
     if (wanted := args.wanted("format")) is not None:
         if not args.flag("memory-only"):
@@ -132,7 +131,7 @@ def dump(shell: Shell, args: Args) -> None:
 
 
 def setspeed(shell: Shell, args: Args) -> None:
-    shell.domain(args).migrateSetMaxSpeed(args.number("bandwidth") or 0, 1 if args.flag("postcopy") else 0)
+    shell.domain(args).migrateSetMaxSpeed(args.number("bandwidth", 0, MOST) or 0, 1 if args.flag("postcopy") else 0)
 
 
 def getspeed(shell: Shell, args: Args) -> None:
@@ -140,7 +139,7 @@ def getspeed(shell: Shell, args: Args) -> None:
 
 
 def setmaxdowntime(shell: Shell, args: Args) -> None:
-    downtime = args.number("downtime") or 0
+    downtime = args.number("downtime", 0, MOST) or 0
     if downtime < 1:
         raise Fail("migrate: Invalid downtime")
     shell.domain(args).migrateSetMaxDowntime(downtime, 0)
