@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kvasir.install import disks, media, options, osinfo, tree
+from kvasir.cli import virt_common as common
+from kvasir.install import media, options, osinfo, places, tree
+from kvasir.install.guest import Guest
 
 
 @pytest.mark.parametrize(
@@ -16,7 +18,7 @@ from kvasir.install import disks, media, options, osinfo, tree
     [
         ("a,b=c", [("a", None), ("b", "c")]),
         ("path='/a,b',size=1", [("path", "/a,b"), ("size", "1")]),
-        ("desc=one,,two", [("desc", "one,two")]),
+        ("a,,b=c", [("a", None), ("b", "c")]),
         ('kernel_args="console=ttyS0 a=b",x=', [("kernel_args", "console=ttyS0 a=b"), ("x", "")]),
     ],
 )
@@ -32,6 +34,7 @@ def test_open_quote_is_named() -> None:
 def _apply(option: str, value: str) -> str:
     domain = tree.ET.Element("domain")
     options.apply(option, value, domain)
+    common.finish(domain, [])
     return tree.ET.tostring(domain, encoding="unicode")
 
 
@@ -56,9 +59,9 @@ def test_switches_take_the_documents_words() -> None:
     ("option", "value", "words"),
     [
         ("controller", "usb,colour=red", "Unknown --controller options: ['colour']"),
-        ("controller", "usb,index=x", "invalid value for 'index'"),
+        ("controller", "usb,index=x", "index must be a whole number, not 'x'"),
+        ("controller", "usb,index", "Option 'index' had no value set."),
         ("features", "pae=maybe", "pae must be 'yes' or 'no'"),
-        ("hostdev", "nothing-like-it", "no host device has such a name"),
     ],
 )
 def test_wrong_suboptions_are_named(option: str, value: str, words: str) -> None:
@@ -76,14 +79,19 @@ def test_introspection_lists_paths_and_old_spellings() -> None:
     ("number", "letters"), [(0, "a"), (25, "z"), (26, "aa"), (27, "ab"), (701, "zz"), (702, "aaa")]
 )
 def test_disk_letters(number: int, letters: str) -> None:
-    assert disks.letters(number) == letters
+    assert places.letters(number) == letters
 
 
 def test_targets_follow_the_bus_and_skip_what_is_taken() -> None:
     nodes = [tree.ET.Element("disk", {"device": kind}) for kind in ("disk", "cdrom", "disk", "floppy")]
     tree.put(nodes[0], "target/@dev", "hda")
     tree.put(nodes[0], "target/@bus", "ide")
-    disks.place(nodes, osinfo.System(), "pc-i440fx-7.2")
+    guest = Guest(None)
+    tree.put(guest.domain, "os/type/@machine", "pc-i440fx-7.2")
+    devices = tree.find(guest.domain, "devices", make=True)
+    assert devices is not None
+    devices.extend(nodes)
+    places.place(nodes, guest)
     assert [(tree.get(n, "target/@dev"), tree.get(n, "target/@bus")) for n in nodes] == [
         ("hda", "ide"), ("hdb", "ide"), ("hdc", "ide"), ("fda", "fdc"),
     ]  # fmt: skip
@@ -140,7 +148,7 @@ def test_injected_files_follow_the_archive(tmp_path: Path) -> None:
     initrd.write_bytes(gzip.compress(b"first archive"))
     extra.write_text("d-i hello\n")
     before = initrd.stat().st_size
-    media.inject(str(initrd), [str(extra)])
+    media.inject(str(initrd), [("preseed.cfg", extra.read_bytes(), 0o100644)])
     appended = initrd.read_bytes()[before:].lstrip(b"\0")
     out = tmp_path / "out"
     out.mkdir()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import tree
+from . import grammar, tree
+from .grammar import OptionError
 
 Handler = Callable[[tree.Node, str, str | None, tree.Node], None]
 
 
 def on(value: str | None) -> bool:
-    return value is None or value.lower() in ("yes", "on", "true", "1", "y")
+    return value is None or value.lower() in grammar.TRUE
+
+
+def nothing(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    """A word that says nothing in the document."""
 
 
 def note(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
@@ -18,182 +23,316 @@ def note(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> Non
     node.set(f"_{key.replace('.', '_')}", value if value is not None else "yes")
 
 
+def note_refresh(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    if grammar.switch(key, value):
+        domain.set("_refresh_machine", "yes")
+
+
 def put(path: str) -> Handler:
     def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-        tree.put(node, path, value)
+        tree.put(node, path, value or None)
 
     return handler
 
 
-def feature_prefix(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    sign, name = key[0], key[1:]
-    cpu_feature(node, "force" if sign == "+" else "disable", name)
+def path_put(path: str) -> Handler:
+    """A path of the host; a relative one is meant from here."""
+
+    def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+        import os
+
+        tree.put(node, path, os.path.abspath(value) if value else None)
+
+    return handler
 
 
-def cpu_feature(node: tree.Node, policy: str, name: str) -> None:
-    if node.find("model") is not None and node.get("mode") is None:
-        node.set("mode", "custom")
-    tree.ET.SubElement(node, "feature", {"policy": policy, "name": name})
+def rng_backend(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    tree.put(node, "backend", value or None)
+    if value and tree.get(node, "backend/@model") is None:
+        tree.put(node, "backend/@model", "random")
+
+
+def domain_put(path: str) -> Handler:
+    def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+        tree.put(domain, path, value or None)
+
+    return handler
+
+
+def mebibytes(path: str) -> Handler:
+    """A size in MiB as the option has it, in KiB as the document has it."""
+
+    def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+        if not value:
+            raise OptionError(f"{key} must be a number of MiB")
+        tree.put(node, f"{path}/@unit", None)
+        tree.put(node, path, str(int(value) * 1024 if value.isdigit() else grammar.whole(key, value) * 1024))
+
+    return handler
+
+
+def hugepages(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    if grammar.switch(key, value):
+        tree.find(domain, "memoryBacking/hugepages", make=True)
+    else:
+        tree.put(domain, "memoryBacking/hugepages", None)
+
+
+def cpuset(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    if value == "auto":
+        tree.put(domain, "vcpu/@placement", "auto")
+    else:
+        tree.put(domain, "vcpu/@cpuset", value or None)
+
+
+def genid(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    if grammar.switch(key, value):
+        tree.find(domain, "genid", make=True)
+    else:
+        tree.put(domain, "genid", None)
+
+
+def system_name(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    """Name the operating system in the document's metadata. Raises OptionError for one that is not known."""
+    from . import osinfo
+
+    system = osinfo.lookup(value or "")
+    if system is None:
+        raise OptionError(f"Unknown OS name '{value}'. See `--osinfo list` for valid values.")
+    domain.set("_os_name", value or "")
 
 
 def cpu_policy(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    cpu_feature(node, key, value or "")
+    """Features with one policy; an earlier word on the same feature is replaced."""
+    for name in (value or "").split("\n"):
+        have = next((f for f in node.findall("feature") if f.get("name") == name), None)
+        if have is not None:
+            have.set("policy", key)
+        else:
+            tree.ET.SubElement(node, "feature", {"policy": key, "name": name})
+
+
+CPU_MODES = ("host-passthrough", "host-model", "host-model-only", "host-copy", "hv-default", "clear", "default")
 
 
 def cpu_model(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    if value in ("host", "host-passthrough", "host-model", "maximum"):
-        node.set("mode", "host-passthrough" if value == "host" else value)
-        return
-    if value in ("none", "hv-default", "clear", "default"):
+    value = {"host": "host-model", "none": "clear"}.get(value or "", value)
+    if value in ("host-model", "host-passthrough"):
+        for gone in [*node.findall("feature"), *node.findall("model"), *node.findall("vendor")]:
+            node.remove(gone)
+        for name in ("migratable", "check"):
+            node.attrib.pop(name, None)
+        node.set("mode", value)
         node.set("_special", value)
-        return
-    node.set("mode", "custom")
-    node.set("match", node.get("match") or "exact")
-    tree.put(node, "model", value)
+    elif value in CPU_MODES:
+        node.set("_special", value)
+        if value in ("hv-default", "clear"):
+            secure = node.get("_secure")
+            node[:] = []
+            node.attrib.clear()
+            node.attrib.update({"_special": value} | ({"_secure": secure} if secure else {}))
+    else:
+        node.attrib.pop("migratable", None)
+        if value:
+            node.set("mode", "custom")
+            node.set("match", node.get("match") or "exact")
+            node.set("_secured", "yes")
+        tree.put(node, "model", value or None)
 
 
-def boot_device(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    os = tree.find(domain, "os", make=True)
-    assert os is not None
-    for word in (value or key).split(","):
-        tree.ET.SubElement(os, "boot", {"dev": word})
+def boot_order_words(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    for old in node.findall("boot"):
+        node.remove(old)
+    for word in (value or "").split(","):
+        tree.ET.SubElement(node, "boot", {"dev": word})
 
 
 def boot_uefi(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    if on(value):
-        node.set("firmware", "efi")
+    domain.set("_uefi", "yes")
+
+
+def initargs(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    import shlex
+
+    for old in node.findall("initarg"):
+        node.remove(old)
+    for word in shlex.split(value or ""):
+        tree.ET.SubElement(node, "initarg").text = word
+
+
+def boot_order(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    """The device's place in the boot order; another that holds the same place moves on by one."""
+    if not value:
+        tree.put(node, "boot", None)
+        return
+    wanted = grammar.whole(key, value)
+    tree.put(node, "boot/@order", str(wanted))
+    others = {tree.get(d, "boot/@order"): d for d in domain.findall("devices/*") if d is not node}
+    while (other := others.pop(str(wanted), None)) is not None:
+        wanted += 1
+        others_next = others.get(str(wanted))
+        tree.put(other, "boot/@order", str(wanted))
+        if others_next is None:
+            break
 
 
 def network_type(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
     if value == "default":
-        node.set("type", "network")
-        tree.put(node, "source/@network", "default")
-    elif value:
-        node.set("type", value)
+        node.set("_default_source", "yes")
+    else:
+        tree.put(node, "@type", value or None)
 
 
-def network_source(kind: str, attribute: str) -> Handler:
-    def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-        node.set("type", kind)
-        tree.put(node, f"source/@{attribute}", value)
-
-    return handler
+NETWORK_SOURCE = {"network": "network", "bridge": "bridge", "direct": "dev", "hostdev": ""}
 
 
-def network_plain_source(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    name = {"network": "network", "bridge": "bridge", "direct": "dev"}.get(node.get("type") or "", "dev")
-    tree.put(node, f"source/@{name}", value)
+def network_source(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    name = NETWORK_SOURCE.get(node.get("type") or "bridge", "")
+    if name:
+        tree.put(node, f"source/@{name}", value or None)
+
+
+def network_source_of(node: tree.Node) -> str | None:
+    source = node.find("source")
+    if source is None:
+        return None
+    return next((v for a in ("network", "bridge", "dev") if (v := source.get(a))), None)
 
 
 def mac(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    if value and value.upper() != "RANDOM":
-        tree.put(node, "mac/@address", value)
+    if value != "RANDOM":
+        tree.put(node, "mac/@address", value or None)
+
+
+def link(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    low = (value or "").lower()
+    word = "up" if low in grammar.TRUE else "down" if low in grammar.FALSE else value
+    tree.put(node, "link/@state", word or None)
+
+
+def graphics_type(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    if value != "default":
+        tree.put(node, "@type", value or None)
 
 
 def listen(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    for old in node.findall("listen"):
+        node.remove(old)
+    node.attrib.pop("listen", None)
     if value in ("none", "socket"):
+        node.attrib.pop("port", None)
+        node.attrib.pop("tlsPort", None)
+        node.attrib.pop("autoport", None)
         tree.ET.SubElement(node, "listen", {"type": value})
     elif value:
-        node.set("listen", {"any": "0.0.0.0", "localhost": "127.0.0.1", "localhostv6": "::1"}.get(value, value))
+        node.set(
+            "listen",
+            {"any": "0.0.0.0", "localhost": "127.0.0.1", "localhostv6": "::1", "anyv6": "::"}.get(value, value),
+        )
 
 
-def rng_model(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    if value and value.startswith("/"):
-        tree.put(node, "backend/@model", "random")
-        tree.put(node, "backend", value)
-    else:
-        tree.put(node, "backend/@model", value)
-
-
-def tpm_type(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    if value == "default":
-        return
-    if value and value.startswith("/"):
-        tree.put(node, "backend/@type", "passthrough")
-        tree.put(node, "backend/device/@path", value)
-    else:
-        tree.put(node, "backend/@type", value)
+def keymap(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    tree.put(node, "@keymap", None if (value or "").lower() in ("", "local", "none") else value)
 
 
 def hostdev(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    from .hostdev import fill
-
-    fill(node, value or "")
+    node.set("_name", value or "")
 
 
-def controller_type(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    if value in ("usb2", "usb3"):
-        node.set("type", "usb")
-        node.set("model", {"usb2": "ich9-ehci1", "usb3": "qemu-xhci"}[value])
-        if value == "usb2":
-            devices = tree.find(domain, "devices")
-            assert devices is not None
-            for i, port in enumerate((0, 2, 4), 1):
-                more = tree.ET.SubElement(devices, "controller", {"type": "usb", "model": f"ich9-uhci{i}"})
-                tree.put(more, "master/@startport", str(port))
-        else:
-            node.set("ports", "15")
-    elif value:
-        node.set("type", value)
-
-
-def sizes(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    """Memory in MiB as the option has it, in KiB as the document has it."""
-    try:
-        kib = str(int(float(value or "") * 1024))
-    except ValueError:
-        from .options import OptionError
-
-        raise OptionError(f"Error: --memory {key}={value}: {key} must be a number of MiB") from None
-    name = {"memory": "_memory", "currentMemory": "_currentMemory", "maxmemory": "_maxmemory"}.get(key)
-    if name:
-        domain.set(name, kib)
-    elif key == "hotplugmemorymax":
-        tree.put(domain, "maxMemory", kib)
-    else:
-        tree.put(domain, "maxMemory/@slots", value)
-
-
-def slots(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    tree.put(domain, "maxMemory/@slots", value)
+def pci_address(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    """``[domain:]bus:slot.function``."""
+    text = value or ""
+    if text.count(":") not in (1, 2) or "." not in text:
+        raise OptionError(f"Expected PCI format string for '{text}'")
+    head, _, function = text.partition(".")
+    head, _, slot = head.rpartition(":")
+    words = {"type": "pci", "domain": "0", "slot": slot, "function": function}
+    if ":" in head:
+        words["domain"], words["bus"] = head.split(":", 1)
+    for name, word in words.items():
+        tree.put(node, f"address/@{name}", word)
 
 
 def timer(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
     name, _, what = key.partition("_")
+    if what == "tickpolicy" and name not in ("pit", "rtc"):
+        return
     found = next((t for t in node.findall("timer") if t.get("name") == name), None)
-    timer = found if found is not None else tree.ET.SubElement(node, "timer", {"name": name})
-    timer.set(what, ("yes" if on(value) else "no") if what == "present" else value or "")
+    here = found if found is not None else tree.ET.SubElement(node, "timer", {"name": name})
+    if what == "present":
+        said = grammar.switch(key, value)
+        tree.put(here, "@present", None if said is None else "yes" if said else "no")
+    else:
+        tree.put(here, f"@{what}", value or None)
 
 
 def sysinfo(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    """``bios.vendor`` is ``<bios><entry name='vendor'>``; baseBoard may be numbered."""
+    """``bios.vendor`` is ``<bios><entry name='vendor'>``."""
     group, _, name = key.replace("_", ".", 1).partition(".")
-    place = tree.find(node, group.rstrip("0123456789"), make=True)
+    place = tree.find(node, group, make=True)
     assert place is not None
-    tree.ET.SubElement(place, "entry", {"name": name}).text = value or ""
+    entry = next((e for e in place.findall("entry") if e.get("name") == name), None)
+    if entry is None:
+        entry = tree.ET.SubElement(place, "entry", {"name": name})
+    entry.text = value or ""
+    if (group, name) == ("system", "uuid"):
+        tree.put(domain, "uuid", value)
+
+
+FILESYSTEM_SOURCE = {"template": "name", "file": "file", "block": "dev", "ram": "usage", "bind": "dir", "mount": "dir"}
 
 
 def filesystem_source(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    kind = node.get("type") or "mount"
-    tree.put(
-        node,
-        f"source/@{ {'template': 'name', 'file': 'file', 'block': 'dev', 'ram': 'usage'}.get(kind, 'dir') }",
-        value,
-    )
+    tree.put(node, f"source/@{FILESYSTEM_SOURCE.get(node.get('type') or 'mount', 'dir')}", value or None)
+
+
+def source_of(node: tree.Node) -> str | None:
+    """The path that a disk or file system is made of."""
+    source = node.find("source")
+    if source is None:
+        return None
+    return next((v for a in ("file", "dev", "dir", "name", "volume") if (v := source.get(a))), None)
 
 
 def qemu(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
     import shlex
 
-    node.tag = "{http://libvirt.org/schemas/domain/qemu/1.0}commandline"
-    for word in shlex.split(key if value is None else f"{key}={value}"):
-        tree.ET.SubElement(node, "{http://libvirt.org/schemas/domain/qemu/1.0}arg", {"value": word})
+    space = node.tag.partition("}")[0] + "}"
+    if key == "env":
+        name, eq, text = (value or "").partition("=")
+        if not eq:
+            raise OptionError(f"env must be NAME=VALUE, not '{value}'")
+        tree.ET.SubElement(node, f"{space}env", {"name": name, "value": text})
+        return
+    for word in shlex.split(value or ""):
+        tree.ET.SubElement(node, f"{space}arg", {"value": word})
 
 
-def char_host(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    host, _, port = (value or "").rpartition(":") if ":" in (value or "") else (value or "", "", "")
-    tree.put(node, "source/@host", host or "0.0.0.0")
+def char_host(mode: str, below: str = "") -> Handler:
+    """``host[:port]`` of a character device's source, for one mode or for the only source."""
+
+    def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+        source = f"{below}source[@mode={mode}]" if mode else f"{below}source"
+        host, port = _host(value or "")
+        tree.put(node, f"{source}/@host", host)
+        if port:
+            tree.put(node, f"{source}/@service", port)
+
+    return handler
+
+
+def _host(text: str) -> tuple[str | None, str]:
+    host, _, port = text.partition(":")
+    return host or ("127.0.0.1" if port else None), port
+
+
+def char_old_host(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    binds = tree.get(node, "source/@mode") == "bind"
+    char_host("bind" if binds else "connect")(node, key, value, domain)
+
+
+def char_target(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    host, port = _host(value or "")
+    tree.put(node, "target/@address", host)
     if port:
-        tree.put(node, "source/@service", port)
-    if node.find("source") is not None and tree.get(node, "source/@mode") is None:
-        tree.put(node, "source/@mode", "connect")
+        tree.put(node, "target/@port", port)

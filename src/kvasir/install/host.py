@@ -21,6 +21,7 @@ class GuestKind:
     emulator: str
     machines: list[str] = field(default_factory=list)
     features: set[str] = field(default_factory=set)
+    aliases: list[str] = field(default_factory=list)
 
 
 def choose(
@@ -52,6 +53,7 @@ def choose(
             own or node.findtext("emulator") or "",
             machines,
             {f.tag for f in guest.findall("features/*")},
+            [m.text for m in node.iter("machine") if m.get("canonical") and m.text],
         )
     raise HostError(f"Host does not support virtualization type '{os_type}' for arch '{wanted}'")
 
@@ -72,7 +74,7 @@ class DomainCaps:
 
     @classmethod
     def fetch(cls, connection: Any, kind: GuestKind, machine: str) -> DomainCaps:
-        return cls(connection.getDomainCapabilities(kind.emulator, kind.arch, machine, kind.virt_type))
+        return cls(connection.getDomainCapabilities(kind.emulator, kind.arch, machine or None, kind.virt_type))
 
     def values(self, path: str, enum: str) -> list[str]:
         """The values of an enumeration: ``values("devices/graphics", "type")``."""
@@ -88,6 +90,14 @@ class DomainCaps:
             if e.get("name") == "firmware"
             for v in e.findall("value")
         ]
+
+    def mitigations(self) -> list[str]:
+        """Features of the host's processor model that guard against speculation's leaks."""
+        names = ("spec-ctrl", "ssbd", "ibpb", "virt-ssbd", "md-clear")
+        mode = next((m for m in self.root.findall("cpu/mode") if m.get("name") == "host-model"), None)
+        if mode is None or mode.get("supported") != "yes":
+            return []
+        return [n for f in mode.findall("feature") if (n := f.get("name") or "") in names]
 
     def cpu_mode(self, name: str) -> bool:
         return any(m.get("name") == name and m.get("supported") == "yes" for m in self.root.findall("cpu/mode"))

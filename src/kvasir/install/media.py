@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.error import URLError
 
-from .options import OptionError, split
+from .grammar import OptionError
 
 # kernel and initrd of installers, where trees of the well-known distributions keep them
 PLACES = (
@@ -40,20 +40,29 @@ class Location:
     kernel: str = ""
     initrd: str = ""
 
-    @classmethod
-    def from_option(cls, value: str) -> Location:
-        words = split(value)
-        location = cls("")
-        for i, (key, given) in enumerate(words):
-            if given is None and i == 0:
-                location.where = key
-            elif key == "location":
-                location.where = given or ""
-            elif key in ("kernel", "initrd"):
-                setattr(location, key, given or "")
-            else:
-                raise OptionError(f"Unknown --location options: ['{key}']")
-        return location
+    @property
+    def is_url(self) -> bool:
+        return self.where.partition("://")[0] in ("http", "https", "ftp")
+
+    @property
+    def is_image(self) -> bool:
+        return not self.is_url and not os.path.isdir(self.where)
+
+    def check(self, *, local: bool) -> None:
+        """Raises OptionError for a location that cannot be read from here."""
+        if bool(self.kernel) != bool(self.initrd):
+            raise OptionError("location kernel/initrd must be be specified as a pair")
+        if self.is_url:
+            return
+        if not local:
+            raise OptionError(f"Cannot access install tree on remote connection: {self.where}")
+        if not os.path.exists(self.where):
+            raise OptionError(
+                f"Validating install media '{self.where}' failed: Must specify storage creation parameters for "
+                f"non-existent path '{os.path.abspath(self.where)}'."
+            )
+        if os.path.isdir(self.where):
+            self.where = os.path.abspath(self.where)
 
 
 class Media:
@@ -74,9 +83,26 @@ class Media:
             return self._from_iso()
         raise OptionError(f"Error validating install location: Cannot access install tree: {where}")
 
+    def detect(self) -> dict[str, Any] | None:
+        """The rule of the OS database that fits: by an image's labels, or by a tree's ``.treeinfo``. None when none does."""
+        from . import osinfo
+
+        where = self.location.where
+        if self.location.is_image:
+            return osinfo.identify("media", labels(where)) if os.path.isfile(where) else None
+        for name in (".treeinfo", "treeinfo"):
+            text = self._read(name)
+            facts = treeinfo_facts(text) if text else {}
+            if facts:
+                return osinfo.identify("trees", facts)
+        return None
+
     def _places(self) -> list[tuple[str, str]]:
         if self.location.kernel or self.location.initrd:
             return [(self.location.kernel, self.location.initrd)]
+        rule = self.detect() or {}
+        if self.location.is_image and rule.get("_kernel") and rule.get("_initrd"):
+            return [(rule["_kernel"], rule["_initrd"]), *PLACES]
         return [*self._treeinfo(), *PLACES]
 
     def _treeinfo(self) -> list[tuple[str, str]]:
@@ -164,14 +190,47 @@ class Media:
             raise OptionError(f"Error validating install location: {error}") from None
 
 
-def inject(initrd: str, files: list[str]) -> None:
-    """Append files to the root of an initrd, as a further cpio archive (which the kernel unpacks after the first)."""
+def treeinfo_facts(text: str) -> dict[str, str]:
+    """The words of a ``.treeinfo`` that identify a tree."""
+    info = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        info.read_string(text)
+    except configparser.Error:
+        return {}
+    out: dict[str, str] = {}
+    for section, words in (("general", ("family", "version", "arch", "variant")), ("release", ("name", "version"))):
+        for word in words:
+            if info.has_option(section, word):
+                out.setdefault({"name": "family"}.get(word, word), info.get(section, word))
+    return out
+
+
+def labels(path: str) -> dict[str, str]:
+    """The identifiers in an ISO image's volume descriptor; nothing for what is no such image."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(16 * 2048)
+            block = file.read(2048)
+    except OSError:
+        return {}
+    if len(block) < 2048 or block[1:6] != b"CD001" or block[0] != 1:
+        return {}
+
+    def word(start: int, end: int) -> str:
+        return block[start:end].decode("ascii", "replace").strip(" \0")
+
+    return {
+        "system-id": word(8, 40), "volume-id": word(40, 72), "publisher-id": word(318, 446), "application-id": word(574, 702),
+        "volume-size": str(int.from_bytes(block[80:84], "little") * int.from_bytes(block[128:130], "little")),
+    }  # fmt: skip
+
+
+def inject(initrd: str, files: list[tuple[str, bytes, int]]) -> None:
+    """Append files (name, content, mode) to an initrd as a further cpio archive, which the kernel unpacks after the first."""
     with open(initrd, "ab") as out:
         out.write(b"\0" * (-out.tell() % 512))
-        for number, path in enumerate(files, 1):
-            with open(path, "rb") as file:
-                data = file.read()
-            _cpio(out, os.path.basename(path), data, os.stat(path).st_mode, number)
+        for number, (name, data, mode) in enumerate(files, 1):
+            _cpio(out, name, data, mode, number)
         _cpio(out, "TRAILER!!!", b"", 0, 0)
 
 

@@ -1,14 +1,12 @@
-"""What an operating system supports, read from osinfo-db's own files. Unknown systems are generic, not errors."""
+"""What an operating system supports, from osinfo-db and our own list of newer systems. Unknown systems are generic, not errors."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from xml.etree import ElementTree as ET
+from typing import Any
 
-FOLDERS = ("/usr/local/share/osinfo/os", "/etc/osinfo/os")
+from . import osindex
 
 
 @dataclass
@@ -17,14 +15,27 @@ class System:
 
     name: str = "generic"
     id: str = ""
+    label: str = "Generic or unknown OS"
     family: str = ""
+    distro: str = ""
+    version: str = ""
     devices: set[str] = field(default_factory=set)
-    said: dict[tuple[str, str], int] = field(default_factory=dict)
+    said: dict[str, int] = field(default_factory=dict)
+    firmware: dict[str, bool] = field(default_factory=dict)
+    urls: dict[str, str] = field(default_factory=dict)
+    url_argument: str = ""
+    above: set[str] = field(default_factory=set)
 
-    def wants(self, word: str) -> int | None:
+    def wants(self, word: str, arch: str = "x86_64", kind: str = "recommended") -> int | None:
         """What is recommended of ``ram``, ``storage`` (bytes) or ``n-cpus``: twice the minimum where nothing is."""
-        least = self.said.get(("minimum", word))
-        return self.said.get(("recommended", word), least * 2 if least is not None else None)
+        value = self._says(word, arch, kind)
+        if value or kind != "recommended":
+            return value
+        least = self._says(word, arch, "minimum")
+        return least * 2 if least else None
+
+    def _says(self, word: str, arch: str, kind: str) -> int | None:
+        return self.said.get(f"{arch}/{kind}/{word}") or self.said.get(f"all/{kind}/{word}")
 
     @property
     def ram(self) -> int | None:
@@ -46,89 +57,75 @@ class System:
     def windows(self) -> bool:
         return self.family in ("winnt", "win9x", "win16")
 
+    @property
+    def localtime(self) -> bool:
+        return self.windows or self.family == "solaris"
+
+    @property
+    def needs_uefi(self) -> bool:
+        """Whether it boots by UEFI only."""
+        if self.name == "win11":
+            return True
+        return self.firmware.get("x86_64/efi", False) and not self.firmware.get("x86_64/bios", True)
+
     def supports(self, *words: str) -> bool:
         """Whether any device named so is supported. A generic system is taken to know only old hardware."""
         return any(word in self.devices for word in words)
 
+    def network_model(self) -> str:
+        """The best of the network cards that need no virtio."""
+        ids = {"8086/100e": "e1000", "10ec/8139": "rtl8139", "10ec/8029": "ne2k_pci", "1022/2000": "pcnet"}
+        return next((model for word, model in ids.items() if word in self.devices), "e1000")
 
-def _files() -> Iterator[str]:
-    system = os.path.join(os.environ.get("OSINFO_SYSTEM_DIR", "/usr/share/osinfo"), "os")
-    for folder in (system, *FOLDERS):
-        for root, _, names in os.walk(folder):
-            for name in names:
-                if name.endswith(".xml"):
-                    yield os.path.join(root, name)
+    def location(self, arch: str) -> str | None:
+        """The URL of the install tree."""
+        return self.urls.get(arch)
 
 
-def _find(key: str, *, by: str) -> ET.Element | None:
-    """The ``<os>`` element with this short id or id; files are searched as text first, so only hits are parsed."""
-    tag = re.compile(
-        rf"<short-id>\s*{re.escape(key)}\s*</short-id>" if by == "short-id" else rf"<os id=\"{re.escape(key)}\""
+def _system(found: dict[str, Any]) -> System:
+    return System(
+        name=found["names"][0] if found["names"] else "",
+        id=found["id"],
+        label=found["name"],
+        family=found["family"],
+        distro=found["distro"],
+        version=found["version"],
+        devices=set(found["devices"]),
+        said=found["said"],
+        firmware=found["firmware"],
+        urls=found["urls"],
+        url_argument=found["url_argument"],
+        above=set(found["above"]),
     )
-    for path in _files():
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read()
-        if tag.search(text):
-            for found in ET.fromstring(text.encode()).iter("os"):
-                if (by == "id" and found.get("id") == key) or key in [s.text for s in found.findall("short-id")]:
-                    return found
-    return None
 
 
 def names() -> list[str]:
     """Every short id there is, sorted."""
-    found: set[str] = set()
-    for path in _files():
-        with open(path, encoding="utf-8", errors="replace") as file:
-            found.update(re.findall(r"<short-id>\s*([^<\s]+)\s*</short-id>", file.read()))
-    return sorted(found)
+    return list(osindex.get("*names") or [])
 
 
-_ALIASES = {"linux": "linux2022", "generic": ""}
+def groups() -> list[list[str]]:
+    """The names of each system, one list a system, in the order of the original: newest number first."""
+    rows = [sorted(set(g)) for g in osindex.get("*groups") or [] if g]
+    first = {tuple(sorted(set(g))): g[0] for g in osindex.get("*groups") or [] if g}
+    rows.append(["generic"])
+    first[("generic",)] = "generic"
+
+    def key(row: list[str]) -> list[tuple[int, int | str]]:
+        parts = re.split(r"([0-9]+)", first[tuple(row)])
+        return [(0, -int(p)) if p.isdigit() else (1, p.lower()) for p in parts]
+
+    return sorted(rows, key=key)
 
 
 def lookup(name: str) -> System | None:
     """The system with this short id (``debian12``) or id (a URL), or None."""
     if name == "generic":
         return System()
-    node = _find(name, by="id" if "://" in name else "short-id")
-    if node is None and name in _ALIASES:
-        node = _find(_ALIASES[name], by="short-id")
-    if node is None:
-        return None
-    system = System(name=name, id=node.get("id") or "", family=(node.findtext("family") or "").strip())
-    _collect(node, system, set())
-    return system
-
-
-def _collect(node: ET.Element, system: System, seen: set[str], denied: frozenset[str] = frozenset()) -> None:
-    """Add what the system says and what those say that it derives from; the nearer word counts."""
-    seen.add(node.get("id") or "")
-    no = set(denied)
-    for device in node.findall("devices/device"):
-        name = device.get("id") or ""
-        name = name.rpartition("pcisig.com/pci/")[2] or name
-        if device.get("supported") == "false":
-            no.add(name)
-        elif name not in denied:
-            system.devices.add(name)
-    for kind in ("recommended", "minimum"):
-        for said in node.findall(f"resources/{kind}"):
-            for word in ("ram", "storage", "n-cpus"):
-                value = _number(said.findtext(word))
-                if value is not None:
-                    system.said.setdefault((kind, word), value)
-    for relation in ("derives-from", "clones"):
-        for above in node.findall(relation):
-            other = above.get("id") or ""
-            if other and other not in seen:
-                found = _find(other, by="id")
-                if found is not None:
-                    _collect(found, system, seen, frozenset(no))
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.strip().isdigit() else None
+    found = osindex.get(name) if name and not name.startswith("*") and "\n" not in name and "\t" not in name else None
+    if found is None and name == "linux":
+        found = osindex.get("linux2022")
+    return _system(found) if found else None
 
 
 DEVICES = {
@@ -139,11 +136,42 @@ DEVICES = {
     "virtio-balloon": ("1af4/1002", "1af4/1045"),
     "virtio-serial": ("1af4/1003", "1af4/1043"),
     "virtio-gpu": ("1af4/1050",),
-    "usb3": ("1b36/0004", "1b36/000d", "1033/0194"),
-    "q35": ("http://qemu.org/chipset/x86/q35",),
+    "usb3": ("1b36/0004",),
 }
 
 
 def has(system: System, what: str) -> bool:
     """Whether the system drives one of the devices that ``what`` stands for."""
+    if what == "q35":
+        old = system.supports("1af4/1000") and not system.supports("1af4/1041")
+        return system.supports("http://qemu.org/chipset/x86/q35") and not old
+    if what == "virtio-serial" and "rhel6.0" in system.above:
+        return True
     return system.supports(*DEVICES[what])
+
+
+def matches(rule: dict[str, Any], facts: dict[str, str]) -> bool:
+    """Whether a medium's or tree's facts fit all regular expressions of a rule."""
+    words = [k for k in rule if k not in ("os", "arch") and not k.startswith("_")]
+    return bool(words) and all(re.search(rule[k], facts.get(k, "")) if rule[k] else True for k in words)
+
+
+def identify(kind: str, facts: dict[str, str]) -> dict[str, Any] | None:
+    """The rule that fits an ISO image's labels (``media``) or a tree's ``.treeinfo`` (``trees``), or None."""
+    best: dict[str, Any] | None = None
+    for rule in osindex.get(f"*{kind}") or []:
+        try:
+            fits = matches(rule, facts)
+        except re.error:
+            continue
+        if fits and (best is None or len(rule) > len(best)):
+            best = rule
+    return best
+
+
+def of_document(root: Any) -> System | None:
+    """The system that a guest's metadata names, or None."""
+    for node in root.iter():
+        if isinstance(node.tag, str) and node.tag.endswith("}os") and "libosinfo" in node.tag:
+            return lookup(node.get("id") or "")
+    return None

@@ -1,17 +1,20 @@
-"""The options of ``virt-install``: which element each fills, and the spellings that are not the XML path.
+"""The options of ``virt-install`` and ``virt-xml``: which element each fills, and the spellings that are not the XML path.
 
 One entry an option. ``first`` are the sub-options that a word without ``=`` means, in order; ``old`` maps an older
-spelling to the path; ``special`` are sub-options with a behaviour of their own.
+spelling to the path; ``special`` are sub-options with a behaviour of their own; ``extra`` are paths that no field table has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import handlers as do
-from . import tree
+from . import shapes, tree
 from .handlers import Handler
+
+Words = dict[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -25,195 +28,327 @@ class Option:
     special: Mapping[str, Handler] = field(default_factory=dict)
     patterns: tuple[tuple[str, Handler], ...] = ()
     device: bool = False
-    none: bool = True  # "--option none" means: no such device
+    stub: bool = True  # "--option none" says nothing at all
     prefix: str = ""  # the sub-options live below this path of the model
     strip: str = ""  # and this much of the path is the tag itself
+    place: Callable[[tree.Node, Words], tree.Node] | None = None  # where it goes, when that is not said by the tag
+    many: Callable[[Any, Words, tree.Node], Any] | None = None  # words that make other elements than one of the tag
+    convert: Callable[[Words], Words] | None = None  # short forms to today's words
+    whole_string: Callable[[str], Words] | None = None  # a grammar of its own
+    numbered: tuple[tuple[str, str], ...] = ()  # older beginnings of numbered words
+    extra: Mapping[str, str] = field(default_factory=dict)
+    extra_lists: tuple[tuple[str, str], ...] = ()  # pattern with numbers -> path with {0}
+    commas: frozenset[str] = frozenset()  # words whose value may hold commas
+    default: frozenset[str] = frozenset()  # words for which "default" says nothing
+    bare: frozenset[str] = frozenset()  # words that need no value
+    early: tuple[str, ...] = ("secure", "type", "mode", "source.type")
+    seen: Mapping[str, Callable[[tree.Node], str | None]] = field(default_factory=dict)  # how a selector reads a word
+    listed: tuple[str, ...] = ()  # words of handlers by pattern that introspection names
+    edit: bool = True  # virt-xml can edit it in a document
 
 
-_CHAR_OLD = {"path": "source.path", "host": "source.host", "mode": "source.mode", "protocol": "protocol.type",
-             "bind_host": "source.host", "bind_port": "source.service", "name": "target.name",
-             "target_type": "target.type", "address.type": "target.address", "log.file": "log.file"}  # fmt: skip
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+D = "kvasir.model.domain:Domain"
+SECLABEL = (
+    (r"source\.seclabel(\d*)\.model", "source/seclabel[{0}]/@model"),
+    (r"source\.seclabel(\d*)\.relabel", "source/seclabel[{0}]/@relabel:yes"),
+    (r"source\.seclabel(\d*)\.label", "source/seclabel[{0}]/label"),
+)
+ADDRESS = {f"address.{w}": f"address/@{w}" for w in (
+    ["type", "domain", "bus", "slot", "multifunction", "function", "controller", "unit", "port", "target", "reg", "cssid", "ssid", "devno", "iobase", "irq", "base", "uuid", "loadparm"])}  # fmt: skip
+COMMON = {**ADDRESS, "alias.name": "alias/@name", "boot.order": "boot/@order", "boot.loadparm": "boot/@loadparm",
+          "address.multifunction": "address/@multifunction:on", "address.zpci.uid": "address/zpci/@uid",
+          "address.zpci.fid": "address/zpci/@fid",
+          **{f"driver.{w}": f"driver/@{w}:on" for w in ("ats", "iommu", "packed", "page_per_vq")}}  # fmt: skip
+CHAR = {"protocol.type": "protocol/@type", "log.file": "log/@file", "log.append": "log/@append:on",
+        "source.clipboard.copypaste": "source/clipboard/@copypaste:yes", "source.mouse.mode": "source/mouse/@mode",
+        "source.channel": "source/@channel", "source.tls": "source/@tls:yes", "source.master": "source/@master",
+        "source.slave": "source/@slave", "source.path": "source/@path", "source.service": "source/@service",
+        "source.mode": "source/@mode", "source.bind_service": "source[@mode=bind]/@service",
+        "source.connect_service": "source[@mode=connect]/@service"}  # fmt: skip
+CHAR_SPECIAL: dict[str, Handler] = {
+    "source.host": do.char_host(""), "source.bind_host": do.char_host("bind"), "source.connect_host": do.char_host("connect"),
+}  # fmt: skip
 
 
 def _char(tag: str) -> Option:
     return Option(
-        tag,
-        f"kvasir.devices.chardev:{tag.capitalize()}",
-        ("type", "source.path"),
-        _CHAR_OLD,
-        {"host": do.char_host},
-        device=True,
-    )
+        tag, "", ("type",),
+        {"char_type": "type", "path": "source.path", "mode": "source.mode", "protocol": "protocol.type",
+         "target_type": "target.type", "name": "target.name"},
+        {**CHAR_SPECIAL, "host": do.char_old_host, "target.address": do.char_target, "target_address": do.char_target,
+         "bind_host": do.char_host("bind")},
+        device=True, stub=False, extra_lists=SECLABEL, commas=words("source.seclabel.label"),
+        extra={**COMMON, **CHAR, "type": "@type", "target.type": "target/@type", "target.name": "target/@name",
+               "target.port": "target/@port", "target.state": "target/@state", "target.model.name": "target/model/@name"},
+        many=shapes.none(tag) if tag in ("console", "channel") else None, early=("type", "mode", "source.mode"),
+    )  # fmt: skip
 
 
-BOOT_DEVICES = ("hd", "cdrom", "network", "fd")
+def _guest(tag: str, *first: str, **more: Any) -> Option:
+    """An option that fills one element below ``<domain>``."""
+    return Option(tag, D, first, prefix=f"{tag}.", strip=f"{tag}/", **more)
+
+
+def _numbers(text: str) -> dict[str, str]:
+    return {w: w.replace(".", "/@") for w in text.split()}
+
+
+VIRTUALPORT = {f"virtualport_{w}": f"virtualport.parameters.{w}"
+               for w in ["managerid", "typeid", "typeidversion", "instanceid", "profileid", "interfaceid"]}  # fmt: skip
+BOOT_DEVICES = ("hd", "cdrom", "fd", "network")
+TIMERS = tuple(f"{t}_present" for t in ["platform", "pit", "rtc", "hpet", "tsc", "kvmclock", "hypervclock"])
+HYPERV = ["reset", "vapic", "relaxed", "spinlocks", "synic"]
+SMBIOS = {
+    "bios": "vendor version date release", "system": "manufacturer product version serial uuid sku family",
+    "baseBoard": "manufacturer product version serial asset location", "chassis": "manufacturer version serial asset sku",
+}  # fmt: skip
+DISK_NOTES = ("path", "size", "sparse", "pool", "vol", "backing_store", "backing_format", "format", "perms")
+
+DISK = Option(
+    "disk", "kvasir.devices.disk:Disk", ("path",), {
+        **{w: f"driver.{w}" for w in ("cache", "io", "discard", "detect_zeroes", "error_policy")},
+        **{w: f"iotune.{w}" for w in ("read_bytes_sec", "write_bytes_sec", "total_bytes_sec", "read_iops_sec",
+                                      "write_iops_sec", "total_iops_sec")},
+        **{f"source_{w}": f"source.{w}" for w in ("pool", "volume", "name", "protocol")},
+        **{f"source_host_{w}": f"source.host0.{w}" for w in ("name", "port", "socket", "transport")},
+        "driver_name": "driver.name", "driver_type": "driver.type", "bus": "target.bus", "target": "target.dev",
+        "removable": "target.removable", "rotation_rate": "target.rotation_rate", "boot_order": "boot.order",
+        "snapshot_policy": "snapshot", "startup_policy": "source.startupPolicy",
+        "logical_block_size": "blockio.logical_block_size", "physical_block_size": "blockio.physical_block_size",
+    },
+    {k: do.note for k in DISK_NOTES} | {"boot.order": do.boot_order, "boot_order": do.boot_order},
+    numbered=(("seclabel", "source.seclabel"), ("reservations", "source.reservations")),
+    extra={**COMMON, **_numbers("source.file source.dev source.dir source.pool source.volume source.name source.protocol "
+                                "source.startupPolicy source.reservations.managed driver.type driver.name driver.cache"),
+           "type": "@type", "device": "@device", "source.reservations.managed": "source/reservations/@managed:yes",
+           **{f"source.reservations.source.{w}": f"source/reservations/source/@{w}" for w in ("type", "path", "mode")},
+           "readonly": "readonly/", "shareable": "shareable/", "transient": "transient/"},
+    extra_lists=(*SECLABEL, *((rf"source\.host(\d*)\.{w}", f"source/host[{{0}}]/@{w}")
+                              for w in ("name", "port", "socket", "transport"))),
+    commas=words("source.seclabel.label seclabel.label"), device=True, stub=False, seen={"path": do.source_of},
+)  # fmt: skip
+
+NETWORK = Option(
+    "interface", "kvasir.devices.interface:Interface", ("type",), {
+        "model": "model.type", "mtu": "mtu.size", "target": "target.dev",
+        "portgroup": "source.portgroup", "source_mode": "source.mode", "source_type": "source.type",
+        "source_path": "source.path", "boot_order": "boot.order", "filterref": "filterref.filter",
+        "rom_file": "rom.file", "rom_bar": "rom.bar", "driver_name": "driver.name", "driver_queues": "driver.queues",
+        "virtualport_type": "virtualport.type", **VIRTUALPORT,
+    },
+    {"type": do.network_type, "source": do.network_source, "mac": do.mac, "mac.address": do.mac,
+     "link_state": do.link, "link.state": do.link, "boot.order": do.boot_order, "boot_order": do.boot_order},
+    convert=shapes.network, device=True, stub=False, many=shapes.none("interface"),
+    extra={**COMMON, "source.mode": "source/@mode", "source.type": "source/@type", "source.path": "source/@path",
+           "source.portgroup": "source/@portgroup", "mac.address": "mac/@address", "model.type": "model/@type",
+           "virtualport.type": "virtualport/@type",
+           **{v: v.replace("parameters.", "parameters/@").replace(".", "/") for v in VIRTUALPORT.values()}},
+    seen={"source": do.network_source_of}, early=("type", "source"), listed=("network", "bridge"),
+)  # fmt: skip
+
+GRAPHICS = Option(
+    "graphics", "kvasir.devices.graphics:Graphics", ("type",), {
+        "tlsport": "tlsPort", "password": "passwd", "passwordValidTo": "passwdValidTo",
+        "image_compression": "image.compression", "streaming_mode": "streaming.mode",
+        "clipboard_copypaste": "clipboard.copypaste", "mouse_mode": "mouse.mode",
+        "filetransfer_enable": "filetransfer.enable", "zlib_compression": "zlib.compression", "gl": "gl.enable",
+        "rendernode": "gl.rendernode",
+    },
+    {"listen": do.listen, "keymap": do.keymap, "type": do.graphics_type},
+    numbered=(("listens", "listen"),), device=True, stub=False, many=shapes.none("graphics"),
+    extra={**COMMON, **{w: f"@{w}" for w in ("port", "tlsPort", "websocket", "passwd", "passwdValidTo", "connected",
+           "defaultMode", "autoport", "socket", "display", "xauth", "fullscreen", "sharePolicy")},
+           **_numbers("gl.enable gl.rendernode")},
+    extra_lists=tuple((rf"listen(\d*)\.{w}", f"listen[{{0}}]/@{w}") for w in ("type", "address", "network", "socket")),
+    listed=("password", "passwordValidTo"), early=("type", "listen"),
+)  # fmt: skip
 
 OPTIONS: dict[str, Option] = {
-    "disk": Option(
-        "disk", "kvasir.devices.disk:Disk", ("path",), {
-            "format": "driver.type", "cache": "driver.cache", "io": "driver.io", "discard": "driver.discard",
-            "detect_zeroes": "driver.detect_zeroes", "error_policy": "driver.error_policy", "driver_name": "driver.name",
-            "driver_type": "driver.type", "bus": "target.bus", "target": "target.dev", "removable": "target.removable",
-            "boot_order": "boot.order", "snapshot_policy": "snapshot", "startup_policy": "source.startupPolicy",
-            "logical_block_size": "blockio.logical_block_size", "physical_block_size": "blockio.physical_block_size",
-            "read_bytes_sec": "iotune.read_bytes_sec", "write_bytes_sec": "iotune.write_bytes_sec",
-            "total_bytes_sec": "iotune.total_bytes_sec", "read_iops_sec": "iotune.read_iops_sec",
-            "write_iops_sec": "iotune.write_iops_sec", "total_iops_sec": "iotune.total_iops_sec",
-        },
-        {k: do.note for k in ("path", "size", "sparse", "pool", "vol", "backing_store", "backing_format", "perms", "clearxml",
-                           "readonly", "shareable", "source.file", "source.dev", "source.dir", "source.pool", "source.volume")},
-        device=True,
-    ),
-    "network": Option(
-        "interface", "kvasir.devices.interface:Interface", ("type",), {
-            "model": "model.type", "mtu": "mtu.size", "link_state": "link.state", "target": "target.dev",
-            "portgroup": "source.portgroup", "source_mode": "source.mode", "source_type": "source.type",
-            "source_path": "source.path", "boot_order": "boot.order", "filterref": "filterref.filter",
-            "rom_file": "rom.file", "rom_bar": "rom.bar", "driver_name": "driver.name", "driver_queues": "driver.queues",
-            "virtualport_type": "virtualport.type",
-            "virtualport_managerid": "virtualport.parameters.managerid",
-            "virtualport_typeid": "virtualport.parameters.typeid",
-            "virtualport_typeidversion": "virtualport.parameters.typeidversion",
-            "virtualport_instanceid": "virtualport.parameters.instanceid",
-            "virtualport_profileid": "virtualport.parameters.profileid",
-            "virtualport_interfaceid": "virtualport.parameters.interfaceid",
-        },
-        {"type": do.network_type, "network": do.network_source("network", "network"),
-         "bridge": do.network_source("bridge", "bridge"), "source": do.network_plain_source, "mac": do.mac, "mac.address": do.mac},
-        device=True,
-    ),
-    "graphics": Option(
-        "graphics", "kvasir.devices.graphics:Graphics", ("type",), {
-            "tlsport": "tlsPort", "password": "passwd", "passwordvalidto": "passwdValidTo",
-            "image_compression": "image.compression", "streaming_mode": "streaming.mode",
-            "clipboard_copypaste": "clipboard.copypaste", "mouse_mode": "mouse.mode",
-            "filetransfer_enable": "filetransfer.enable", "zlib_compression": "zlib.compression", "gl": "gl.enable",
-            "rendernode": "gl.rendernode",
-        },
-        {"listen": do.listen, "keymap": lambda n, k, v, d: None if v in ("local", "none") else n.set("keymap", v or "")},
-        device=True,
-    ),
+    "disk": DISK,
+    "network": NETWORK,
+    "graphics": GRAPHICS,
     "controller": Option(
-        "controller", "kvasir.devices.controller:Controller", ("type",), {"master": "master.startport"},
-        {"type": do.controller_type}, device=True,
+        "controller", "kvasir.devices.controller:Controller", ("type",),
+        {"master": "master.startport", "driver_queues": "driver.queues"}, {"address": do.pci_address}, device=True,
+        many=shapes.controllers, extra=COMMON, listed=("num_pcie_root_ports",), bare=words("num_pcie_root_ports"),
     ),
-    "input": Option("input", "kvasir.devices.input:Input", ("type",), device=True),
+    "input": Option("input", "kvasir.devices.input:Input", ("type",), device=True, default=words("type bus"), extra=COMMON),
     "serial": _char("serial"),
     "parallel": _char("parallel"),
     "channel": _char("channel"),
     "console": _char("console"),
     "video": Option(
-        "video", "kvasir.devices.video:Video", ("model.type",), {
-            "model": "model.type", "vgamem": "model.vgamem", "ram": "model.ram", "vram": "model.vram",
-            "heads": "model.heads", "accel3d": "model.acceleration.accel3d",
-        }, device=True,
+        "video", "kvasir.devices.video:Video", ("model.type",),
+        {w: f"model.{w}" for w in ("vgamem", "ram", "vram", "vram64", "heads")}
+        | {"model": "model.type", "accel3d": "model.acceleration.accel3d"}, device=True, extra=COMMON,
+        default=words("model model.type"), stub=True,
     ),
-    "sound": Option(
-        "sound", "kvasir.devices.sound:Sound", ("model",), {},
-        {"model": lambda n, k, v, d: None if v == "default" else n.set("model", v or "")}, device=True,
-    ),
+    "sound": Option("sound", "kvasir.devices.sound:Sound", ("model",), device=True, stub=False, extra=COMMON,
+                    default=words("model"), many=shapes.none("sound")),
     "audio": Option("audio", "kvasir.devices.audio:Audio", device=True),
-    "watchdog": Option("watchdog", "kvasir.devices.watchdog:Watchdog", ("model",), device=True),
-    "memballoon": Option("memballoon", "kvasir.devices.memballoon:Memballoon", ("model",), device=True),
+    "watchdog": Option("watchdog", "kvasir.devices.watchdog:Watchdog", ("model",), device=True, extra=COMMON,
+                       default=words("model action")),
+    "memballoon": Option("memballoon", "kvasir.devices.memballoon:Memballoon", ("model",), device=True, stub=False, extra=COMMON,
+                         default=words("model")),
     "rng": Option(
-        "rng", "kvasir.devices.rng:Rng", ("backend.model",), {"rate_bytes": "rate.bytes", "rate_period": "rate.period"},
-        {"backend.model": do.rng_model, "type": do.rng_model, "device": do.put("backend")}, device=True,
+        "rng", "kvasir.devices.rng:Rng", ("backend.model",),
+        {"backend_type": "backend.type", "backend_mode": "backend.source.mode", "backend_service": "backend.source.service",
+         "backend_connect_service": "backend.source.connect_service", "rate_bytes": "rate.bytes", "rate_period": "rate.period"},
+        {"backend": do.rng_backend, "backend.source.host": do.char_host("", "backend/"),
+         "backend_host": do.char_host("", "backend/"), "backend.source.bind_host": do.char_host("bind", "backend/"),
+         "backend.source.connect_host": do.char_host("connect", "backend/"),
+         "backend_connect_host": do.char_host("connect", "backend/")},
+        convert=shapes.rng, device=True, stub=False, many=shapes.none("rng"), listed=("type", "device"),
+        extra={**COMMON, "backend.model": "backend/@model", "backend.type": "backend/@type",
+               **{f"backend.{k}": f"backend/{v}" for k, v in CHAR.items()}},
+        extra_lists=tuple((f"backend\\.{p}", f"backend/{path}") for p, path in SECLABEL),
     ),
     "tpm": Option(
-        "tpm", "kvasir.devices.tpm:Tpm", ("type",), {"path": "backend.device.path", "version": "backend.version"},
-        {"type": do.tpm_type}, device=True,
+        "tpm", "kvasir.devices.tpm:Tpm", ("type",), {"path": "backend.device.path", "version": "backend.version", "type": "backend.type"},
+        convert=shapes.tpm, device=True, stub=False, many=shapes.none("tpm"),
+        extra={**COMMON, "active_pcr_banks.sha1": "backend/active_pcr_banks/sha1/",
+               **{f"active_pcr_banks.sha{n}": f"backend/active_pcr_banks/sha{n}/" for n in (1, 256, 384, 512)},
+               "backend.device.path": "backend/device/@path", "backend.encryption.secret": "backend/encryption/@secret",
+               "backend.type": "backend/@type", "backend.version": "backend/@version",
+               "backend.persistent_state": "backend/@persistent_state:yes"},
     ),
-    "panic": Option("panic", "kvasir.devices.panic:Panic", ("model",), {"iobase": "address.iobase"}, device=True),
-    "vsock": Option(
-        "vsock", "kvasir.devices.vsock:Vsock", ("model",), {"auto_cid": "cid.auto", "cid": "cid.address"}, device=True,
-    ),
+    "panic": Option("panic", "kvasir.devices.panic:Panic", ("model",), {"iobase": "address.iobase"}, device=True,
+                    convert=shapes.panic, default=words("model"), extra=COMMON),
+    "vsock": Option("vsock", "kvasir.devices.vsock:Vsock", ("model",), {"auto_cid": "cid.auto", "cid": "cid.address"},
+                    device=True, stub=False, default=words("model"), extra=COMMON),
     "iommu": Option("iommu", "kvasir.devices.iommu:Iommu", ("model",), device=True),
-    "shmem": Option("shmem", "kvasir.devices.shmem:Shmem", ("name",), {"role": "role"}, device=True),
-    "smartcard": Option("smartcard", "kvasir.devices.smartcard:Smartcard", ("mode",), device=True),
-    "redirdev": Option(
-        "redirdev", "kvasir.devices.redirdev:Redirdev", ("bus",), {}, {"server": do.char_host}, device=True,
+    "shmem": Option("shmem", "kvasir.devices.shmem:Shmem", ("name",), device=True,
+                    extra={**COMMON, "size": "size", "size.unit": "size/@unit"}),
+    "smartcard": Option(
+        "smartcard", "kvasir.devices.smartcard:Smartcard", ("mode",), {}, CHAR_SPECIAL, device=True, default=words("mode type"),
+        extra={**COMMON, **CHAR, "mode": "@mode", "type": "@type", "database": "database"},
+        extra_lists=(*SECLABEL, (r"certificate(\d*)", "certificate[{0}]")), commas=words("database certificate"),
     ),
-    "memdev": Option("memory", "kvasir.devices.memory:Memory", ("model",), {"access": "access"}, device=True),
+    "redirdev": Option(
+        "redirdev", "kvasir.devices.redirdev:Redirdev", ("bus",), {"boot_order": "boot.order"}, {**CHAR_SPECIAL, "server": do.char_host("")}, device=True,
+        stub=False, many=shapes.none("redirdev"), default=words("bus type"), extra_lists=SECLABEL,
+        extra={**COMMON, **CHAR, "bus": "@bus", "type": "@type"},
+    ),
+    "memdev": Option(
+        "memory", "kvasir.devices.memory:Memory", ("model",),
+        {f"target_{w}": f"target.{w}" for w in ("size", "node", "label_size")}
+        | {f"source_{w}": f"source.{w}" for w in ("pagesize", "path", "nodemask")},
+        {**dict.fromkeys(("target.size", "target_size"), do.mebibytes("target/size")), "source.alignsize": do.mebibytes("source/alignsize"),
+         **dict.fromkeys(("target.label_size", "target_label_size"), do.mebibytes("target/label/size"))},
+        device=True, commas=words("source.nodemask source_nodemask"),
+        extra={**COMMON, "target.block": "target/block", "target.current": "target/current", "target.requested": "target/requested",
+               "source.pagesize": "source/pagesize"},
+    ),
     "filesystem": Option(
-        "filesystem", "kvasir.devices.filesystem:Filesystem", ("source", "target"),
-        {"mode": "accessmode", "target": "target.dir"}, {"source": do.filesystem_source}, device=True,
+        "filesystem", "kvasir.devices.filesystem:Filesystem", ("source", "target"), {"mode": "accessmode", "target": "target.dir"},
+        {"source": do.filesystem_source}, device=True, seen={"source": do.source_of},
+        extra={**COMMON, "type": "@type", **_numbers("source.file source.dir source.dev source.name source.pool source.volume "
+               "source.units source.usage target.dir driver.format driver.name driver.queue driver.type driver.wrpolicy"),
+               "source.socket": "source/socket", "space_hard_limit": "space_hard_limit", "space_soft_limit": "space_soft_limit"},
     ),
     "hostdev": Option(
-        "hostdev", "kvasir.devices.hostdev:Hostdev", ("name",), {"rom_bar": "rom.bar", "driver_name": "driver.name"},
-        {"name": do.hostdev}, device=True,
+        "hostdev", "kvasir.devices.hostdev:Hostdev", ("name",), {"rom_bar": "rom.bar", "driver_name": "driver.name", "boot_order": "boot.order"},
+        {"name": do.hostdev}, device=True, extra={**COMMON, "type": "@type", "driver.name": "driver/@name", "rom.bar": "rom/@bar:on"},
     ),
     "memory": Option(
-        "", "kvasir.model.domain:Domain", ("memory",), {},
-        {k: do.sizes for k in ("memory", "currentMemory", "maxmemory", "hotplugmemorymax", "maxMemory")}
-        | {"hotplugmemoryslots": do.slots, "maxMemory.slots": do.slots},
+        "", D, ("memory",), {"hotplugmemoryslots": "maxMemory.slots", "hotplugmemorymax": "maxMemory"},
+        {"hugepages": do.hugepages, "maxmemory": do.nothing,
+         **{k: do.mebibytes(v) for k, v in (("memory", "memory"), ("currentMemory", "currentMemory"), ("maxMemory", "maxMemory"),
+                                            ("hotplugmemorymax", "maxMemory"))}},
+        convert=shapes.memory, edit=False, extra={"maxMemory.slots": "maxMemory/@slots"},
     ),
     "vcpus": Option(
-        "", "kvasir.model.domain:Domain", ("vcpu",), {"placement": "vcpu.placement", "cpuset": "vcpu.cpuset"},
-        {k: do.note for k in ("vcpu", "vcpus", "maxvcpus", "vcpu.current", "sockets", "dies", "cores", "threads", "check_cpu")},
+        "", D, ("vcpu",), {"placement": "vcpu.placement", **{w: f"cpu.topology.{w}" for w in ("sockets", "dies", "cores", "threads")}},
+        {"vcpu": do.put("vcpu"), "vcpu.current": do.put("vcpu/@current"), "vcpu.cpuset": do.cpuset, "maxvcpus": do.nothing},
+        convert=shapes.vcpus, edit=False, commas=words("cpuset vcpu.cpuset"), listed=("cpuset", "vcpus"), extra={
+            "vcpu.placement": "vcpu/@placement", **{f"cpu.topology.{w}": f"cpu/topology/@{w}" for w in ("sockets", "dies", "cores", "threads")}},
+        extra_lists=tuple((rf"vcpus\.vcpu(\d*)\.{w}", f"vcpus/vcpu[{{0}}]/@{w}") for w in ("id", "enabled", "hotpluggable", "order")),
     ),
-    "cpu": Option(
-        "cpu", "kvasir.model.domain:Domain", ("model",),
-        {"sockets": "topology.sockets", "cores": "topology.cores", "threads": "topology.threads", "dies": "topology.dies",
-         "vendor": "vendor"},
-        {"model": do.cpu_model, "secure": do.note, **dict.fromkeys(("force", "require", "optional", "disable", "forbid"), do.cpu_policy)},
-        patterns=((r"[+-].", do.feature_prefix),), prefix="cpu.", strip="cpu/",
+    "cpu": _guest(
+        "cpu", "model", old={"cell": "numa.cell"}, numbered=(("cell", "numa.cell"),), stub=False, whole_string=shapes.cpu,
+        special={"model": do.cpu_model, "secure": do.note, **dict.fromkeys(("force", "require", "optional", "disable", "forbid"), do.cpu_policy)},
+        commas=words("numa.cell.cpus cell.cpus"), bare=words("force require optional disable forbid"),
     ),
     "metadata": Option(
-        "", "kvasir.model.domain:Domain", (), {},
-        {k: do.put(k) for k in ("name", "title", "uuid", "description", "genid")} | {"os_name": do.note, "os_full_id": do.note},
+        "", D, (), {}, {k: do.put(k) for k in ("name", "title", "uuid", "description", "genid")}
+        | {"os_name": do.system_name, "os_full_id": do.system_name, "genid_enable": do.genid}, edit=False,
+        commas=words("name title description"),
     ),
-    "boot": Option(
-        "os", "kvasir.model.domain:Domain", (), {
+    "boot": _guest(
+        "os", whole_string=shapes.boot, old={
             "menu": "bootmenu.enable", "useserial": "bios.useserial", "rebootTimeout": "bios.rebootTimeout",
             "kernel_args": "cmdline", "extra_args": "cmdline", "loader_ro": "loader.readonly", "loader_type": "loader.type",
             "loader_secure": "loader.secure", "nvram_template": "nvram.template", "smbios_mode": "smbios.mode",
-            "machine": "type.machine", "arch": "type.arch", "os_type": "type", "bootmenu.timeout": "bootmenu.timeout",
-        },
-        {**dict.fromkeys(BOOT_DEVICES, do.boot_device), "uefi": do.boot_uefi, "emulator": lambda n, k, v, d: tree.put(d, "devices/emulator", v),
-         "domain_type": lambda n, k, v, d: d.set("type", v or "")},
-        patterns=((r"boot\d*\.dev", lambda n, k, v, d: do.boot_device(n, k, v, d)),), prefix="os.", strip="os/",
+            "machine": "type.machine", "arch": "type.arch", "os_type": "type"},
+        special={**dict.fromkeys(BOOT_DEVICES, do.nothing), "uefi": do.boot_uefi, "_order": do.boot_order_words,
+                 "emulator": do.domain_put("devices/emulator"), "domain_type": do.domain_put("@type"),
+                 "bootloader": do.domain_put("bootloader"), "bootloader_args": do.domain_put("bootloader_args"),
+                 "initargs": do.initargs, **{k: do.path_put(k) for k in ("kernel", "initrd", "dtb", "nvram")},
+                 "acpi.table": do.path_put("acpi/table"), "refresh-machine-type": do.note_refresh},
+        bare=frozenset(BOOT_DEVICES) | {"uefi"}, commas=words("cmdline kernel_args extra_args"),
+        extra={"nvram": "nvram", "nvram.template": "nvram/@template", "loader": "loader", "dtb": "dtb", "init": "init", "initdir": "initdir",
+               "inituser": "inituser", "initgroup": "initgroup", "acpi.table": "acpi/table", "acpi.table.type": "acpi/table/@type",
+               "firmware": "@firmware"},
+        extra_lists=((r"boot(\d*)\.dev", "boot[{0}]/@dev"), (r"initarg(\d*)", "initarg[{0}]"), (r"initenv(\d*)", "initenv[{0}]"),
+                     (r"initenv(\d*)\.name", "initenv[{0}]/@name"), (r"firmware\.feature(\d*)\.enabled", "firmware/feature[{0}]/@enabled"),
+                     (r"firmware\.feature(\d*)\.name", "firmware/feature[{0}]/@name")),
     ),
-    "features": Option(
-        "features", "kvasir.model.domain:Domain", (), {
+    "features": _guest(
+        "features", old={
             "eoi": "apic.eoi", "pmu": "pmu.state", "vmport": "vmport.state", "kvm_hidden": "kvm.hidden.state",
             "gic_version": "gic.version", "smm": "smm.state", "vmcoreinfo": "vmcoreinfo.state",
-            "hyperv_reset": "hyperv.reset.state", "hyperv_vapic": "hyperv.vapic.state",
-            "hyperv_relaxed": "hyperv.relaxed.state", "hyperv_spinlocks": "hyperv.spinlocks.state",
-            "hyperv_spinlocks_retries": "hyperv.spinlocks.retries", "hyperv_synic": "hyperv.synic.state",
-        }, prefix="features.", strip="features/",
+            "hyperv_spinlocks_retries": "hyperv.spinlocks.retries", **{f"hyperv_{w}": f"hyperv.{w}.state" for w in HYPERV}},
+        extra={w: f"{w}/" for w in ("acpi", "apic", "pae", "privnet", "hap", "viridian")},
     ),
-    "clock": Option(
-        "clock", "kvasir.model.domain:Domain", (), {}, {},
-        patterns=((r"[a-z]+_(present|tickpolicy)$", do.timer),), prefix="clock.", strip="clock/",
+    "clock": _guest(
+        "clock", patterns=((r"[a-z]+_(present|tickpolicy)$", do.timer),), listed=(*TIMERS, "pit_tickpolicy", "rtc_tickpolicy"),
+        extra_lists=tuple((rf"timer(\d*)\.catchup\.{w}", f"timer[{{0}}]/catchup/@{w}") for w in ("threshold", "slew", "limit")),
     ),
-    "pm": Option(
-        "pm", "kvasir.model.domain:Domain", (),
-        {"suspend_to_mem": "suspend-to-mem.enabled", "suspend_to_disk": "suspend-to-disk.enabled"}, prefix="pm.", strip="pm/",
+    "pm": _guest("pm", old={"suspend_to_mem": "suspend-to-mem.enabled", "suspend_to_disk": "suspend-to-disk.enabled",
+                            "suspend_to_mem.enabled": "suspend-to-mem.enabled", "suspend_to_disk.enabled": "suspend-to-disk.enabled"}),
+    "events": Option("", D, extra={k: k for k in ("on_poweroff", "on_reboot", "on_crash", "on_lockfailure")}, edit=False),
+    "resource": _guest("resource", "partition", extra={"fibrechannel.appid": "fibrechannel/@appid"}, commas=words("fibrechannel.appid")),
+    "numatune": _guest(
+        "numatune", "memory.nodeset", old={"nodeset": "memory.nodeset", "mode": "memory.mode"},
+        commas=words("nodeset memory.nodeset memnode.nodeset"), early=(),
+        extra_lists=tuple((rf"memnode(\d*)\.{w}", f"memnode[{{0}}]/@{w}") for w in ("cellid", "mode", "nodeset")),
     ),
-    "events": Option("", "kvasir.model.domain:Domain", (), {k: k for k in ("on_poweroff", "on_reboot", "on_crash", "on_lockfailure")}),
-    "resource": Option("resource", "kvasir.model.domain:Domain", ("partition",), prefix="resource.", strip="resource/"),
-    "numatune": Option(
-        "numatune", "kvasir.model.domain:Domain", ("memory.nodeset",), {"nodeset": "memory.nodeset", "mode": "memory.mode"},
-        prefix="numatune.", strip="numatune/",
+    "memtune": _guest("memtune", "soft_limit"),
+    "blkiotune": _guest(
+        "blkiotune", "weight", old={"device_path": "device0.path", "device_weight": "device0.weight", **{
+            f"{w}_{u}_sec": f"device0.{w}_{u}_sec" for w in ("read", "write") for u in ("bytes", "iops")}},
     ),
-    "memtune": Option("memtune", "kvasir.model.domain:Domain", ("soft_limit",), prefix="memtune.", strip="memtune/"),
-    "blkiotune": Option("blkiotune", "kvasir.model.domain:Domain", ("weight",), prefix="blkiotune.", strip="blkiotune/"),
-    "memorybacking": Option(
-        "memoryBacking", "kvasir.model.domain:Domain", (), {"access_mode": "access.mode", "source_type": "source.type"},
-        prefix="memoryBacking.", strip="memoryBacking/",
+    "memorybacking": _guest(
+        "memoryBacking", old={"access_mode": "access.mode", "source_type": "source.type", "size": "hugepages.page0.size",
+                              "unit": "hugepages.page0.unit", "nodeset": "hugepages.page0.nodeset"},
+        extra={"hugepages": "hugepages/"}, commas=words("nodeset hugepages.page.nodeset"),
+        extra_lists=tuple((rf"hugepages\.page(\d*)\.{w}", f"hugepages/page[{{0}}]/@{w}") for w in ("size", "unit", "nodeset")),
     ),
-    "cputune": Option("cputune", "kvasir.model.domain:Domain", (), prefix="cputune.", strip="cputune/"),
-    "iothreads": Option("", "kvasir.model.domain:Domain", ("iothreads",)),
-    "sysinfo": Option("sysinfo", "kvasir.model.domain:Domain", ("type",), prefix="sysinfo*.", strip="sysinfo*/",
-                      patterns=((r"(bios|system|baseBoard\d*|chassis)[._]\w+$", do.sysinfo),)),
-    "seclabel": Option("seclabel", "kvasir.model.domain:Domain", ("type",), prefix="seclabel*.", strip="seclabel*/"),
-    "keywrap": Option("keywrap", "kvasir.model.domain:Domain", (), prefix="keywrap.", strip="keywrap/"),
-    "launchSecurity": Option(
-        "launchSecurity", "kvasir.model.domain:Domain", ("type",), prefix="launchSecurity.", strip="launchSecurity/",
+    "cputune": _guest("cputune", "model", stub=False, commas=words(
+        "vcpupin.cpuset emulatorpin.cpuset iothreadpin.cpuset vcpusched.vcpus iothreadsched.iothreads cachetune.vcpus "
+        "cachetune.monitor.vcpus memorytune.vcpus")),
+    "iothreads": Option("", D, ("iothreads",), extra_lists=tuple(
+        (rf"iothreadids\.iothread(\d*)\.{w}", f"iothreadids/iothread[{{0}}]/@{w}") for w in ("id", "thread_pool_min", "thread_pool_max")),
+        extra={"iothreads": "iothreads", **{f"defaultiothread.{w}": f"defaultiothread/@{w}" for w in ("thread_pool_min", "thread_pool_max")}},
+        edit=False),
+    "sysinfo": Option(
+        "sysinfo", D, ("type",), {f"{g}_{w}": f"{g}.{w}" for g in ("bios", "system", "baseBoard") for w in SMBIOS[g].split()},
+        {"type": do.nothing}, ((r"(bios|system|baseBoard|chassis)[._]\w+$", do.sysinfo),), whole_string=shapes.sysinfo,
+        place=shapes.sysinfo_place, listed=tuple(f"{g}.{w}" for g, names in SMBIOS.items() for w in names.split()),
+        extra_lists=((r"oemStrings\.entry(\d*)", "oemStrings/entry[{0}]"), (r"entry(\d*)", "entry[{0}]"),
+                     (r"entry(\d*)\.name", "entry[{0}]/@name"), (r"entry(\d*)\.file", "entry[{0}]/@file")),
     ),
-    "idmap": Option(
-        "idmap", "kvasir.model.domain:Domain", (),
-        {f"{k}_{w}": f"{k}.{w}" for k in ("uid", "gid") for w in ("start", "target", "count")}, prefix="idmap.", strip="idmap/",
-    ),
-    "qemu_commandline": Option("do.qemu", patterns=((r".*", do.qemu),)),
+    "seclabel": Option("seclabel", D, (), prefix="seclabel*.", strip=r"seclabel\[0\]/", place=shapes.append("seclabel"),
+                       commas=words("label baselabel"), extra={w: w for w in ("label", "imagelabel", "baselabel")}),
+    "keywrap": _guest("keywrap", extra_lists=tuple((rf"cipher(\d*)\.{w}", f"cipher[{{0}}]/@{w}") for w in ("name", "state"))),
+    "launchSecurity": _guest("launchSecurity", "type", extra={
+        w: w for w in ("cbitpos", "reducedPhysBits", "policy", "session", "dhCert")} | {"type": "@type", "kernelHashes": "@kernelHashes:yes"}),
+    "idmap": _guest("idmap", old={f"{k}_{w}": f"{k}.{w}" for k in ("uid", "gid") for w in ("start", "target", "count")},
+                    extra={f"{k}.{w}": f"{k}/@{w}" for k in ("uid", "gid") for w in ("start", "target", "count")}),
+    "qemu_commandline": Option("qemu:commandline", special={"args": do.qemu, "env": do.qemu}, whole_string=shapes.qemu,
+                               place=shapes.qemu_place),
 }  # fmt: skip
