@@ -9,6 +9,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 TABLES = {
+    "tests/golden/guide_cases.py",
     "src/kvasir/cpu/x86_tables.py",
     "src/kvasir/daemon/config_keys.py",
     "src/kvasir/rpc/table.py",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvasir.xml import Element, Form, attr, child
-from kvasir.xml.types import UINT, YESNO
+from kvasir.xml.types import ENUM, UINT, YESNO
 
 from .address import Address
 
@@ -37,7 +37,7 @@ class Device(Element):
     alias: str | None = attr("alias/@name", last=True, when=_alias_shown, doc="QEMU's id of the device.")
     master: int | None = attr("master/@startport", UINT, last=True, doc="First port of a USB companion controller.")
     rom_enabled: bool | None = attr("rom/@enabled", YESNO, last=True)
-    rom_bar: str | None = attr("rom/@bar", last=True)
+    rom_bar: str | None = attr("rom/@bar", ENUM("on", "off"), last=True)
     rom_file: str | None = attr("rom/@file", last=True, label=True)
     acpi_index: int | None = attr("acpi/@index", UINT, last=True)
     address: Any = child(Address, last=True)

@@ -97,8 +97,8 @@ class Graphics(Device, tag="graphics"):
     display: str | None = attr("@display")
     xauth: str | None = attr("@xauth")
     fullscreen: bool | None = attr("@fullscreen", YESNO, when=lambda o, form: bool(o.fullscreen))
-    replace_user: bool | None = attr("@replaceUser", YESNO)
-    multi_user: bool | None = attr("@multiUser", YESNO)
+    replace_user: bool | None = attr("@replaceUser", AUTOPORT)
+    multi_user: bool | None = attr("@multiUser", AUTOPORT)
     p2p: bool | None = attr("@p2p", YESNO, when=lambda o, form: bool(o.p2p))
     address_: str | None = attr("@address")
     listens: list[Listen] = children(Listen)
@@ -192,7 +192,8 @@ class Graphics(Device, tag="graphics"):
             if new is not None and new != old:
                 raise ConfigUnsupported(
                     f"graphics '{name}' attribute '{old}' must match '{kind}' attribute of first listen element "
-                    f"(found '{new}')"
+                    f"(found '{new}')",
+                    origin=Origin.DOMAIN,
                 )
             setattr(first, kind, old)
 

@@ -66,7 +66,7 @@ class Hostdev(Device, tag="hostdev"):
         if self.type not in table:
             raise _unknown(self.type)
         if self.type not in ("pci", "mdev") and (self.rom_bar or self.rom_file or self.rom_enabled is not None):
-            raise ConfigUnsupported("ROM tuning is only supported for PCI devices", origin=Origin.DOMAIN)
+            raise ConfigUnsupported("ROM tuning is only supported for PCI devices")
         if isinstance(self.source, ScsiSource) and self.source.sgio == "unfiltered":
             raise ConfigUnsupported("unfiltered sgio is no longer supported", origin=Origin.QEMU)
 

@@ -11,7 +11,7 @@ from kvasir.xml.types import ENUM, HEX, ONOFF, UINT, UUID, YESNO, Type
 from .words import internal, missing, unsupported, zero
 
 _USBID = Type(
-    "usbid", HEX(4, 0xFFFF).read, HEX(4).write, "Expected non-negative integer value", json={"type": "integer"}
+    "usbid", HEX(4, 0xFFFFFFFF).read, HEX(4).write, "Expected non-negative integer value", json={"type": "integer"}
 )
 MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
 

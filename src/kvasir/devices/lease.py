@@ -14,5 +14,7 @@ class Lease(Device, tag="lease"):
 
     lockspace: str | None = text("lockspace", required=True, missing=wrong("Missing 'lockspace' element for lease"))
     key: str | None = text("key", required=True, missing=wrong("Missing 'key' element for lease"))
-    path: str | None = attr("target/@path", required=True)
+    path: str | None = attr(
+        "target/@path", required=True, missing=wrong("Missing 'path' attribute to 'target' element for lease")
+    )
     offset: int | None = attr("target/@offset", ULLONG)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, Origin, XmlDetail, XmlError
+from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlDetail, XmlError
 
 ACTIONS = ("on_poweroff", "on_reboot", "on_crash")
 TIMERS = {"pit", "rtc", "hpet", "tsc", "kvmclock", "hypervclock", "armvtimer"}
@@ -90,12 +90,45 @@ def _clock(domain: Any) -> None:
     for timer in domain.clock.timers if domain.clock is not None else ():
         if timer.name not in TIMERS:
             raise ConfigUnsupported(f"unsupported timer type (name) '{timer.name}'")
+        if timer.track is not None and timer.name not in ("rtc", "platform"):
+            text = f"timer {timer.name} doesn't support setting of timer track"
+            raise ConfigUnsupported(text, origin=Origin.DOMAIN)
+        caught = timer.threshold or timer.slew or timer.limit
+        if caught and timer.tickpolicy != "catchup":
+            raise XmlError("setting of timer catchup policies is only supported with tickpolicy='catchup'")
+        if timer.name == "rtc" and timer.track == "boot":
+            raise ConfigUnsupported("unsupported rtc timer track 'boot'")
+        if timer.name == "rtc" and timer.tickpolicy in ("merge", "discard"):
+            raise ConfigUnsupported(f"unsupported rtc timer tickpolicy '{timer.tickpolicy}'")
+        if timer.name == "pit" and timer.tickpolicy == "merge":
+            raise ConfigUnsupported("unsupported pit tickpolicy 'merge'")
+
+
+def _pages(domain: Any) -> None:
+    """Each guest cell has its pages of one size only."""
+    pages = domain.memory_backing.pages if domain.memory_backing is not None else []
+    for number, page in enumerate(pages):
+        for other in pages[:number]:
+            if page.nodeset and other.nodeset and page.nodeset & other.nodeset:
+                text = f"nodeset attribute of hugepages of sizes {page.size} and {other.size} intersect"
+                raise Error(text, code=Code.XML_DETAIL, origin=Origin.DOMAIN)
 
 
 def _tuning(domain: Any) -> None:
     if domain.memtune is not None and domain.memtune.min_guarantee:
         raise ConfigUnsupported("Parameter 'min_guarantee' not supported by QEMU.")
     tune = domain.cputune
+    for name, most in (("period", 1000000), ("quota", 17592186044415)) if tune is not None else ():
+        for kind in ("", "global_", "emulator_", "iothread_"):
+            value = getattr(tune, f"{kind}{name}")
+            if value and (0 < value < 1000 or value > most):
+                text = f"Value of cputune '{kind}{name}' must be in range [1000, {most}]"
+                raise ConfigUnsupported(text, origin=Origin.DOMAIN)
+    if domain.max_memory and not domain.max_memory_slots:
+        raise XmlError("both maximum memory size and memory slot count must be specified")
+    if domain.max_memory and domain.max_memory < domain.memory:
+        raise XmlError("maximum memory size must be equal or greater than the actual memory size")
+    _pages(domain)
     if tune is not None and domain.type != "kvm":
         for kind in ("cachetune", "memorytune"):
             if getattr(tune, f"{kind}s"):

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import uuid as _uuid
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 
+from . import sysinfo
 from .clock import Clock
 from .cpu import Cpu, Sibling
 from .os import BootDevice
 from .sysinfo import Iothread
 from .tune import IothreadSched, NumaMemory, Numatune, VcpuSched
 
+_NUMBER = re.compile(r"\s*[+-]?\d+")
+
 
 def fill_root(domain: Any, vm: Any) -> None:
     """Fill everything of the root element but devices. ``vm.caps`` resolves machine names and default CPUs."""
+    if domain.type not in ("qemu", "kvm"):
+        raise ConfigUnsupported(f"Emulator '{domain.emulator}' does not support virt type '{domain.type}'")
+    sysinfo.fill(domain)
     domain.uuid = domain.uuid or str(_uuid.uuid4())
     _system(domain, vm)
     _vcpus(domain)
@@ -31,11 +38,12 @@ def fill_root(domain: Any, vm: Any) -> None:
     domain.on_crash = domain.on_crash or "destroy"
     _seclabels(domain)
     _cputune(domain)
+    _drop_empty(domain)
     features = domain.features
     if features is not None:
         if features.hyperv is not None:
             features.hyperv.mode = features.hyperv.mode or "custom"
-        for name in ("smm", "vmcoreinfo"):
+        for name in ("smm", "vmcoreinfo", "hap"):
             if getattr(features, name) and getattr(features, f"{name}_state") is None:
                 setattr(features, f"{name}_state", True)
 
@@ -176,7 +184,12 @@ def _numatune(domain: Any) -> None:
     memory = domain.numatune.memory if domain.numatune is not None else None
     if memory is not None:
         memory.mode = memory.mode or "strict"
-        if memory.placement == "static" or memory.nodeset is not None:
+        if memory.placement == "static" and not memory.nodeset:
+            text = "nodeset for NUMA memory tuning must be set if 'placement' is 'static'"
+            raise ConfigUnsupported(text, origin=Origin.DOMAIN)
+        if memory.placement == "auto":
+            memory.nodeset = None
+        elif memory.nodeset is not None or memory.placement == "static":
             memory.placement = None
         elif memory.placement is None and domain.vcpu_placement == "auto":
             memory.placement = "auto"
@@ -195,6 +208,8 @@ def _clock(domain: Any) -> None:
         clock.adjustment = clock.adjustment or "0"
         clock.basis = clock.basis or "utc"
     elif clock.offset in ("utc", "localtime") and clock.adjustment not in (None, "reset"):
+        if not _NUMBER.fullmatch(clock.adjustment):
+            raise XmlError(f"unknown clock adjustment '{clock.adjustment}'")
         clock.basis, clock.offset = clock.offset, "variable"
 
 
@@ -203,6 +218,16 @@ def _cputune(domain: Any) -> None:
     tune = domain.cputune
     if tune is None:
         return
+    for kind in ("", "global_", "emulator_", "iothread_"):
+        for name in ("period", "quota"):
+            if getattr(tune, f"{kind}{name}") == 0:
+                setattr(tune, f"{kind}{name}", None)
+    tune.vcpupins = [pin for pin in tune.vcpupins if pin.vcpu < domain.vcpu]
+    pinned: set[int] = set()
+    for pin in tune.vcpupins:
+        if pin.vcpu in pinned:
+            raise InternalError(f"duplicate vcpupin for vcpu '{pin.vcpu}'", origin=Origin.DOMAIN)
+        pinned.add(pin.vcpu)
     tune.vcpuscheds = [
         VcpuSched(vcpus=frozenset({n}), scheduler=s.scheduler, priority=s.priority)
         for s in tune.vcpuscheds
@@ -215,14 +240,28 @@ def _cputune(domain: Any) -> None:
     ]
 
 
+def _drop_empty(domain: Any) -> None:
+    for name in ("blkiotune", "memtune", "cputune", "numatune"):
+        value = getattr(domain, name)
+        if value is not None and value == type(value)():
+            setattr(domain, name, None)
+    if domain.os.type == "hvm":
+        domain.os.init, domain.os.initargs = None, []
+
+
 def _seclabels(domain: Any) -> None:
+    """A label without a type says nothing: libvirt does not keep it."""
+    domain.seclabels = [label for label in domain.seclabels if label.type is not None]
     for label in domain.seclabels:
-        if label.type is None:
-            label.type = "dynamic"
+        if label.type == "dynamic" and label.relabel is False:
+            raise ConfigUnsupported("dynamic label type must use resource relabeling", origin=Origin.DOMAIN)
         if label.type == "none":
+            if label.relabel:
+                text = "resource relabeling is not compatible with 'none' label type"
+                raise ConfigUnsupported(text, origin=Origin.DOMAIN)
             label.relabel = None
             label.model = label.model or "none"
         elif label.relabel is None:
-            label.relabel = True
+            label.relabel = label.type == "dynamic"
         if label.type == "dynamic" and not label.baselabel:
             label.label = None

@@ -9,7 +9,7 @@ from typing import Any
 from kvasir.errors import Code, ConfigUnsupported, Error, Origin
 from kvasir.xml import Element, Form, attr, child, children, flag, raw, scaled, text
 from kvasir.xml.fields import NAMESPACES
-from kvasir.xml.types import CPUSET, ENUM, INT, UINT, UUID, YESNO
+from kvasir.xml.types import ENUM, INT, UINT, UUID, YESNO
 
 from . import forms
 from .clock import Clock
@@ -30,7 +30,8 @@ from .sysinfo import (
     Sysinfo,
     Vcpu,
 )  # fmt: skip
-from .tune import Blkiotune, Cputune, MemoryBacking, Memtune, Numatune
+from .tune import CPUS, Blkiotune, Cputune, MemoryBacking, Memtune, Numatune, bad_cpus
+from .words import internal, no_size
 
 # field name, class: one line for each device kind, in output order
 DEVICES = (
@@ -104,6 +105,18 @@ def _qemu_namespace(domain: Any) -> str | None:
     return NAMESPACES["qemu"] if used or domain.qemu_deprecation else None
 
 
+def _one_of_each_namespace(metadata: Any) -> None:
+    """What has no namespace, or one that stood before, is not kept."""
+    seen: set[str] = set()
+    for node in list(metadata):
+        if not isinstance(node.tag, str):
+            continue
+        space = node.tag[1:].partition("}")[0] if node.tag.startswith("{") else ""
+        if not space or space in seen:
+            metadata.remove(node)
+        seen.add(space)
+
+
 class Domain(Element, tag="domain"):
     """A guest. Memory is in KiB."""
 
@@ -111,24 +124,24 @@ class Domain(Element, tag="domain"):
     id: int | None = attr("@id", INT, only="live")
     namespace: str | None = attr("@xmlns:qemu", value=_qemu_namespace)
     name: str = text("name")
-    uuid: str = text("uuid", UUID, error="malformed uuid element")
+    uuid: str = text("uuid", UUID, error=internal("malformed uuid element"))
     genid: str | None = text("genid", UUID)
     genid_wanted: bool = flag("genid", when=lambda domain, form: False)
     title: str | None = text("title")
     description: str | None = text("description")
     metadata: Any = raw("metadata")
     max_memory_slots: int | None = attr("maxMemory/@slots", UINT)
-    max_memory: int | None = scaled("maxMemory")
+    max_memory: int | None = scaled("maxMemory", error=no_size("./maxMemory"))
     dump_core: str | None = attr("memory/@dumpCore", ENUM("on", "off"))
-    memory: int | None = scaled("memory")
-    current_memory: int | None = scaled("currentMemory")
+    memory: int | None = scaled("memory", error=no_size("./memory"))
+    current_memory: int | None = scaled("currentMemory", error=no_size("./currentMemory"))
     blkiotune: Blkiotune | None = child(Blkiotune)
     memtune: Memtune | None = child(Memtune)
     memory_backing: MemoryBacking | None = child(MemoryBacking)
     vcpu_placement: str | None = attr("vcpu/@placement", ENUM("static", "auto"))
-    vcpu_cpuset: frozenset[int] | None = attr("vcpu/@cpuset", CPUSET)
+    vcpu_cpuset: frozenset[int] | None = attr("vcpu/@cpuset", CPUS, error=bad_cpus)
     vcpu_current: int | None = attr("vcpu/@current", UINT)
-    vcpu: int | None = text("vcpu", UINT)
+    vcpu: int | None = text("vcpu", UINT, error="maximum vcpus count must be an integer")
     vcpus: list[Vcpu] = children(Vcpu, "vcpus/vcpu")
     iothreads: int | None = text("iothreads", UINT)
     iothreadids: list[Iothread] = children(Iothread, "iothreadids/iothread")
@@ -150,7 +163,11 @@ class Domain(Element, tag="domain"):
     on_poweroff: str | None = text("on_poweroff", ENUM(*ACTIONS))
     on_reboot: str | None = text("on_reboot", ENUM(*ACTIONS))
     on_crash: str | None = text("on_crash", ENUM(*ACTIONS, "coredump-destroy", "coredump-restart"))
-    on_lockfailure: str | None = text("on_lockfailure", ENUM("poweroff", "restart", "pause", "ignore"))
+    on_lockfailure: str | None = text(
+        "on_lockfailure",
+        ENUM("poweroff", "restart", "pause", "ignore"),
+        error="unsupported:unknown on_lockfailure action: {value}",
+    )
     suspend_to_mem: bool | None = attr("pm/suspend-to-mem/@enabled", YESNO)
     suspend_to_disk: bool | None = attr("pm/suspend-to-disk/@enabled", YESNO)
     perf: list[PerfEvent] = children(PerfEvent, "perf/event")
@@ -204,3 +221,5 @@ class Domain(Element, tag="domain"):
             raise NoName()
         if self.os is None:
             self.os = Os()
+        if self.metadata is not None:
+            _one_of_each_namespace(self.metadata)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+from kvasir.errors import Code, Error, Origin
 from kvasir.xml import Element, attr, children, text, texts
-from kvasir.xml.types import ANYBASE, ENUM, HEX, UINT, YESNO
+from kvasir.xml.types import ANYBASE, ENUM, HEX, UINT, UUID, YESNO
 
 
 class Entry(Element, tag="entry"):
@@ -126,3 +130,55 @@ class QemuDevice(Element, tag="qemu:device"):
 
     alias: str | None = attr("@alias")
     frontend: list[QemuProperty] = children(QemuProperty, "qemu:frontend/qemu:property")
+
+
+ORDER = {
+    "bios": ("vendor", "version", "date", "release"),
+    "system": ("manufacturer", "product", "version", "serial", "uuid", "sku", "family"),
+    "board": ("manufacturer", "product", "version", "serial", "asset", "location"),
+    "chassis": ("manufacturer", "version", "serial", "asset", "sku"),
+}
+"""The entries that SMBIOS has, in the order in which libvirt writes them; others are not kept."""
+_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2}|\d{4})")
+
+
+def _known(entries: list[Entry], block: str) -> list[Entry]:
+    first: dict[str | None, Entry] = {}
+    for entry in entries:
+        first.setdefault(entry.name, entry)
+    return [first[name] for name in ORDER[block] if name in first and first[name].value]
+
+
+def fill(domain: Any) -> None:
+    """Keep what SMBIOS knows of each block; the guest's UUID and that of its system block are one. Raises XmlDetail."""
+    for info in domain.sysinfos:
+        if info.type != "smbios":
+            continue
+        info.bios, info.chassis = _known(info.bios, "bios"), _known(info.chassis, "chassis")
+        info.system = _known(info.system, "system")
+        for board in info.boards:
+            board.entries = _known(board.entries, "board")
+        for entry in info.bios:
+            if entry.name == "date" and not _is_date(entry.value or ""):
+                raise _wrong("Invalid BIOS 'date' format")
+        for entry in info.system:
+            if entry.name == "uuid":
+                try:
+                    said = UUID.read(entry.value or "")
+                except ValueError:
+                    raise _wrong("malformed <sysinfo> uuid element") from None
+                if domain.uuid and UUID.read(domain.uuid) != said:
+                    raise _wrong("UUID mismatch between <uuid> and <sysinfo>")
+                domain.uuid = entry.value = said
+
+
+def _is_date(text: str) -> bool:
+    found = _DATE.fullmatch(text)
+    if not found:
+        return False
+    month, day, year = map(int, found.groups())
+    return 1 <= month <= 12 and 1 <= day <= 31 and (year < 100 or year >= 1900)
+
+
+def _wrong(text: str) -> Error:
+    return Error(text, code=Code.XML_DETAIL, origin=Origin.DOMAIN)

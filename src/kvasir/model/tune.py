@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from kvasir.errors import ConfigUnsupported, Error, InternalError, InvalidArg, Origin
 from kvasir.xml import Element, attr, child, children, flag, scaled, text
-from kvasir.xml.types import CPUSET, ENUM, INT, LLONG, UINT, ULLONG
+from kvasir.xml.types import CPUSET, ENUM, INT, LLONG, UINT, ULLONG, Type, read_cpuset, write_cpuset
+
+from .words import internal, no_size
+
+
+def _some(value: str) -> frozenset[int]:
+    cpus = read_cpuset(value)
+    if not cpus:
+        raise ValueError(value)
+    return cpus
+
+
+CPUS = Type("cpuset", _some, write_cpuset, pattern=CPUSET.pattern, json=CPUSET.json)
+"""Processors: at least one."""
+
+
+def bad_cpus(value: str) -> Error:
+    """libvirt's error for a list of processors that is none, or names none."""
+    try:
+        read_cpuset(value)
+    except ValueError:
+        return InvalidArg(f"Failed to parse bitmap '{value}'", origin=Origin.NONE)
+    return ConfigUnsupported(f"Invalid value of 'cpuset': {value}", origin=Origin.DOMAIN)
 
 
 class BlkioDevice(Element, tag="device"):
@@ -27,21 +52,20 @@ class Blkiotune(Element, tag="blkiotune"):
 class Memtune(Element, tag="memtune"):
     """Memory limits in KiB."""
 
-    hard_limit: int | None = scaled("hard_limit")
-    soft_limit: int | None = scaled("soft_limit")
-    min_guarantee: int | None = scaled("min_guarantee")
-    swap_hard_limit: int | None = scaled("swap_hard_limit")
+    hard_limit: int | None = scaled("hard_limit", error=no_size("./memtune/hard_limit"))
+    soft_limit: int | None = scaled("soft_limit", error=no_size("./memtune/soft_limit"))
+    min_guarantee: int | None = scaled("min_guarantee", error=no_size("./memtune/min_guarantee"))
+    swap_hard_limit: int | None = scaled("swap_hard_limit", error=no_size("./memtune/swap_hard_limit"))
 
 
 class HugePage(Element, tag="page"):
     """A huge page size and the guest cells that use it."""
 
-    size: int | None = attr("@size", ULLONG, required=True)
+    size: int | None = attr("@size", ULLONG, required=True, missing=no_size("./@size"))
     unit: str | None = attr("@unit")
     nodeset: frozenset[int] | None = attr("@nodeset", CPUSET)
 
     def parsed(self, node: object) -> None:
-        from kvasir.errors import InvalidArg, Origin
         from kvasir.xml.types import UNITS
 
         try:
@@ -69,14 +93,18 @@ class VcpuPin(Element, tag="vcpupin"):
     """Host CPUs of a vCPU."""
 
     vcpu: int | None = attr("@vcpu", UINT, required=True)
-    cpuset: frozenset[int] | None = attr("@cpuset", CPUSET, required=True)
+    cpuset: frozenset[int] | None = attr(
+        "@cpuset", CPUS, required=True, error=bad_cpus, missing=internal("missing cpuset for vcpupin")
+    )
 
 
 class IothreadPin(Element, tag="iothreadpin"):
     """Host CPUs of an I/O thread."""
 
     iothread: int | None = attr("@iothread", UINT, required=True)
-    cpuset: frozenset[int] | None = attr("@cpuset", CPUSET, required=True)
+    cpuset: frozenset[int] | None = attr(
+        "@cpuset", CPUS, required=True, error=bad_cpus, missing=internal("missing cpuset for iothreadpin")
+    )
 
 
 class VcpuSched(Element, tag="vcpusched"):
@@ -140,17 +168,21 @@ class Memorytune(Element, tag="memorytune"):
 class Cputune(Element, tag="cputune"):
     """CPU tuning. Periods and quotas are in microseconds."""
 
+    def parsed(self, node: Any) -> None:
+        if node.find("emulatorpin") is not None and self.emulatorpin is None:
+            raise InternalError("missing cpuset for emulatorpin", origin=Origin.DOMAIN)
+
     shares: int | None = text("shares", ULLONG)
-    period: int | None = text("period", ULLONG)
-    quota: int | None = text("quota", LLONG)
-    global_period: int | None = text("global_period", ULLONG)
-    global_quota: int | None = text("global_quota", LLONG)
-    emulator_period: int | None = text("emulator_period", ULLONG)
-    emulator_quota: int | None = text("emulator_quota", LLONG)
-    iothread_period: int | None = text("iothread_period", ULLONG)
-    iothread_quota: int | None = text("iothread_quota", LLONG)
+    period: int | None = text("period", ULLONG, error="can't parse cputune period value")
+    quota: int | None = text("quota", LLONG, error="can't parse cputune quota value")
+    global_period: int | None = text("global_period", ULLONG, error="can't parse cputune global period value")
+    global_quota: int | None = text("global_quota", LLONG, error="can't parse cputune global quota value")
+    emulator_period: int | None = text("emulator_period", ULLONG, error="can't parse cputune emulator period value")
+    emulator_quota: int | None = text("emulator_quota", LLONG, error="can't parse cputune emulator quota value")
+    iothread_period: int | None = text("iothread_period", ULLONG, error="can't parse cputune iothread period value")
+    iothread_quota: int | None = text("iothread_quota", LLONG, error="can't parse cputune iothread quota value")
     vcpupins: list[VcpuPin] = children(VcpuPin)
-    emulatorpin: frozenset[int] | None = attr("emulatorpin/@cpuset", CPUSET)
+    emulatorpin: frozenset[int] | None = attr("emulatorpin/@cpuset", CPUS, error=bad_cpus)
     iothreadpins: list[IothreadPin] = children(IothreadPin)
     emulator_scheduler: str | None = attr("emulatorsched/@scheduler", ENUM("batch", "idle", "fifo", "rr"))
     emulator_priority: int | None = attr("emulatorsched/@priority", INT)
@@ -171,9 +203,17 @@ class MemNode(Element, tag="memnode"):
 class NumaMemory(Element, tag="memory"):
     """Placement of the guest's memory."""
 
-    mode: str | None = attr("@mode", ENUM("strict", "preferred", "interleave", "restrictive"))
-    nodeset: frozenset[int] | None = attr("@nodeset", CPUSET)
-    placement: str | None = attr("@placement", ENUM("static", "auto"))
+    mode: str | None = attr(
+        "@mode",
+        ENUM("strict", "preferred", "interleave", "restrictive"),
+        error="unsupported:Unsupported NUMA memory tuning mode '{value}'",
+    )
+    nodeset: frozenset[int] | None = attr("@nodeset", CPUSET, error=bad_cpus)
+    placement: str | None = attr(
+        "@placement",
+        ENUM("static", "auto"),
+        error="unsupported:Unsupported NUMA memory placement mode '{value}'",
+    )
 
 
 class Numatune(Element, tag="numatune"):

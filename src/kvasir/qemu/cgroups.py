@@ -18,7 +18,7 @@ from kvasir.errors import ConfigUnsupported, SystemFailure
 from kvasir.host import cgroup, cgroup_tune, proc
 from kvasir.host.cgroup import Group
 
-from . import live
+from . import live, numa
 
 log = logging.getLogger(__name__)
 
@@ -241,21 +241,13 @@ def allow(guest: Any, device: Any, *, deny: bool = False) -> None:
 # -- threads
 
 
-def wanted_cpus(domain: Any, pin: Any) -> frozenset[int] | None:
+def wanted_cpus(guest: Any, domain: Any, pin: Any) -> frozenset[int] | None:
     """Where a thread may run: its own pin, else that of the whole guest; None for anywhere."""
-    return pin or domain.vcpu_cpuset or None
+    return pin or guest.run.auto_cpus or domain.vcpu_cpuset or None
 
 
-def emulator_pin(domain: Any) -> frozenset[int] | None:
-    return wanted_cpus(domain, domain.cputune.emulatorpin if domain.cputune is not None else None)
-
-
-def strict_nodes(domain: Any) -> frozenset[int] | None:
-    """The host cells that memory must come from, where the document is strict about it."""
-    memory = domain.numatune.memory if domain.numatune is not None else None
-    if memory is None or memory.mode not in (None, "strict", "restrictive") or memory.placement == "auto":
-        return None
-    return memory.nodeset or None
+def emulator_pin(guest: Any, domain: Any) -> frozenset[int] | None:
+    return wanted_cpus(guest, domain, domain.cputune.emulatorpin if domain.cputune is not None else None)
 
 
 def set_affinity(tid: int, cpus: frozenset[int] | None) -> None:
@@ -298,7 +290,7 @@ def place_threads(
     if group is not None:
         group.make(threaded=True)
         if group.has("cpuset"):
-            nodes = strict_nodes(domain)
+            nodes = numa.strict_nodes(guest, domain)
             if nodes:
                 cgroup_tune.set_nodes(group, nodes)
             if pin:
@@ -316,7 +308,7 @@ def place_emulator(guest: Any, domain: Any, pid: int) -> None:
     """Before QEMU runs: its first thread, from which all others come."""
     tune = domain.cputune
     limits = (tune.emulator_period, tune.emulator_quota) if tune is not None else (None, None)
-    place_threads(guest, domain, "emulator", [pid], emulator_pin(domain), limits)
+    place_threads(guest, domain, "emulator", [pid], emulator_pin(guest, domain), limits)
     if tune is not None:
         set_scheduler(pid, tune.emulator_scheduler, tune.emulator_priority)
 
@@ -326,7 +318,7 @@ def place_vcpu(guest: Any, domain: Any, number: int, tid: int) -> None:
     tune = domain.cputune
     pin = next((row.cpuset for row in tune.vcpupins if row.vcpu == number), None) if tune is not None else None
     limits = (tune.period, tune.quota) if tune is not None else (None, None)
-    place_threads(guest, domain, f"vcpu{number}", [tid], wanted_cpus(domain, pin), limits)
+    place_threads(guest, domain, f"vcpu{number}", [tid], wanted_cpus(guest, domain, pin), limits)
     for row in tune.vcpuscheds if tune is not None else ():
         if number in (row.vcpus or ()):
             set_scheduler(tid, row.scheduler, row.priority)
@@ -337,7 +329,7 @@ def place_iothread(guest: Any, domain: Any, number: int, tid: int) -> None:
     tune = domain.cputune
     pin = next((row.cpuset for row in tune.iothreadpins if row.iothread == number), None) if tune is not None else None
     limits = (tune.iothread_period, tune.iothread_quota) if tune is not None else (None, None)
-    place_threads(guest, domain, f"iothread{number}", [tid], wanted_cpus(domain, pin), limits)
+    place_threads(guest, domain, f"iothread{number}", [tid], wanted_cpus(guest, domain, pin), limits)
     for row in tune.iothreadscheds if tune is not None else ():
         if number in (row.iothreads or ()):
             set_scheduler(tid, row.scheduler, row.priority)

@@ -73,6 +73,9 @@ class Runtime:
         self.log_start = 0
         self.stats_period = 0
         self.rtc_offset: int | None = None
+        self.auto_nodes: frozenset[int] | None = None
+        """The host cells that numad advised."""
+        self.auto_cpus: frozenset[int] | None = None
         self.perf: dict[str, int] = {}
         """Descriptors of the performance events that are counted."""
         self.cgroup: Any = None

@@ -18,7 +18,7 @@ from kvasir.errors import (
     SystemFailure,
 )
 
-from . import cgroups, chain, firmware, guestlog, hooks, live, perfevents, process, statusdoc
+from . import cgroups, chain, firmware, guestlog, hooks, live, numa, perfevents, process, statusdoc
 from .blocks import graph
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
@@ -182,6 +182,7 @@ class Start:
         assert self.host is not None
         await chain.complete(self.domain, self.driver)
         await live.prepare(self.guest, self.domain, self.vm)
+        await numa.ask_numad(self.guest, self.domain, self.vm)
         firmware.make_variables(self.vm, self.host, getattr(self, "vm_reset_nvram", False))
         for device in live.devices(self.domain):
             await device.prepare(self.host)

@@ -23,8 +23,8 @@ def clock(vm: Any) -> Iterator[Arg]:
             words.append("driftfix=slew")
     yield Opt("-rtc", ",".join(words))
     for timer in clock.timers:
-        if timer.name == "pit" and timer.tickpolicy in ("delay", "discard") and _has_pit(vm):
-            yield Opt("-global", f"kvm-pit.lost_tick_policy={timer.tickpolicy}")
+        if timer.name == "pit" and timer.tickpolicy in (None, "delay", "discard") and _has_pit(vm):
+            yield Opt("-global", f"kvm-pit.lost_tick_policy={timer.tickpolicy or 'delay'}")
         elif timer.name == "hpet" and timer.present is False:
             yield Opt("-no-hpet")
 

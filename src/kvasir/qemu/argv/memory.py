@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported
+from kvasir.errors import ConfigUnsupported, InternalError
 from kvasir.host import topology
 from kvasir.xml.types import write_cpuset
 
@@ -72,7 +72,7 @@ def backend(vm: Any, id: str, size: int, *, cell: Any = None, nodeset: Any = Non
         props["prealloc"] = True
         props["prealloc-threads"] = backing.allocation_threads
     props["size"] = size
-    props |= _policy(domain, cell, nodeset)
+    props |= _policy(vm, domain, cell, nodeset)
     return Obj(kind, props)
 
 
@@ -103,8 +103,6 @@ def default_hugepage() -> int:
 
 
 def _hugepage_path(vm: Any, kib: int) -> str:
-    from kvasir.errors import InternalError
-
     with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
         mounts = [line.split() for line in file if " hugetlbfs " in line]
     for _, place, _, options, *_rest in mounts:
@@ -119,7 +117,7 @@ def _hugepage_path(vm: Any, kib: int) -> str:
     raise InternalError(f"Unable to find any usable hugetlbfs mount for {kib} KiB")
 
 
-def _policy(domain: Any, cell: Any, nodeset: Any) -> dict[str, Any]:
+def _policy(vm: Any, domain: Any, cell: Any, nodeset: Any) -> dict[str, Any]:
     tune = domain.numatune
     mode, nodes = None, nodeset
     if tune is not None:
@@ -128,6 +126,10 @@ def _policy(domain: Any, cell: Any, nodeset: Any) -> dict[str, Any]:
             mode, nodes = node.mode, nodeset or node.nodeset
         elif tune.memory is not None:
             mode, nodes = tune.memory.mode, nodeset or tune.memory.nodeset
+            if tune.memory.placement == "auto" and not nodes:
+                nodes = vm.facts.get("numad")
+                if not nodes:
+                    raise InternalError("Advice from numad is needed in case of automatic numa placement")
     if not nodes:
         return {}
     there = topology.nodes_online()
