@@ -111,7 +111,10 @@ def test_no_certificates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        (["listen_tls = 0", "listen_tcp = 1", 'tcp_port = "1"', 'listen_addr = "192.0.2.1"'], "Unable to listen on port 1"),
+        (
+            ["listen_tls = 0", "listen_tcp = 1", 'tcp_port = "1"', 'listen_addr = "192.0.2.1"'],
+            "Unable to listen on port 1",
+        ),
         (["listen_tls = 0", "listen_tcp = 1", 'auth_tcp = "none"', 'tcp_port = "x"'], "Unable to listen on port x"),
     ],
 )

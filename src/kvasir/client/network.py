@@ -84,7 +84,9 @@ def tls(uri: Uri) -> Channel:
     if welcome != b"\x01":
         channel.close()
         if welcome:
-            raise AuthFailed("server verification (of our certificate or IP address) failed", origin=Origin.RPC, hint=hint)
+            raise AuthFailed(
+                "server verification (of our certificate or IP address) failed", origin=Origin.RPC, hint=hint
+            )
         text = "Unable to read TLS confirmation: Input/output error"
         raise Error(text, code=Code.SYSTEM_ERROR, origin=Origin.RPC, int1=5, hint=hint)
     return channel

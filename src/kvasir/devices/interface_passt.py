@@ -66,7 +66,9 @@ async def start(net: Any, host: Any) -> None:
             *command(net, folder, guest), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE, start_new_session=True)  # fmt: skip
     except FileNotFoundError:
-        raise InternalError("Cannot find 'passt' in path: No such file or directory", hint="apt-get install passt") from None
+        raise InternalError(
+            "Cannot find 'passt' in path: No such file or directory", hint="apt-get install passt"
+        ) from None
     host.stack.callback(stop, net, folder, guest)
     _, words = await asyncio.wait_for(child.communicate(), 30)
     if child.returncode:

@@ -18,7 +18,9 @@ MODES = ("private", "vepa", "bridge", "passthrough")
 def create(name: str, card: str, mode: str, mac: str, *, up: bool = True) -> None:
     """Make one. In passthrough mode the card itself takes the guest's MAC. Raises SystemFailure."""
     if not netlink.exists(card):
-        raise SystemFailure(f"Unable to get index for interface {card}", OSError(19, os.strerror(19)), origin=Origin.NONE)
+        raise SystemFailure(
+            f"Unable to get index for interface {card}", OSError(19, os.strerror(19)), origin=Origin.NONE
+        )
     try:
         if mode == "passthrough":
             netlink.change(card, mac=mac)
@@ -28,7 +30,9 @@ def create(name: str, card: str, mode: str, mac: str, *, up: bool = True) -> Non
             netlink.change(name, up=True)
     except OSError as error:
         netlink.delete(name)
-        raise SystemFailure(f"error creating macvtap interface {name}@{card} ({mac})", error, origin=Origin.NONE) from None
+        raise SystemFailure(
+            f"error creating macvtap interface {name}@{card} ({mac})", error, origin=Origin.NONE
+        ) from None
 
 
 def remove(name: str) -> None:

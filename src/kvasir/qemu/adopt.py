@@ -138,6 +138,7 @@ async def _job_of_before(guest: Guest, status: statusdoc.Status) -> None:
         log.info("guest %s was being destroyed: finishing that", guest.name)
         await lifecycle.stop(guest, Shutoff.DESTROYED, Detail.STOPPED_DESTROYED)
     elif status.async_job in ("dump", "save", "snapshot") and guest.state is State.PAUSED:
+        _drop_unfinished(guest)
         if guest.reason in (Paused.SAVE, Paused.DUMP, Paused.SNAPSHOT, Paused.MIGRATION):
             from .events import run_cpus
             from .states import Running
@@ -147,6 +148,16 @@ async def _job_of_before(guest: Guest, status: statusdoc.Status) -> None:
             await run_cpus(guest, Running.SAVE_CANCELED)
     elif status.job != "none" or status.async_job != "none":
         log.info("guest %s: the job '%s'/'%s' of before is dropped", guest.name, status.job, status.async_job)
+
+
+def _drop_unfinished(guest: Guest) -> None:
+    """Remove a managed save that the daemon's death cut off. (Of a file of the user's own only the header tells that.)"""
+    from . import save, savefile
+
+    path = save.managed_path(guest)
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        if stream.read(len(savefile.PARTIAL)) == savefile.PARTIAL:
+            os.unlink(path)
 
 
 async def _lost(guest: Guest, run: Runtime, why: str) -> None:

@@ -99,24 +99,15 @@ def _compressor(guest: Guest) -> str:
 
 
 async def _state(guest: Guest, fd: int, compressor: str, direct: bool) -> None:
-    pipe = await pipes.output(fd, compressor, direct, b"")
-    try:
-        await migrate_to_file.to_fd(guest, pipe.fd)
-        await pipe.finish()
-    except BaseException:
-        await pipe.end()
-        raise
+    await pipes.pump(guest, await pipes.output(fd, compressor, direct, b""), migrate_to_file.to_fd)
     guest.driver.bus.publish(JobCompleted(guest, jobstats.params(save.completed(guest))))
 
 
 async def _memory(guest: Guest, fd: int, form: str, direct: bool) -> None:
-    pipe = await pipes.output(fd, "raw", direct, b"")
-    try:
-        await _dump_guest_memory(guest, pipe.fd, form)
-        await pipe.finish()
-    except BaseException:
-        await pipe.end()
-        raise
+    async def work(guest: Guest, to: int) -> None:
+        await _dump_guest_memory(guest, to, form)
+
+    await pipes.pump(guest, await pipes.output(fd, "raw", direct, b""), work)
 
 
 async def _dump_guest_memory(guest: Guest, fd: int, form: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from enum import Enum, IntFlag
 from typing import Any
@@ -83,7 +83,7 @@ class Jobs:
     """The three slots of one guest. Not made before it is needed: 1,000 idle guests cost nothing."""
 
     __slots__ = (
-        "_changed", "abort_wanted", "agent", "agent_holder", "async_holder", "async_job", "async_since", "bandwidth",
+        "_changed", "abort_hook", "abort_wanted", "agent", "agent_holder", "async_holder", "async_job", "async_since", "bandwidth",
         "completed", "figures", "holder", "job", "mask", "max_queued", "operation", "owner", "queued", "since",
     )  # fmt: skip
 
@@ -101,6 +101,8 @@ class Jobs:
         self.bandwidth = 0
         """Bytes a second for migrations, 0: the fastest."""
         self.abort_wanted = False
+        self.abort_hook: Callable[[], None] | None = None
+        """Frees a QEMU that is held up by what it writes to."""
         self.figures: Figures | None = None
         """Of the async job that runs, where it has any."""
         self.completed: Figures | None = None
@@ -186,7 +188,7 @@ class Jobs:
             yield
         finally:
             self.async_job, self.operation, self.mask = Async.NONE, Operation.UNKNOWN, DEFAULT_MASK
-            self.figures, self.abort_wanted = None, False
+            self.figures, self.abort_wanted, self.abort_hook = None, False, None
             self.async_holder = ""
             self._wake()
 

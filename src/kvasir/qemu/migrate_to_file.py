@@ -124,6 +124,8 @@ async def cancel(guest: Any) -> None:
     """Ask QEMU to end the migration or dump that runs; the job's own code sees it end."""
     guest.jobs.abort_wanted = True
     await guest.monitor().command("migrate_cancel")
+    if guest.jobs.abort_hook is not None:
+        guest.jobs.abort_hook()
 
 
 __all__ = ["FASTEST", "Progress", "aborted", "cancel", "from_fd", "jobstats", "to_fd"]

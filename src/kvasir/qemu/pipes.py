@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from kvasir.errors import OperationFailed, Origin
 
@@ -81,15 +83,33 @@ class Pipe:
         if problem:
             raise OperationFailed(problem, origin=Origin.QEMU)
 
+    def kill(self) -> None:
+        """Stop the programs: whoever writes to them or reads from them is held up no longer."""
+        for _, process in self._running:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
     async def end(self) -> None:
         """Stop at once what still runs; never raises."""
         if self.fd >= 0:
             os.close(self.take())
+        self.kill()
         for _, process in self._running:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
             await process.wait()
         self._running.clear()
+
+
+async def pump(guest: Any, pipe: Pipe, work: Callable[[Any, int], Awaitable[None]]) -> None:
+    """Let ``work(guest, fd)`` write into the pipe, and wait for its programs; the guest's job can be aborted meanwhile."""
+    guest.jobs.abort_hook = pipe.kill
+    try:
+        await work(guest, pipe.fd)
+        await pipe.finish()
+    except BaseException:
+        await pipe.end()
+        raise
+    finally:
+        guest.jobs.abort_hook = None
 
 
 async def output(fd: int, compressor: str, direct: bool, head: bytes) -> Pipe:

@@ -44,6 +44,21 @@ async def change_image(driver: Any, path: str, xml: str | None, flags: int) -> N
     await asyncio.to_thread(savefile.rewrite, path, saved)
 
 
+async def _asked(driver: Any, name: str, domain: Any) -> Any:
+    """What the administrator's hook makes of the definition that is to be restored. Raises HookFailed."""
+    from kvasir.host import hooks
+
+    if not hooks.present(driver.paths, "qemu"):
+        return domain
+    text = domain.xml(Form(secure=True, migratable=True))
+    changed = await hooks.replace(driver.paths, "qemu", name, "restore", text)
+    if changed == text:
+        return domain
+    wanted = await driver.complete(changed)
+    check_abi(domain, wanted)
+    return wanted
+
+
 async def _replaced(driver: Any, saved: savefile.Saved, xml: str | None) -> Any:
     domain = await driver.complete(saved.xml)
     if xml is None:
@@ -69,6 +84,7 @@ async def restore(driver: Any, path: str, xml: str | None, flags: int) -> Guest:
     saved, pipe = await _open(path, bool(flags & BYPASS_CACHE))
     try:
         domain = await _replaced(driver, saved, xml)
+        domain = await _asked(driver, str(domain.name), domain)
         name, uuid = str(domain.name), uuid_bytes(domain)
         guest: Guest | None = driver.known(name, uuid, live=True)
         if guest is None:
@@ -107,6 +123,7 @@ async def managed(guest: Guest, path: str, *, paused: bool, owner: Any, reset_nv
                 f"'{domain.name}' uuid {domain.uuid}",
                 origin=Origin.QEMU,
             )
+        domain = await _asked(guest.driver, guest.name, domain)
         if guest.has_jobs:
             guest.jobs.operation = Operation.RESTORE
         await _launch(guest, domain, saved, pipe, paused=paused, owner=owner, reset_nvram=reset_nvram)

@@ -161,10 +161,4 @@ async def _plain(guest: Guest, fd: int, head: bytes) -> None:
 
 
 async def _piped(guest: Guest, fd: int, compressor: str, direct: bool, head: bytes) -> None:
-    pipe = await pipes.output(fd, compressor, direct, head)
-    try:
-        await migrate_to_file.to_fd(guest, pipe.fd)
-        await pipe.finish()
-    except BaseException:
-        await pipe.end()
-        raise
+    await pipes.pump(guest, await pipes.output(fd, compressor, direct, head), migrate_to_file.to_fd)
