@@ -31,7 +31,7 @@ class Polkit:
         ready = threading.Event()
         self.thread = threading.Thread(target=lambda: asyncio.run(self.run(ready)), daemon=True)
         self.thread.start()
-        assert ready.wait(10)
+        assert ready.wait(60)
 
     async def run(self, ready: threading.Event) -> None:
         from dbus_fast import Message

@@ -52,6 +52,12 @@ def find(prefixes: Sequence[str], name: str, named: str | None) -> programs.Proc
     return None
 
 
+LIMITS = ("maxnames", "maxids", "maxuuids")
+"""Arguments of old lists that libvirt-python fills in itself."""
+LIST_MAX = 16384
+"""The most that an old list of the wire can carry (of filters: 1,024)."""
+
+
 def fields(procedure: programs.Procedure, result: bool = False) -> list[tuple[str, str]]:
     """Names and types of a procedure's arguments (or results)."""
     text = procedure._result if result else procedure._args
@@ -66,6 +72,9 @@ def make(procedure: programs.Procedure, bound: bool) -> Callable[..., Any]:
     listed = ("need_results", "i") in wanted
     if counted or listed:
         wanted = [field for field in wanted if field[0] not in ("nparams", "need_results")]
+    limit = next((index for index, field in enumerate(wanted) if field[0] in LIMITS), None)
+    if limit is not None:
+        del wanted[limit]
     least = len(wanted)
     while least and (wanted[least - 1] == ("flags", "u") or wanted[least - 1][1].endswith("?")):
         least -= 1
@@ -74,6 +83,8 @@ def make(procedure: programs.Procedure, bound: bool) -> Callable[..., Any]:
         values = _arguments(procedure.name, wanted, least, given, named)
         if bound and values and any(kind == "P[]" for _, kind in wanted):
             values = [_typed(self, procedure, value) if isinstance(value, dict) else value for value in values]
+        if limit is not None:
+            values.insert(limit, 1024 if "nwfilter" in procedure.name else LIST_MAX)
         head = [self.handle] if bound else []
         if counted:
             return _counted(self, procedure, head, values)

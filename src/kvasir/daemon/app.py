@@ -24,6 +24,7 @@ from kvasir.host import hooks
 from kvasir.rpc import programs
 
 if TYPE_CHECKING:
+    from kvasir.daemon.access import Access
     from kvasir.daemon.tls import ServerTls
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class Daemon:
         """Listen on TCP and TLS as well, as libvirtd.conf says (``--listen``)."""
         self.started = time.time()
         self.tls: ServerTls | None = None
+        self.access: Access | None = None
+        """Who may do what with which object; None: whoever is in may do all."""
         self.hub = Hub()
         self.drivers: dict[str, Any] = {}
         """By URI scheme the hypervisor drivers, by name the others ('storage', 'network', ...)."""
@@ -66,6 +69,10 @@ class Daemon:
         self.paths.make()
         self._pid_file = sockets.PidFile(self.paths.pid_file)
         try:
+            if "polkit" in (self.config.access_drivers or ()):
+                from kvasir.daemon.access import Access
+
+                self.access = self.hub.access = Access()
             listeners = self._listen()
             await hooks.tell(self.paths, "daemon", operation="start", extra="start")
             self.drivers = (make_drivers or driver_table.make_all)(self)
@@ -238,6 +245,8 @@ class Daemon:
                 log.error("stopping: %s", problem.message)
             except Exception:
                 log.exception("stopping a driver")
+        if self.access is not None:
+            self.access.close()
         self._unlisten()
 
     def _unlisten(self) -> None:

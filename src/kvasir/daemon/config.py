@@ -104,7 +104,7 @@ def load_daemon(path: str, must_exist: bool = False) -> Config:
 
 def _check_guards(config: Config, path: str) -> None:
     """What would guard the daemon must never be ignored in silence."""
-    known = ("none",)
+    known = ("none", "polkit")
     for name in config.access_drivers or ():
         if name not in known:
             text = f"{path}: access_drivers: '{name}' is none of {', '.join(known)}"

@@ -24,6 +24,7 @@ from kvasir.rpc import frames, programs
 from kvasir.rpc.errors import encode_error
 
 if TYPE_CHECKING:
+    from kvasir.daemon.access import Access
     from kvasir.daemon.client import Client
     from kvasir.daemon.workers import Workers
 
@@ -31,6 +32,10 @@ log = logging.getLogger(__name__)
 
 BEFORE_LOGIN = frozenset({"auth_list", "auth_sasl_init", "auth_sasl_start", "auth_sasl_step", "auth_polkit"})
 """What a client may call before it has said who it is."""
+
+
+GUARDED = frozenset({programs.REMOTE.id, programs.QEMU.id, programs.LXC.id})
+"""Programs whose calls ``access_drivers`` checks."""
 
 
 class Entry:
@@ -91,6 +96,13 @@ class Dispatcher:
             self._answer_error(client, frame, problem)
             return
         arguments = dict(zip(entry.names, values, strict=True))
+        access = client.service.daemon.access if frame.program in GUARDED else None
+        if access is not None:
+            client.held()
+            self.workers.submit(
+                lambda: self._run_checked(access, entry, session, frame, arguments), entry.procedure.high
+            )
+            return
         if entry.waits:
             client.held()
             self.workers.submit(lambda: self._run(entry, session, frame, arguments), entry.procedure.high)
@@ -108,6 +120,33 @@ class Dispatcher:
         try:
             result = await entry.function(session, **arguments)
         except Exception as problem:
+            self._failed(client, session, frame, problem)
+        else:
+            self._answer(client, session, frame, result)
+        finally:
+            client.released()
+
+    async def _run_checked(
+        self, access: Access, entry: Entry, session: Session, frame: frames.Frame, arguments: dict[str, Any]
+    ) -> None:
+        """With fine-grained access: ask for every right of the call."""
+        client = session.client
+        CALLER.set(entry.caller)
+
+        async def call(name: str, *values: Any) -> Any:
+            found = self.entries[frame.program][entry.procedure.program[name].number]
+            result = found.function(session, 1, *values)
+            result = await result if found.waits else result
+            return found.procedure.decode_result(found.procedure.encode_result(result))[0]
+
+        try:
+            later = await access.before(client, entry.procedure, arguments)
+            result = entry.function(session, **arguments)
+            if entry.waits:
+                result = await result
+            result = await access.after(client, entry.procedure, later, result, call)
+        except Exception as problem:
+            session.pump = None
             self._failed(client, session, frame, problem)
         else:
             self._answer(client, session, frame, result)

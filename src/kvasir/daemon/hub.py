@@ -6,6 +6,7 @@ the daemon's; clients that register the old way (procedures 105 and 167) get the
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import struct
@@ -20,6 +21,7 @@ from kvasir.rpc.programs import Procedure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kvasir.daemon.access import Access
     from kvasir.daemon.client import Client
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,8 @@ class Hub:
     def __init__(self) -> None:
         self._registrations: dict[tuple[str, int], list[Registration]] = {}
         self._next = 0
+        self.access: Access | None = None
+        """Asked before an event is sent, where fine-grained access is on."""
 
     def register(self, client: Client, kind: str, number: int, thing: Any = None) -> int:
         """Register for events of that kind and number, of one object or of all. Returns the callback id."""
@@ -139,7 +143,24 @@ class Hub:
                 procedure, payload = program[event.LEGACY or ""], body
             else:
                 procedure, payload = message, _CALLBACK.pack(one.callback) + _filler(message) + body
-            one.client.send(frames.pack(program.id, 1, procedure.number, frames.MESSAGE, 0, frames.OK, payload))
+            packet = frames.pack(program.id, 1, procedure.number, frames.MESSAGE, 0, frames.OK, payload)
+            if self.access is None:
+                one.client.send(packet)
+            else:
+                self._send_if_allowed(one.client, event.KIND, values[0], packet)
+
+    def _send_if_allowed(self, client: Client, kind: str, thing: Any, packet: bytes) -> None:
+        """Ask first; a client's events keep their order, since each waits for the one before it."""
+        access, before = self.access, client.data.get("events sent")
+        assert access is not None
+
+        async def ask_and_send() -> None:
+            if before is not None:
+                await before
+            if await access.allows_event(client, "domain" if kind == "monitor" else kind, thing):
+                client.send(packet)
+
+        client.data["events sent"] = asyncio.ensure_future(ask_and_send())
 
     def _add(self, made: Registration) -> Registration:
         for one in self._registrations_of(made.client):

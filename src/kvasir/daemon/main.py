@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     add("-p", "--pid-file", metavar="FILE", help="accepted as libvirtd does; the pid file stays at its place")
     add("-l", "--listen", action="store_true", help="listen on the network as well, as libvirtd.conf says")
     add("-v", "--verbose", action="store_true", help="log at level info")
+    add("--polkit-policy", action="store_true", help="print the actions that polkit must know, and leave")
     add("-V", "--version", action="version", version=f"kvasird {__version__}")
     return made
 
@@ -103,6 +104,11 @@ def _raise_file_limit() -> None:
 def main(argv: list[str] | None = None) -> int:
     """Entry point of ``kvasird``."""
     options = parser().parse_args(argv)
+    if options.polkit_policy:
+        from kvasir.daemon.polkit_policy import policy
+
+        print(policy(), end="")
+        return 0
     root = os.path.abspath(options.root) if options.root else ""
     session = options.session or (os.geteuid() != 0 and not root)
     paths = Paths.session(root) if session else Paths.system(root)
