@@ -18,6 +18,7 @@ MODULES: tuple[str, ...] = (
     "domain_blocks",
     "domain_cgroup",
     "domain_console",
+    "domain_devices",
     "domain_info",
     "domain_job",
     "domain_lifecycle",

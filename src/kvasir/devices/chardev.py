@@ -69,6 +69,12 @@ class CharDevice(Device):
 
         await prepare(self, host)
 
+    async def release(self, host: Any) -> None:
+        """The socket goes."""
+        from .chardev_host import release
+
+        await release(self, host)
+
     def qemu(self, vm: Any) -> Iterator[Arg]:
         """The backend, then the port."""
         from .chardev_qemu import chardev
@@ -127,7 +133,7 @@ class Console(CharDevice, tag="console"):
 
     ALIAS = "console"
 
-    tty: str | None = attr("@tty", when=lambda c, form: form.live and c.type == "pty", parse=False)
+    tty: str | None = attr("@tty", when=lambda c, form: form.live and c.type == "pty" and not c.port, parse=False)
     target_type: str | None = attr("target/@type", ENUM(*CONSOLE_TARGETS), error=TARGET)
     port: int | None = attr("target/@port", UINT, error="Invalid port number: {value}")
 

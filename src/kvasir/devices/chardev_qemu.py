@@ -122,7 +122,10 @@ def _unix(source: Any, vm: Any, name: str, alias: str) -> Chardev:
         options |= {"server": True, "wait": False}
     else:
         options["reconnect"] = _reconnect(source)
-    data = {"addr": {"type": "unix", "data": {"path": source.path}}, "server": server, "wait": False if server else None,
+    where = {"type": "unix", "data": {"path": source.path}}
+    if name in vm.fds:
+        where = {"type": "fd", "data": {"str": str(vm.fd(name))}}
+    data = {"addr": where, "server": server, "wait": False if server else None,
             "reconnect": options.get("reconnect")}  # fmt: skip
     return Chardev("socket", name, options, _qmp("socket", data))
 

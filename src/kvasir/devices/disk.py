@@ -215,6 +215,8 @@ class Disk(Device, tag="disk"):
         self.type = self.type or "file"
         if self.source is None:
             self.source = SOURCES[self.type]()
+        if self.source.index is not None and self.empty:
+            self.source.emptied = True
         if not self.target:
             raise no_target(self.location())
         if self.device == "floppy" and not self.target.startswith("fd"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlError
-from kvasir.xml import Element, Form, attr, child, children, custom, scaled, text, variant
+from kvasir.xml import Element, Form, attr, child, children, custom, runtime, scaled, text, variant
 from kvasir.xml.types import ENUM, HEX, UINT, ULLONG, UUID, YESNO
 
 SOURCE_TYPES = ("file", "block", "dir", "network", "volume", "nvme", "vhostuser")
@@ -141,8 +141,8 @@ class Cookie(Element, tag="cookie"):
 
 
 def _has_medium(source: Any, form: Form) -> bool:
-    """An empty drive has a node number in the daemon only."""
-    return source.location() is not None or getattr(source, "protocol", None) is not None
+    """An empty drive has a node number in the daemon only, unless its medium was taken out while the guest ran."""
+    return source.emptied or source.location() is not None or getattr(source, "protocol", None) is not None
 
 
 class NodeName(Element, tag="nodename"):
@@ -163,6 +163,7 @@ class Source(Element):
     encryption: Encryption | None = child(Encryption, "source/encryption", last=True)
     reservations: Reservations | None = child(Reservations, "source/reservations", last=True)
     nodenames: list[NodeName] = children(NodeName, "source/privateData/nodenames/nodename", last=True, only="status")
+    emptied: bool = runtime(False)
 
     def location(self) -> str | None:
         """The path or name that libvirt's messages print, or None where there is no data."""

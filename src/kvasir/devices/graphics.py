@@ -264,6 +264,8 @@ class Graphics(Device, tag="graphics"):
             raise ConfigUnsupported(
                 f"VNC password is {len(self.passwd or '')} characters long, only {VNC_PASSWORD} permitted"
             )
+        if self.type == "vnc" and self.connected not in (None, "keep"):
+            raise ConfigUnsupported("VNC supports connected='keep' only")
         check_audio(vm, self.audio)
 
     def check_start(self, vm: Any) -> None:

@@ -123,6 +123,8 @@ class Hostdev(Device, tag="hostdev"):
                 host.pass_fd(f"vhost-{self.alias}", os.open("/dev/vhost-scsi", os.O_RDWR | os.O_CLOEXEC))
             except OSError:
                 raise ConfigUnsupported("vhost-scsi device file '/dev/vhost-scsi' cannot be found") from None
+        elif isinstance(source, MdevSource) and not os.path.exists("/dev/vfio/vfio"):
+            raise ConfigUnsupported("Mediated host device assignment requires VFIO support")
         elif isinstance(source, MdevSource) and not os.path.isdir(f"/sys/bus/mdev/devices/{source.uuid}"):
             raise OperationFailed(f"mediated device '{source.uuid}' not found")
 
@@ -216,6 +218,10 @@ def _find_usb(source: UsbSource) -> None:
     from kvasir.host import usb
 
     place = (source.bus, source.device) if source.bus and not source.found else (None, None)
+    if not usb.ROOT.is_dir():
+        raise SystemFailure(
+            f"cannot open directory '{usb.ROOT}'", FileNotFoundError(2, os.strerror(2)), origin=Origin.NONE
+        )
     found = usb.find(source.vendor, source.product, *place)
     ids = f"{source.vendor or 0:x}:{source.product or 0:x}"
     if not found:

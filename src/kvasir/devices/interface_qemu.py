@@ -114,7 +114,10 @@ def _vhost_user(net: Any, vm: Any) -> Iterator[Arg]:
         opts["server"] = True
     elif source.reconnect is not None:
         opts["reconnect"] = source.reconnect_timeout if source.reconnect else 0
-    yield Chardev("socket", name, opts)
+    data = {"addr": {"type": "unix", "data": {"path": source.path}}, "server": source.mode == "server"}
+    if "reconnect" in opts:
+        data["reconnect"] = opts["reconnect"]
+    yield Chardev("socket", name, opts, {"type": "socket", "data": data})
     queues = net.queues if net.queues and net.queues > 1 else None
     yield Netdev("vhost-user", {"chardev": name, "queues": queues, "id": _id(net)})
 

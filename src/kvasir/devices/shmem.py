@@ -82,4 +82,6 @@ class Shmem(Device, tag="shmem"):
             "ivshmem-doorbell",
             {"id": self.alias, "chardev": name, "vectors": self.vectors or None, "ioeventfd": self.ioeventfd},
         )
-        yield Chardev("socket", name, {"path": self.server_path or f"/var/lib/libvirt/shmem-{self.name}-sock"})
+        path = self.server_path or f"/var/lib/libvirt/shmem-{self.name}-sock"
+        data = {"addr": {"type": "unix", "data": {"path": path}}, "server": False}
+        yield Chardev("socket", name, {"path": path}, {"type": "socket", "data": data})

@@ -107,3 +107,21 @@ def mtu_of(name: str) -> int | None:
         except OSError:
             return None
     return int(struct.unpack("16si20x", answer)[1])
+
+
+ETHTOOL, GET_COALESCE, SET_COALESCE = 0x8946, 0x0E, 0x0F
+
+
+def set_coalesce(name: str, frames: int | None) -> None:
+    """How many received frames the device may gather before it wakes the guest; None is none. Raises SystemFailure."""
+    import array
+
+    data = array.array("I", [GET_COALESCE] + [0] * 22)
+    request = struct.pack("16sP16x", name.encode()[:NAME_MAX], data.buffer_info()[0])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            fcntl.ioctl(probe.fileno(), ETHTOOL, request)
+            data[0], data[2] = SET_COALESCE, frames or 0
+            fcntl.ioctl(probe.fileno(), ETHTOOL, request)
+        except OSError as error:
+            raise SystemFailure(f"Cannot set coalesce info on '{name}'", error, origin=Origin.NONE) from error

@@ -111,6 +111,7 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
         await _lost(guest, run, error.message)
         return
     log.info("guest %s runs with pid %d: taken up, %s", guest.name, run.pid, guest.state.name.lower())
+    await _devices_of_before(guest, status)
     await _job_of_before(guest, status)
     statusdoc.save(guest)
     from . import agent
@@ -130,6 +131,16 @@ async def _cards(guest: Guest) -> None:
             await attach_again(card, guest.driver.drivers.get("network"), guest)
         except (Error, OSError) as error:
             log.warning("guest %s: card %s cannot be plugged in again: %s", guest.name, card.mac, error)
+
+
+async def _devices_of_before(guest: Guest, status: statusdoc.Status) -> None:
+    """Devices that came or went while no daemon was here."""
+    from .hotplug import detach
+
+    try:
+        await detach.reconcile(guest, status.devices)
+    except Error as error:
+        log.warning("guest %s: its devices cannot be compared: %s", guest.name, error.message)
 
 
 async def _job_of_before(guest: Guest, status: statusdoc.Status) -> None:

@@ -64,13 +64,15 @@ def alias_of(vm: Any, device: Any, number: int | None = None) -> str:
     prefix = SIMPLE.get(device.TAG) or device.ALIAS or device.TAG
     if device.TAG in ("memballoon", "vsock", "iommu"):
         return f"{prefix}0"
+    if number is None and device.TAG == "console":
+        return f"{prefix}{max(_next(vm, prefix), _next(vm, 'serial', vm.domain.consoles))}"
     return f"{prefix}{_next(vm, prefix) if number is None else number}"
 
 
-def _next(vm: Any, prefix: str) -> int:
+def _next(vm: Any, prefix: str, devices: Any = None) -> int:
     """One more than the highest number in use."""
     pattern = re.compile(rf"{re.escape(prefix)}(\d+)\Z")
-    found = [int(m[1]) for d in vm.domain.all_devices() if (m := pattern.match(d.alias or ""))]
+    found = [int(m[1]) for d in devices or vm.domain.all_devices() if (m := pattern.match(d.alias or ""))]
     return max(found, default=-1) + 1
 
 

@@ -12,6 +12,8 @@ from kvasir.model.defaults import fill_root
 from . import addresses, aliases, firmware, guestcpu, implicit
 from .addresses import ports
 
+WITH_BACKEND = ("serial", "parallel", "console", "channel", "smartcard", "redirdev", "rng")
+
 
 def complete(domain: Any, vm: Any) -> None:
     """Fill defaults, implicit devices and addresses, then refuse what cannot work.
@@ -64,10 +66,13 @@ async def prepare_live(domain: Any, vm: Any) -> None:
 
 
 def _tls(domain: Any, vm: Any) -> None:
-    """TCP backends of character devices say whether they use TLS, as the daemon's configuration has it."""
-    wanted = bool(getattr(vm.config, "chardev_tls", False))
     for kind in ("serials", "parallels", "consoles", "channels", "smartcards", "redirdevs", "rngs"):
         for device in getattr(domain, kind):
-            source: Any = getattr(device, "source", None) or getattr(device, "backend", None)
-            if "tls" in getattr(type(source), "FIELDS", {}) and source.tls is None:
-                source.tls = wanted
+            tls(device, vm)
+
+
+def tls(device: Any, vm: Any) -> None:
+    """A TCP backend of a character device says whether it uses TLS, as the daemon's configuration has it."""
+    source: Any = getattr(device, "source", None) or getattr(device, "backend", None)
+    if device.TAG in WITH_BACKEND and "tls" in getattr(type(source), "FIELDS", {}) and source.tls is None:
+        source.tls = bool(getattr(vm.config, "chardev_tls", False))

@@ -292,11 +292,15 @@ class EventHandler:
 
     def on_device_deleted(self, data: Json) -> None:
         if data.get("device"):
-            self._publish(out.DeviceRemoved, str(data["device"]))
+            from .hotplug import detach
+
+            detach.deleted(self.guest, str(data["device"]))
 
     def on_device_unplug_guest_error(self, data: Json) -> None:
         if data.get("device"):
-            self._publish(out.DeviceRemovalFailed, str(data["device"]))
+            from .hotplug import detach
+
+            detach.refused(self.guest, str(data["device"]))
 
     def on_vserport_change(self, data: Json) -> None:
         from . import agent, live

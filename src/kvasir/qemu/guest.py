@@ -54,6 +54,9 @@ class Runtime:
         self.balloon: int | None = None
         """The balloon's size in KiB as QEMU last said."""
         self.aliases: list[str] = []
+        """Ids of the devices that QEMU has, as last asked."""
+        self.unplugs: dict[str, asyncio.Future[bool]] = {}
+        """Calls that wait for a device to go, by alias."""
         self.words: list[str] = []
         """Capability words of the binary at the start."""
         self.taints: list[str] = []

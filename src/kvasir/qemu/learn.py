@@ -18,6 +18,7 @@ async def everything(guest: Any, *, adopted: bool = False) -> None:
     await threads(guest)
     await disks(guest)
     await balloon(guest, adopted)
+    await peripherals(guest)
     if not adopted:
         await guestcpu.learn(guest)
     if adopted:
@@ -82,6 +83,12 @@ async def threads(guest: Any) -> None:
     """The threads of the virtual CPUs."""
     answer = await guest.monitor().command("query-cpus-fast")
     guest.run.vcpus = {int(cpu["cpu-index"]): int(cpu["thread-id"]) for cpu in answer if "thread-id" in cpu}
+
+
+async def peripherals(guest: Any) -> None:
+    """The ids of the devices that QEMU has; an adoption sees by them what came and went meanwhile."""
+    rows = await guest.monitor().command("qom-list", {"path": "/machine/peripheral"})
+    guest.run.aliases = [str(row["name"]) for row in rows if str(row.get("type", "")).startswith("child<")]
 
 
 async def disks(guest: Any) -> None:

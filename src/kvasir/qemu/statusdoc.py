@@ -47,7 +47,7 @@ def render(guest: Any) -> str:
     out.append(_job(guest))
     if run.fake_reboot:
         out.append("  <fakereboot/>\n")
-    aliases = live.aliases(guest.live)
+    aliases = run.aliases or live.aliases(guest.live)
     if aliases:
         rows = "".join(f"    <device alias='{_attr(alias)}'/>\n" for alias in aliases)
         out.append(f"  <devices>\n{rows}  </devices>\n")
@@ -110,6 +110,7 @@ class Status:
     async_job: str = "none"
     remembers: bool = False
     blockjobs: dict[str, Any] = field(default_factory=dict)
+    devices: list[str] = field(default_factory=list)
 
 
 def parse(text: str) -> Status:
@@ -140,6 +141,7 @@ def parse(text: str) -> Status:
             nodename_index=int(root.xpath("string(nodename/@index)") or 0),
             words=[str(word) for word in root.xpath("qemuCaps/flag/@name")],
             taints=[str(word) for word in root.xpath("taint/@flag")],
+            devices=[str(word) for word in root.xpath("devices/device/@alias")],
             vcpus={int(v.get("id")): int(v.get("pid")) for v in root.iterfind("vcpus/vcpu")},
             job=root.xpath("string(job/@type)") or "none",
             async_job=root.xpath("string(job/@async)") or "none",

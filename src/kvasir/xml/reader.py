@@ -66,4 +66,6 @@ def three_lines(data: bytes, what: str, error: etree.XMLSyntaxError) -> str:
     message = (error.msg or "not well formed").partition(", line ")[0]
     lines = data.decode("utf-8", "replace").split("\n")
     source = lines[line - 1].rstrip("\r") if 0 < line <= len(lines) else ""
+    if not source and 1 < line == len(lines):
+        source = "(null)"
     return f"{what}:{line}: {message}\n{source}\n{'-' * max(column - 1, 0)}^"

@@ -25,7 +25,7 @@ def place(vm: Any, device: Any) -> None:
     """Give one device an address for plugging it into the running guest. Raises InternalError when there is no room."""
     from . import pci, ports, usb
 
-    if device in usb.devices(vm.domain) or getattr(device, "bus", None) == "usb":
+    if usb.is_usb(device):
         usb.place(vm, device)
     elif device.TAG == "channel" and device.target_type == "virtio":
         if not ports.complete(device):

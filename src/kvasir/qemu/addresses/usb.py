@@ -106,6 +106,16 @@ class Buses:
         raise InternalError("No free USB ports")
 
 
+def is_usb(device: Any) -> bool:
+    """Whether the device is plugged into a USB port."""
+    if device.TAG in ("disk", "input", "redirdev"):
+        return bool(device.bus == "usb")
+    mark = {"hostdev": "type", "interface": "model", "controller": "type", "serial": "target_type", "sound": "model"}
+    words = ("usb-net", "ccid", "usb-serial", "usb")
+    word = getattr(device, mark.get(device.TAG, ""), None) if device.TAG in mark else None
+    return word in words and not (device.TAG == "controller" and word == "usb")
+
+
 def devices(domain: Any) -> Iterator[Any]:
     """The USB devices but the hubs, in the order in which they get their ports."""
     yield from (h for h in domain.hostdevs if h.type == "usb" and h.mode in (None, "subsystem"))

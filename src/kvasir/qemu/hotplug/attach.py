@@ -1,0 +1,98 @@
+"""Plugging a device into a running guest."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Any
+
+from kvasir.errors import OperationUnsupported
+from kvasir.events import DeviceAdded
+from kvasir.qemu import addresses, aliases, chain, learn, live, statusdoc
+from kvasir.qemu.labels import Labels
+
+from . import rules, steps
+from .fragment import alone, devices_of
+from .places import insert
+from .session import HotHost, live_vm
+
+log = logging.getLogger(__name__)
+
+
+async def attach(guest: Any, device: Any, vm: Any = None) -> None:
+    """Plug it in, inside the caller's job. Raises what libvirt raises; a failure leaves nothing behind."""
+    vm = vm or await live_vm(guest)
+    rule = rules.ATTACH.get(device.TAG)
+    if rule is None:
+        raise OperationUnsupported(f"live attach of device '{device.TAG}' is not supported")
+    done = await rule(guest, device, vm)
+    if done:
+        return
+    await plug(guest, device, vm)
+
+
+async def plug(guest: Any, device: Any, vm: Any) -> None:
+    """The common way: address, alias, host's side, labels, QMP, then the live document and the event."""
+    driver = guest.driver
+    async with contextlib.AsyncExitStack() as stack:
+        _place(vm, device)
+        if not device.alias and device.TAG != "lease":
+            device.alias = aliases.alias_of(vm, device)
+        host = HotHost(guest, vm, stack)
+        stack.callback(host.close_fds)
+        await _host_side(guest, device, host, stack)
+        monitor = guest.monitor()
+        await host.send(monitor)
+        answers = await steps.add(monitor, steps.arguments(vm, device), stack, host)
+        _terminal(device, answers)
+        await device.started(monitor)
+        stack.pop_all()
+        host.close_fds()
+    insert(guest.live, device)
+    await rules.after(guest, device)
+    await learn.peripherals(guest)
+    statusdoc.save(guest)
+    if device.alias:
+        driver.bus.publish(DeviceAdded(guest, device.alias))
+
+
+def _place(vm: Any, device: Any) -> None:
+    if device.TAG in ("lease", "console"):
+        return
+    if device.TAG == "memory" and device.model in ("dimm", "nvdimm") and device.address is not None:
+        return
+    addresses.place(vm, device)
+
+
+async def _host_side(guest: Any, device: Any, host: HotHost, stack: contextlib.AsyncExitStack) -> None:
+    """Backing chain, the device's own preparations, ownership of its files."""
+    driver, view = guest.driver, alone(guest.live, device)
+    if device.TAG == "disk":
+        await chain.complete(view, driver)
+        number(guest, device)
+    await device.prepare(host)
+    stack.push_async_callback(device.release, host)
+    labels = Labels(driver, guest)
+    stack.callback(labels.restore)
+    await labels.apply(view)
+
+
+def number(guest: Any, disk: Any) -> None:
+    """Give the block nodes of a new disk the numbers after all that this guest ever had."""
+    from kvasir.devices.disk_qemu import _number, layers
+
+    run = guest.run
+    used = [source.index or 0 for known in guest.live.disks for source in layers(known)]
+    for layer in layers(disk):
+        layer.index = None
+    run.nodename_index = _number(disk, max([run.nodename_index, *used]))
+
+
+def _terminal(device: Any, answers: dict[str, Any]) -> None:
+    """The name of a new pseudo terminal."""
+    name = (answers.get(f"char{device.alias}") or {}).get("pty")
+    if name:
+        learn._set_path(device, str(name))
+
+
+__all__ = ["attach", "devices_of", "live", "plug"]
