@@ -80,12 +80,12 @@ async def _host_side(guest: Any, device: Any, host: HotHost, stack: contextlib.A
 def number(guest: Any, disk: Any) -> None:
     """Give the block nodes of a new disk the numbers after all that this guest ever had."""
     from kvasir.devices.disk_qemu import _number, layers
+    from kvasir.qemu.blocks.graph import highest
 
     run = guest.run
-    used = [source.index or 0 for known in guest.live.disks for source in layers(known)]
     for layer in layers(disk):
         layer.index = None
-    run.nodename_index = _number(disk, max([run.nodename_index, *used]))
+    run.nodename_index = _number(disk, max(run.nodename_index, highest(guest.live)))
 
 
 def _terminal(device: Any, answers: dict[str, Any]) -> None:

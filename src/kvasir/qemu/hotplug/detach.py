@@ -211,11 +211,19 @@ async def _late(guest: Any, run: Any, alias: str) -> None:
         await finish(guest, device)
 
 
+class _NoSecrets:
+    """Secrets of a device that is gone are needed by name only."""
+
+    def value_for(self, *words: Any) -> bytes:
+        return b""
+
+
 async def finish(guest: Any, device: Any) -> None:
     """Take away what stood behind the device, give back what it had of the host, and tell."""
     vm = await live_vm(guest)
     async with contextlib.AsyncExitStack() as stack:
         host = HotHost(guest, vm, stack)
+        vm.secrets = _NoSecrets()
         try:
             args = steps.arguments(vm, device)
         except Exception as error:
