@@ -48,12 +48,11 @@ async def _change(guest: Any, known: Any, net: Any) -> None:
         raise ConfigUnsupported(f"interface {net.mac} - vlan tag not supported for this connection type")
     if net.filterref != known.filterref:
         await _filter(guest, known, net)
-    if bridge_of(known) != bridge_of(net):
+    before = bridge_of(known)
+    if before != bridge_of(net):
         await asyncio.to_thread(_move, known, net, guest.uuid_text)
-    elif net.effective("isolated") != known.effective("isolated") and bridge_of(known):
-        await asyncio.to_thread(
-            tap.add_to_bridge, known.target_dev, bridge_of(known), isolated=bool(net.effective("isolated"))
-        )
+    elif net.effective("isolated") != known.effective("isolated") and before:
+        await asyncio.to_thread(tap.add_to_bridge, known.target_dev, before, isolated=bool(net.effective("isolated")))
     if net.effective("bandwidth") != known.effective("bandwidth") and known.target_dev:
         await asyncio.to_thread(set_bandwidth, net)
     if net.coalesce != known.coalesce and known.target_dev:
