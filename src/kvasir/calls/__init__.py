@@ -33,6 +33,7 @@ MODULES: tuple[str, ...] = (
     "domain_xml",
     "network",
     "node",
+    "nodedev",
     "qemu_monitor",
     "secret",
     "storage",

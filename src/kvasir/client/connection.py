@@ -51,6 +51,7 @@ class Connection(Remote):
         "saveImageDefineXML": "domain_save_image_define_xml",
         "nwfilterLookupByName": "nwfilter_lookup_by_name",
         "nodeDeviceLookupByName": "node_device_lookup_by_name",
+        "nodeDeviceLookupSCSIHostByWWN": "node_device_lookup_scsi_host_by_wwn",
     }
 
     def __init__(self, link: Link, uri: uris.Uri, readonly: bool) -> None:

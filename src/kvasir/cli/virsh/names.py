@@ -53,8 +53,10 @@ net-dumpxml:networks net-edit:networks net-event:networks net-info:networks net-
 net-name:networks net-start:networks net-undefine:networks net-update:networks net-uuid:networks
 net-port-list:networks net-port-create:networks net-port-dumpxml:networks net-port-delete:networks
 nodedev = Node Device
-nodedev-create nodedev-destroy nodedev-detach nodedev-dumpxml nodedev-list nodedev-reattach nodedev-reset nodedev-event
-nodedev-define nodedev-undefine nodedev-start nodedev-autostart nodedev-info
+nodedev-create:nodedev nodedev-destroy:nodedev nodedev-detach:nodedev nodedev-dumpxml:nodedev
+nodedev-list:nodedev nodedev-reattach:nodedev nodedev-reset:nodedev nodedev-event:nodedev
+nodedev-define:nodedev nodedev-undefine:nodedev nodedev-start:nodedev nodedev-autostart:nodedev
+nodedev-info:nodedev
 secret = Secret
 secret-define:secrets secret-dumpxml:secrets secret-event:secrets secret-get-value:secrets secret-list:secrets
 secret-set-value:secrets secret-undefine:secrets
