@@ -268,7 +268,7 @@ class Disk(Device, tag="disk"):
 
     async def started(self, monitor: Any) -> None:
         """Set the limits of the throughput."""
-        from .disk_qemu import throttle
+        from .disk_throttle import throttle
 
         limits = throttle(self)
         if limits is not None:
