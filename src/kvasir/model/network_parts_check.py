@@ -93,7 +93,7 @@ def host_entry(host: DhcpHost, six: bool, name: str, partial: bool = False) -> N
     if partial:
         if not (host.mac or host.name or host.ip):
             raise _xml(f"At least one of name, mac, or ip attribute must be specified for static host definition in "
-                       f"network '{name}'")  # fmt: skip
+                       f"network '{name}' ")  # fmt: skip
         return
     _host_complete(host, six, name)
 

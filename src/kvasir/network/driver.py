@@ -183,8 +183,8 @@ class NetworkDriver:
     def define(self, xml: str, flags: int = 0) -> VirtualNetwork:
         """Keep a network's document. Raises kvasir errors."""
         document = self._read(xml, flags)
-        net = self._conflicts(document, live=False)
         self._name_bridge(document)
+        net = self._conflicts(document, live=False)
         if net is None:
             net = VirtualNetwork(document)
             self.networks[net.name] = net

@@ -30,7 +30,7 @@ class Ports:
 
     async def create(self, net: VirtualNetwork, xml: str, flags: int = 0) -> NetworkPort:
         """Make a port from its document; flag 1 takes one up again whose plug is said."""
-        document = Port.from_xml(xml, "(networkport)")
+        document = Port.from_xml(xml, "(networkport_definition)")
         reclaim = bool(flags & 1)
         said = document.plug is not None and document.plug.type not in (None, "none")
         if reclaim and not said:

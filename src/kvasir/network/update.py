@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported, NoSupport, OperationInvalid, Origin, XmlError
+from kvasir.errors import ConfigUnsupported, NoSupport, OperationInvalid, OperationUnsupported, Origin, XmlError
 from kvasir.model import network_check
 from kvasir.model.network import ForwardInterface, Network, PortGroup
 from kvasir.model.network_dns import DnsHost, Srv, Txt
@@ -29,12 +29,17 @@ def invalid(text: str) -> OperationInvalid:
     return OperationInvalid(text, origin=Origin.NETWORK)
 
 
+def fixed(text: str) -> OperationUnsupported:
+    """What can never be changed so."""
+    return OperationUnsupported(text, origin=Origin.NETWORK)
+
+
 def _unknown(command: int) -> NoSupport:
     words = f"unrecognized network update command code {command}"
     return NoSupport(words, origin=Origin.NETWORK)
 
 
-def _parse(model: Any, xml: str, tag: str) -> Any:
+def _parse(net: Network, model: Any, xml: str, tag: str) -> Any:
     from kvasir.errors import XmlDetail
     from kvasir.xml.reader import read
 
@@ -44,7 +49,8 @@ def _parse(model: Any, xml: str, tag: str) -> Any:
         error.origin = Origin.NETWORK
         raise
     if root.tag != tag:
-        raise XmlError(f"unexpected element <{root.tag}>, expecting <{tag}>", origin=Origin.NETWORK)
+        raise XmlError(f"unexpected element <{root.tag}>, expecting <{tag}>, while updating network '{net.name}'",
+                       origin=Origin.NETWORK)  # fmt: skip
     return model.parse(root)
 
 
@@ -66,7 +72,8 @@ def _ip(net: Network, index: int) -> NetworkIp:
                 return ip
         if net.ips:
             return net.ips[0]
-    raise invalid(f"couldn't update dhcp host entry - no <ip> element found at index {index} in network '{net.name}'")
+    where = f" at index {index}" if index >= 0 else ""
+    raise invalid(f"couldn't update dhcp host entry - no <ip> element found{where} in network '{net.name}'")
 
 
 def _only_dhcp(net: Network, ip: NetworkIp) -> None:
@@ -77,16 +84,13 @@ def _only_dhcp(net: Network, ip: NetworkIp) -> None:
 
 
 def _dhcp_host(net: Network, command: int, index: int, xml: str) -> None:
-    new = _parse(DhcpHost, xml, "host")
+    new = _parse(net, DhcpHost, xml, "host")
     ip = _ip(net, index)
     host_entry(new, ip.six, net.name, partial=command == DELETE)
     _only_dhcp(net, ip)
     if command == MODIFY:
         for at, host in enumerate(ip.hosts):
-            same = (new.mac and host.mac and new.mac.lower() == host.mac.lower()) or (
-                not new.mac and new.name and new.name == host.name) or (
-                new.id and new.id == host.id)  # fmt: skip
-            if same:
+            if _matches(host, new, ("mac", "ip", "id", "name"), some=True):
                 ip.hosts[at] = new
                 return
         raise invalid(f"couldn't locate an existing dhcp host entry with \"mac='{new.mac}'\" in network '{net.name}'")
@@ -122,12 +126,12 @@ def _matches(one: Any, other: Any, names: tuple[str, ...], *, some: bool) -> boo
 
 
 def _dhcp_range(net: Network, command: int, index: int, xml: str) -> None:
-    new = _parse(Range, xml, "range")
+    new = _parse(net, Range, xml, "range")
     ip = _ip(net, index)
     range_entry(new, ip, net.name)
     _only_dhcp(net, ip)
     if command == MODIFY:
-        raise invalid("dhcp ranges cannot be modified, only added or deleted")
+        raise fixed("dhcp ranges cannot be modified, only added or deleted")
     known = next((one for one in ip.ranges if (one.start, one.end) == (new.start, new.end)), None)
     if command == DELETE:
         if known is None:
@@ -141,12 +145,12 @@ def _dhcp_range(net: Network, command: int, index: int, xml: str) -> None:
 
 
 def _forward_interface(net: Network, command: int, index: int, xml: str) -> None:
-    new = _parse(ForwardInterface, xml, "interface")
+    new = _parse(net, ForwardInterface, xml, "interface")
     if not new.dev:
         raise XmlError("Missing required dev attribute in forward interface element of network "
                        f"'{net.name}'", origin=Origin.NETWORK)  # fmt: skip
     if command == MODIFY:
-        raise invalid("forward interface entries cannot be modified, only added or removed")
+        raise fixed("forward interface entries cannot be modified, only added or deleted")
     if net.forward is None:
         raise invalid(f"unable to update interface entries in network '{net.name}': it has no <forward>")
     pool = net.forward.interfaces
@@ -169,7 +173,7 @@ def _forward_interface(net: Network, command: int, index: int, xml: str) -> None
 
 
 def _portgroup(net: Network, command: int, index: int, xml: str) -> None:
-    new = _parse(PortGroup, xml, "portgroup")
+    new = _parse(net, PortGroup, xml, "portgroup")
     if not new.name:
         raise XmlError("Missing required name attribute in portgroup", origin=Origin.NETWORK)
     known = next((one for one in net.portgroups if one.name == new.name), None)
@@ -203,7 +207,7 @@ def _dns(net: Network) -> Any:
 def _record(net: Network, command: int, many: list[Any], same: list[Any], new: Any, what: str, exists: str, several: str
             ) -> None:  # fmt: skip
     if command == MODIFY:
-        raise invalid(f"DNS {what} records cannot be modified, only added or deleted")
+        raise fixed(f"DNS {what} records cannot be modified, only added or deleted")
     if command in (ADD_FIRST, ADD_LAST):
         if same:
             raise invalid(exists)
@@ -217,26 +221,18 @@ def _record(net: Network, command: int, many: list[Any], same: list[Any], new: A
 
 
 def _dns_host(net: Network, command: int, index: int, xml: str) -> None:
-    new = _parse(DnsHost, xml, "host")
+    new = _parse(net, DnsHost, xml, "host")
     dns_host(new, net.name, partial=command == DELETE)
     many = _dns(net).hosts
     adds = command in (ADD_FIRST, ADD_LAST)
-    same = [
-        one
-        for one in many
-        if (one.ip == new.ip and (adds or not new.hostnames)) or set(one.hostnames) & set(new.hostnames)
-    ]
-    if not adds and new.ip:
-        same = [
-            one for one in many if one.ip == new.ip and (not new.hostnames or set(one.hostnames) & set(new.hostnames))
-        ]
+    same = [one for one in many if one.ip == new.ip or (not adds and set(one.hostnames) & set(new.hostnames))]
     _record(net, command, many, same, new, "HOST",
             f"there is already at least one DNS HOST record with a matching field in network {net.name}",
             f"multiple matching DNS HOST records were found in network {net.name}")  # fmt: skip
 
 
 def _dns_srv(net: Network, command: int, index: int, xml: str) -> None:
-    new = _parse(Srv, xml, "srv")
+    new = _parse(net, Srv, xml, "srv")
     srv_record(new, net.name, partial=command == DELETE)
     many = _dns(net).srvs
     names = ("service", "protocol", "domain", "target", "port", "priority", "weight")
@@ -248,7 +244,7 @@ def _dns_srv(net: Network, command: int, index: int, xml: str) -> None:
 
 
 def _dns_txt(net: Network, command: int, index: int, xml: str) -> None:
-    new = _parse(Txt, xml, "txt")
+    new = _parse(net, Txt, xml, "txt")
     txt_record(new, net.name, partial=command == DELETE)
     many = _dns(net).txts
     same = [
@@ -274,9 +270,8 @@ def changed(document: Network, command: int, section: int, index: int, xml: str)
         raise ConfigUnsupported("can't update unrecognized section of network", origin=Origin.NETWORK)
     handler = HANDLERS.get(word)
     if handler is None:
-        raise NoSupport(f"can't update '{word}' section of network '{document.name}'", origin=Origin.NETWORK,
-                        message=f"this function is not supported by the connection driver: can't update '{word}' section of "
-                                f"network '{document.name}'")  # fmt: skip
+        said = "forward pf" if word == "forward-pf" else word
+        raise fixed(f"can't update '{said}' section of network '{document.name}'")
     if command not in (MODIFY, DELETE, ADD_LAST, ADD_FIRST):
         raise _unknown(command)
     new = document.copy()
