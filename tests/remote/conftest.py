@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,19 @@ from tests.wire.conftest import cache  # noqa: F401  # a fixture
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def open_folder() -> Iterator[Path]:
+    """A folder that other users may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="kv-remote-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def pair(open_folder: Path) -> Iterator[Pair]:
     """Two hosts that reach each other."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
-    made = Pair(tmp_path_factory.mktemp("hosts"))
+    made = Pair(open_folder)
     try:
         made.up()
         yield made
@@ -26,9 +35,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(open_folder: Path) -> Path:
     """The server's ``--root``, one for all tests of a module so that QEMU is probed once."""
-    return tmp_path_factory.mktemp("root")
+    (open_folder / "root").mkdir()
+    return open_folder / "root"
 
 
 @pytest.fixture(scope="module")

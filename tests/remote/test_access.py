@@ -63,8 +63,6 @@ def site(pair: Pair, root: Path) -> Iterator[Pair]:
     (actions / "kvasir.policy").write_text(text)
     bus = folder / "bus"
     (folder / "bus.conf").write_text(BUS.format(path=bus))
-    for path in (folder, *folder.parents[:3]):
-        path.chmod(path.stat().st_mode | 0o055)
     pair.server.env["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={bus}"
     children = [subprocess.Popen(["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork"])]
     wait(bus.exists)
@@ -97,13 +95,13 @@ def wait(until: object, seconds: float = 30) -> None:
     assert until()  # type: ignore[operator]
 
 
-def test_rules_decide_about_each_object(site: Pair, root: Path, cache: Path, tmp_path: Path) -> None:
+def test_rules_decide_about_each_object(site: Pair, root: Path, cache: Path, open_folder: Path) -> None:
     """root sets up; nobody sees and does what the rules say, with the C virsh and with ours."""
     uri = f"qemu+unix:///system?socket={root}/run/libvirt/libvirt-sock"
+    tmp_path = open_folder / "work"
+    tmp_path.mkdir()
     for name in ("mine", "yours"):
         (tmp_path / f"{name}.xml").write_text(GUEST.format(name))
-    for path in (tmp_path, *tmp_path.parents[:3], root):
-        path.chmod(path.stat().st_mode | 0o055)
     library = f"LD_LIBRARY_PATH={cache}/usr/lib/x86_64-linux-gnu"
     drop = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "env", "HOME=/tmp"]
     theirs = [*drop, library, str(cache / "usr/bin/virsh"), "-c", uri]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -150,7 +151,7 @@ def test_broken_logins(site: Pair, root: Path, tmp_path: Path) -> None:
         first = Raw(path)
         last = scram(first)
         assert first.call("connect_open", "qemu:///system", 0) is None
-        attempts = [
+        attempts: list[list[tuple[Any, ...]]] = [
             [
                 ("auth_sasl_init",),
                 ("auth_sasl_start", "SCRAM-SHA-256", 0, b"n,,n=fred,r=abc"),

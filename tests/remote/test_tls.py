@@ -62,10 +62,7 @@ def test_certificates_open_the_door(site: Pair, authority: Authority, root: Path
         assert (theirs.returncode, mine.stdout.strip()) == (0, "qemu:///system"), (theirs.stderr, mine.stderr)
         for done in both(site.client, cache, "-c", "qemu://host2/system", "list"):
             assert done.returncode == 1 and "error: authentication failed: " in done.stderr, done.stderr
-        theirs, ours = (
-            site.client.etc / f"pki/{name}" for name in ("libvirt/clientcert.pem", "libvirt/private/clientkey.pem")
-        )
-        theirs.unlink(), ours.unlink()
+        shutil.rmtree(site.client.etc / "pki/libvirt")
         for done in both(site.client, cache, "-c", "qemu://mycommonname/system", "list"):
             assert done.returncode == 1 and NO_WELCOME in done.stderr.splitlines(), done.stderr
         assert "TLS handshake failed" in (root / "daemon.log").read_text()

@@ -106,7 +106,7 @@ class Link:
             try:
                 self.channel.sendall(data)
             except OSError as problem:
-                self._break(f"Cannot write data: {problem.strerror}")
+                self._break(f"Cannot write data: {self._last_words()}{problem.strerror}")
 
     def finish(self, serial: int) -> Any:
         """The result of a call that ``begin`` started; raises what the daemon answered."""
@@ -175,9 +175,9 @@ class Link:
         try:
             data = self._receive()
         except OSError as problem:
-            self._break(f"Cannot read data: {problem.strerror}")
+            self._break(f"Cannot recv data: {self._last_words()}{problem.strerror}")
         if not data:
-            self._break("End of file while reading data: Input/output error")
+            self._break(f"End of file while reading data: {self._last_words()}Input/output error")
         buf = self._in
         buf += data
         while True:
@@ -201,6 +201,11 @@ class Link:
             payload = bytes(buf[28:size])
             del buf[:size]
             self._sort(program, number, kind, serial, status, payload)
+
+    def _last_words(self) -> str:
+        """What the command that carries the connection complained of, ready to stand before another reason."""
+        words = getattr(self.channel, "last_words", str)()
+        return f"{words}: " if words else ""
 
     def _receive(self) -> bytes:
         channel = self.channel

@@ -24,12 +24,16 @@ def connect(uri: uris.Uri, readonly: bool) -> Channel:
 
         return network.tls(uri) if transport == "tls" else network.tcp(uri)
     if transport in ("ssh", "libssh", "libssh2"):
-        return command_channel(_ssh_command(uri, readonly))
+        from kvasir.client import ssh
+
+        return ssh.CommandChannel(ssh.command(uri, readonly))
     if transport == "ext":
         command = uri.parameter("command")
         if not command:
             raise InternalError("remote_open: for 'ext' transport, command is required", origin=Origin.REMOTE)
-        return command_channel([command])
+        from kvasir.client import ssh
+
+        return ssh.CommandChannel([command])
     path = uri.parameter("socket")
     session = uri.path == "/session"
     if path is None:
@@ -140,51 +144,3 @@ def _spawn(command: list[str]) -> int:
     if command[1:2] == ["-m"]:
         environment["PYTHONPATH"] = source_folder() + os.pathsep + environment.get("PYTHONPATH", "")
     return os.posix_spawnp(command[0], command, environment, file_actions=null, setsid=True)
-
-
-def _ssh_command(uri: uris.Uri, readonly: bool) -> list[str]:
-    command = [uri.parameter("command") or "ssh", "-T", "-e", "none"]
-    if uri.port:
-        command += ["-p", str(uri.port)]
-    if uri.user:
-        command += ["-l", uri.user]
-    if uri.parameter("keyfile"):
-        command += ["-i", str(uri.parameter("keyfile"))]
-    if uri.parameter("no_tty") == "1":
-        command += ["-o", "BatchMode=yes"]
-    if uri.parameter("no_verify") == "1":
-        command += ["-o", "StrictHostKeyChecking=no"]
-    if uri.host.startswith("-"):
-        raise InternalError(f"host name '{uri.host}' is not allowed", origin=Origin.REMOTE)
-    socket = uri.parameter("socket")
-    netcat = uri.parameter("netcat") or "nc"
-    helper = (
-        f"{netcat} -U {_shell(socket)}"
-        if socket
-        else f"virt-ssh-helper {'-r ' if readonly else ''}{_shell(uri.remote_name())}"
-    )
-    return [*command, "--", uri.host, helper]
-
-
-def _shell(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
-def command_channel(command: list[str]) -> Channel:
-    """A command whose standard input and output are the connection."""
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    fd = theirs.fileno()
-    actions = [(os.POSIX_SPAWN_DUP2, fd, 0), (os.POSIX_SPAWN_DUP2, fd, 1)]
-    try:
-        os.posix_spawnp(command[0], command, os.environ, file_actions=actions)
-    except OSError as problem:
-        raise Error(
-            f"Cannot run {command[0]}: {problem.strerror}",
-            code=Code.SYSTEM_ERROR,
-            origin=Origin.RPC,
-            int1=problem.errno or 0,
-        ) from None
-    finally:
-        theirs.close()
-    channel: Channel = ours
-    return channel
