@@ -28,6 +28,7 @@ MODULES: tuple[str, ...] = (
     "domain_pin",
     "domain_scheduler",
     "domain_save",
+    "domain_snapshots",
     "domain_stats",
     "domain_tune",
     "domain_xml",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, guest, one
-from kvasir.errors import Code, Error, InternalError, InvalidArg, OperationInvalid, OperationUnsupported
+from kvasir.errors import InternalError, InvalidArg, OperationInvalid, OperationUnsupported
 from kvasir.host import proc
 from kvasir.qemu import live, stats, stats_block
 from kvasir.qemu.jobs import Async, Kind
@@ -215,18 +215,3 @@ def domain_get_messages(session: Session, dom: Any, flags: int) -> list[str]:
     found = guest(session, dom)
     taints = found.run.taints if found.run is not None and flags != 1 else []
     return [f"tainted: {stats.TAINTS.get(taint, taint)}" for taint in taints]
-
-
-def domain_snapshot_num(session: Session, dom: Any, flags: int) -> int:
-    """How many snapshots the guest has."""
-    found = guest(session, dom)
-    folder = f"{found.driver.paths.qemu.snapshot}/{found.name}"
-    count = len([name for name in os.listdir(folder) if name.endswith(".xml")]) if os.path.isdir(folder) else 0
-    if count:
-        raise Error("reading snapshots is not built yet", code=Code.NO_SUPPORT)
-    return 0
-
-
-def domain_has_current_snapshot(session: Session, dom: Any, flags: int) -> int:
-    """Whether one of the guest's snapshots is current."""
-    return int(bool(domain_snapshot_num(session, dom, 0)))

@@ -10,6 +10,7 @@ from kvasir.calls.guests import CONFIG, LIVE, dispatcher, exclusive, guest, impa
 from kvasir.errors import InvalidArg, OperationInvalid
 from kvasir.qemu import autostart, lifecycle, startup, tpm_host
 from kvasir.qemu.jobs import CALLER, Kind
+from kvasir.qemu.snapshots.tree import Tree
 
 if TYPE_CHECKING:
     from kvasir.daemon.session import Session
@@ -101,10 +102,10 @@ async def domain_undefine_flags(session: Session, dom: Any, flags: int) -> None:
 def _undefine_files(found: Guest, flags: int) -> None:
     paths = found.driver.paths.qemu
     if not found.active:
-        folder = f"{paths.snapshot}/{found.name}"
-        count = len([n for n in os.listdir(folder) if n.endswith(".xml")]) if os.path.isdir(folder) else 0
-        if count and not flags & SNAPSHOTS:
-            raise OperationInvalid(f"cannot delete inactive domain with {count} snapshots")
+        tree = Tree.of(found)
+        if tree.known and not flags & SNAPSHOTS:
+            raise OperationInvalid(f"cannot delete inactive domain with {len(tree.known)} snapshots")
+        tree.drop_all()
         folder = f"{paths.checkpoint}/{found.name}"
         count = len([n for n in os.listdir(folder) if n.endswith(".xml")]) if os.path.isdir(folder) else 0
         if count and not flags & CHECKPOINTS:

@@ -345,6 +345,11 @@ class BackingStore(Element, tag="backingStore"):
     metadata_cache: int | None = scaled("format/metadata_cache/max_size", unit="bytes")
     source: Any = variant("type", SOURCES)
     backing_store: Any = custom("backingStore", _read_layer, _write_layer)
+    detected: bool = runtime(False)
+    """Found in the images at the start, not said by a document: shown for running guests only."""
+
+    def written(self, form: Form) -> Element | None:
+        return None if self.detected and not form.live else self
 
     def parsed(self, node: Any) -> None:
         if self.type is None:

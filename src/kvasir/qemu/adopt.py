@@ -18,6 +18,7 @@ from .events import EventHandler
 from .guest import Guest, Runtime
 from .hostwork import remove_tree
 from .monitor import Monitor
+from .snapshots import overlays
 from .states import Detail, Paused, Shutoff, State
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def _runtime(status: statusdoc.Status) -> Runtime:
     run.fake_reboot, run.allow_reboot = status.fake_reboot, status.allow_reboot
     run.agent_timeout, run.nodename_index = status.agent_timeout, status.nodename_index
     run.words, run.taints, run.vcpus = status.words, status.taints, status.vcpus
-    run.blockjobs = status.blockjobs
+    run.blockjobs, run.pending_snapshot = status.blockjobs, status.pending_snapshot
     run.labels = ["remembered"] if status.remembers else []
     run.got_shutdown = status.state is State.SHUTDOWN
     return run
@@ -104,6 +105,7 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
         cgroups.adopt(guest)
         perfevents.resume(run, guest.live)
         await learn.everything(guest, adopted=True)
+        await overlays.settle(guest)
         await block_jobs.adopt(guest)
         await _cards(guest)
         await hooks.ask(guest, "reconnect")

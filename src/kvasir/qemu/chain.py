@@ -93,7 +93,7 @@ def _layer(path: str, format: str, driver: Any, seen: list[str]) -> Any:
             )
     kind = "block" if _is_block(backing) else "file"
     source = SOURCES[kind](**{"dev" if kind == "block" else "file": backing})
-    layer = BackingStore(type=kind, format=below, source=source)
+    layer = BackingStore(type=kind, format=below, source=source, detected=True)
     layer.backing_store = _layer(backing, below, driver, [*seen, backing])
     return layer
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import uuid as uuids
+import weakref
 from collections import OrderedDict
 from collections.abc import Coroutine
 from typing import Any
@@ -54,6 +55,8 @@ class QemuDriver:
         self.stopping = False
         self.drivers: dict[str, Any] = {}
         """All drivers of the daemon, by name."""
+        self.snapshot_trees: weakref.WeakKeyDictionary[Guest, Any] = weakref.WeakKeyDictionary()
+        """Snapshots of guests that were asked for (``snapshots.tree.Tree``)."""
 
     # -- life of the driver
 

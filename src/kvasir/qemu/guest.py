@@ -68,6 +68,8 @@ class Runtime:
         """The last number that a block node got."""
         self.blockjobs: dict[str, Any] = {}
         """Jobs on disks (``blocks.jobs.BlockJob``) by QEMU's name."""
+        self.pending_snapshot: dict[str, Any] = {}
+        """An external snapshot that is just being taken (``snapshots.overlays``)."""
         self.waiters: dict[str, asyncio.Event] = {}
         """Jobs of QEMU that somebody waits for, by name."""
         self.ended = asyncio.Event()

@@ -37,6 +37,13 @@ class Incoming:
     """Programs that give the stream: when one fails, so does the start."""
     number: int = -1
 
+    def prepare(self, start: Start) -> None:
+        """Hand the stream to the QEMU that is about to start."""
+        assert start.host is not None
+        start.host.pass_fd("incoming", self.fd)
+        self.number, self.fd = self.fd, -1
+        start.vm.facts["incoming"] = "defer"
+
     async def take_in(self, start: Start) -> None:
         """Read the saved state into the QEMU that waits for it."""
         watch, run = start.run.watch, start.run
@@ -63,11 +70,26 @@ class Incoming:
         """The state is in: let the guest run on, or leave it paused; told in libvirt's order."""
         if live.has_agent(guest.live):
             live.announce_agent(guest, connected=False)
-        guest.set_state(State.PAUSED, Paused.MIGRATION)
+        snapshot = self.event == Detail.STARTED_FROM_SNAPSHOT
+        guest.set_state(State.PAUSED, Paused.FROM_SNAPSHOT if snapshot else Paused.MIGRATION)
         guest.driver.event(guest, L.STARTED, self.event)
         if self.running and not paused:
             await run_cpus(guest, self.reason)
             return
-        snapshot = self.event == Detail.STARTED_FROM_SNAPSHOT
         detail = Detail.SUSPENDED_FROM_SNAPSHOT if snapshot else Detail.SUSPENDED_RESTORED
         guest.driver.event(guest, L.SUSPENDED, Detail.SUSPENDED_PAUSED if paused else detail)
+
+
+class FromImage(Incoming):
+    """A start from an internal snapshot: QEMU reads the state of that name out of the disks' images."""
+
+    def __init__(self, name: str, *, running: bool, cpu: Any = None) -> None:
+        super().__init__(-1, running, Detail.STARTED_FROM_SNAPSHOT, Running.FROM_SNAPSHOT, cpu)
+        self.name = name
+
+    def prepare(self, start: Start) -> None:
+        """QEMU loads it before its monitor answers."""
+        start.vm.facts["loadvm"] = self.name
+
+    async def take_in(self, start: Start) -> None:
+        """Nothing more to read."""

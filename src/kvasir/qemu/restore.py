@@ -18,6 +18,7 @@ from .incoming import Incoming
 from .jobs import Async, Kind, Operation
 from .pipes import DIRECT_IN, Pipe
 from .save import BYPASS_CACHE, PAUSED, RESET_NVRAM, RUNNING, managed_path
+from .states import Detail, Running
 
 log = logging.getLogger(__name__)
 
@@ -156,8 +157,12 @@ async def _open(path: str, direct: bool) -> tuple[savefile.Saved, Pipe]:
     return saved, pipe
 
 
-async def _launch(guest: Guest, domain: Any, saved: savefile.Saved, pipe: Pipe, **options: Any) -> None:
+async def _launch(
+    guest: Guest, domain: Any, saved: savefile.Saved, pipe: Pipe, snapshot: bool = False, **options: Any
+) -> None:
     incoming = Incoming(pipe.take(), saved.was_running, cpu=_cpu(saved), pipe=pipe)
+    if snapshot:
+        incoming.event, incoming.reason = Detail.STARTED_FROM_SNAPSHOT, Running.FROM_SNAPSHOT
     try:
         await startup.launch(guest, domain, incoming=incoming, **options)
         await _checked(pipe)

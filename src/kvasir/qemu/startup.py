@@ -128,9 +128,7 @@ class Start:
         self.host = Host(self.driver, guest, self.vm, self.stack)
         self.stack.callback(self.host.close_fds)
         if self.incoming is not None:
-            self.host.pass_fd("incoming", self.incoming.fd)
-            self.incoming.number, self.incoming.fd = self.incoming.fd, -1
-            self.vm.facts["incoming"] = "defer"
+            self.incoming.prepare(self)
         self.run.first_cpu = self.domain.cpu.copy() if self.domain.cpu is not None else None
         if self.incoming is not None and self.incoming.cpu is not None:
             self.domain.cpu = self.incoming.cpu
@@ -313,6 +311,7 @@ async def launch(
     owner: Any = None,
     reset_nvram: bool = False,
     incoming: Incoming | None = None,
+    started: int = Detail.STARTED_BOOTED,
 ) -> None:
     """Start QEMU for ``source`` inside the caller's async job; running and announced when it returns."""
     driver = guest.driver
@@ -345,7 +344,7 @@ async def launch(
     agent.attach(guest)
     if incoming is not None:
         return
-    driver.event(guest, L.STARTED, Detail.STARTED_BOOTED)
+    driver.event(guest, L.STARTED, started)
     if paused:
         driver.event(guest, L.SUSPENDED, Detail.SUSPENDED_PAUSED)
 

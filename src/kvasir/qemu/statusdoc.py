@@ -31,6 +31,7 @@ def render(guest: Any) -> str:
 
     from . import live
     from .blocks import status as blocks
+    from .snapshots import status as snapshots
 
     run = guest.run
     out = [
@@ -59,6 +60,7 @@ def render(guest: Any) -> str:
         out.append(f"  <allowReboot value='{'yes' if run.allow_reboot else 'no'}'/>\n")
     out.append(f"  <nodename index='{run.nodename_index}'/>\n")
     out.append(blocks.render(guest))
+    out.append(snapshots.render(guest))
     out.append(f"  <agentTimeout>{run.agent_timeout}</agentTimeout>\n")
     out.append(guest.live.xml(STATUS, "  "))
     out.append("</domstatus>\n")
@@ -111,6 +113,7 @@ class Status:
     remembers: bool = False
     blockjobs: dict[str, Any] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
+    pending_snapshot: dict[str, Any] = field(default_factory=dict)
 
 
 def parse(text: str) -> Status:
@@ -119,6 +122,7 @@ def parse(text: str) -> Status:
     from kvasir.xml.reader import read
 
     from .blocks import status as blocks
+    from .snapshots import status as snapshots
 
     root = read(text, "(domain_status)")
     if root.tag != "domstatus":
@@ -147,6 +151,7 @@ def parse(text: str) -> Status:
             async_job=root.xpath("string(job/@async)") or "none",
             remembers=root.find("rememberOwner") is not None,
             blockjobs=blocks.parse(root),
+            pending_snapshot=snapshots.parse(root),
         )
     except (ValueError, TypeError) as error:
         if isinstance(error, Error):

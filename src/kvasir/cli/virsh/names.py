@@ -61,8 +61,8 @@ secret = Secret
 secret-define:secrets secret-dumpxml:secrets secret-event:secrets secret-get-value:secrets secret-list:secrets
 secret-set-value:secrets secret-undefine:secrets
 snapshot = Snapshot
-snapshot-create snapshot-create-as snapshot-current snapshot-delete snapshot-dumpxml snapshot-edit snapshot-info
-snapshot-list snapshot-parent snapshot-revert
+snapshot-create:snapshots snapshot-create-as:snapshots snapshot-current:snapshots snapshot-delete:snapshots snapshot-dumpxml:snapshots snapshot-edit:snapshots snapshot-info:snapshots
+snapshot-list:snapshotlist snapshot-parent:snapshots snapshot-revert:snapshots
 backup = Backup
 backup-begin backup-dumpxml
 pool = Storage Pool

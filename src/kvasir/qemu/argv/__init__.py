@@ -57,6 +57,8 @@ def root_after(vm: Any) -> Iterator[Arg]:
     """What stands behind the devices: pass-through arguments, sandbox, message form."""
     for arg in vm.domain.qemu_args:
         yield Opt(arg.value or "")
+    if vm.facts.get("loadvm"):
+        yield Opt("-loadvm", vm.facts["loadvm"])
     if vm.facts.get("incoming"):
         yield Opt("-incoming", vm.facts["incoming"])
     if getattr(vm.config, "seccomp_sandbox", -1) != 0:

@@ -252,6 +252,23 @@ async def wait(guest: Any, job: BlockJob) -> None:
         ended.cancel()
 
 
+async def until_ready(guest: Any, job: BlockJob) -> None:
+    """Until a mirroring job is ready. Raises OperationFailed when it ends first."""
+    run = guest.run
+    while job.phase in (Phase.NEW, Phase.RUNNING) and guest.run is run:
+        rows = {row["id"]: row for row in await guest.monitor().command("query-jobs")}
+        status = rows[job.name].get("status") if job.name in rows else "concluded"
+        if status == "ready":
+            became_ready(guest, job)
+        elif status == "concluded":
+            await conclude(guest, job)
+            raise OperationFailed(f"block job '{job.name}' failed: {job.error or 'it ended before it was ready'}")
+        else:
+            job.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(job.changed.wait(), 0.2)
+
+
 async def run_job(guest: Any, command: str, arguments: dict[str, Any]) -> None:
     """Run a job of QEMU's to its end (``blockdev-create``, ``snapshot-save`` ...). Raises OperationFailed."""
     name, monitor = str(arguments["job-id"]), guest.monitor()

@@ -1,0 +1,173 @@
+"""The snapshots of one guest: read from libvirt's metadata files when first needed, kept in memory and in the files."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from kvasir.errors import Code, Error, Origin, SystemFailure
+from kvasir.qemu.store import HEADER, NEW, body, read_text, write_file
+
+from .document import DISK_SNAPSHOT, Snapshot, parse
+
+log = logging.getLogger(__name__)
+
+
+class NoSnapshot(Error):
+    """Error 72: there is no such snapshot."""
+
+    code, origin = Code.NO_DOMAIN_SNAPSHOT, Origin.QEMU
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, message=f"Domain snapshot not found: {text}")
+
+
+class Tree:
+    """The snapshots of a guest by name, in the order of their files."""
+
+    def __init__(self, guest: Any) -> None:
+        self.guest = guest
+        self.known: dict[str, Snapshot] = {}
+        self.current: Snapshot | None = None
+        self._load()
+
+    @classmethod
+    def of(cls, guest: Any) -> Tree:
+        """The guest's tree; read once."""
+        trees = guest.driver.snapshot_trees
+        tree = trees.get(guest)
+        if tree is None:
+            tree = trees[guest] = cls(guest)
+        found: Tree = tree
+        return found
+
+    @property
+    def folder(self) -> str:
+        return f"{self.guest.driver.paths.qemu.snapshot}/{self.guest.name}"
+
+    def path(self, name: str) -> str:
+        return f"{self.folder}/{name}.xml"
+
+    def _load(self) -> None:
+        try:
+            entries = sorted(os.listdir(self.folder))
+        except OSError:
+            return
+        for entry in entries:
+            if not entry.endswith(".xml") or entry.endswith(NEW):
+                continue
+            path = f"{self.folder}/{entry}"
+            try:
+                found = parse(body(read_text(path)), stored=True)
+            except (OSError, Error) as error:
+                log.error("snapshot %s of guest %s cannot be read: %s", path, self.guest.name, error)
+                continue
+            if found.current:
+                if self.current is not None:
+                    log.error("guest %s has more than one current snapshot", self.guest.name)
+                self.current = found
+            self.known[found.name] = found
+        for found in self.known.values():
+            if found.parent and found.parent not in self.known:
+                log.warning("snapshot %s of guest %s: its parent is gone", found.name, self.guest.name)
+
+    # -- looking
+
+    def find(self, name: str) -> Snapshot:
+        """Raises NoSnapshot."""
+        found = self.known.get(name)
+        if found is None:
+            raise NoSnapshot(f"no domain snapshot with matching name '{name}'")
+        return found
+
+    def parent(self, snap: Snapshot) -> Snapshot | None:
+        return self.known.get(snap.parent) if snap.parent else None
+
+    def children(self, snap: Snapshot | None) -> list[Snapshot]:
+        """The snapshots just below one, or the roots."""
+        if snap is None:
+            return [one for one in self.known.values() if self.parent(one) is None]
+        return [one for one in self.known.values() if one.parent == snap.name]
+
+    def below(self, snap: Snapshot | None) -> Iterator[Snapshot]:
+        """Everything below one (or all), parents first."""
+        for one in self.children(snap):
+            yield one
+            yield from self.below(one)
+
+    def select(self, start: Snapshot | None, flags: int) -> list[Snapshot]:
+        """What passes the filters of a list call, below ``start`` (all where None)."""
+        direct = bool(flags & 1) if start is None else not flags & 1
+        found = self.children(start) if direct else list(self.below(start))
+        return [one for one in found if self._passes(one, flags)]
+
+    def _passes(self, one: Snapshot, flags: int) -> bool:
+        leaf = not self.children(one)
+        kind = 32 if one.offline else 128 if one.state == DISK_SNAPSHOT else 64
+        pairs = (
+            (4, 8, 4 if leaf else 8),
+            (2, 16, 2),
+            (256, 512, 512 if one.external else 256),
+        )
+        if any(flags & (a | b) and not flags & bit for a, b, bit in pairs):
+            return False
+        return not flags & (32 | 64 | 128) or bool(flags & kind)
+
+    # -- changing
+
+    def save(self, snap: Snapshot) -> None:
+        """Write the metadata file. Raises SystemFailure."""
+        path = self.path(snap.name)
+        try:
+            os.makedirs(self.folder, 0o755, exist_ok=True)
+            write_file(path, HEADER.format(command="virsh snapshot-edit") + snap.xml(stored=True))
+        except OSError as error:
+            raise SystemFailure(f"cannot write snapshot file '{path}'", error) from error
+
+    def add(self, snap: Snapshot) -> None:
+        self.known[snap.name] = snap
+
+    def set_current(self, snap: Snapshot | None) -> None:
+        """Make one snapshot the current one, in the files too."""
+        old, self.current = self.current, snap
+        if old is not None and old is not snap:
+            old.current = False
+            if old.name in self.known:
+                self.save(old)
+        if snap is not None:
+            snap.current = True
+            self.save(snap)
+
+    def drop(self, snap: Snapshot) -> None:
+        """Forget a snapshot and its file; its children belong to its parent then."""
+        for child in self.children(snap):
+            child.parent = snap.parent
+            self.save(child)
+        if self.current is snap:
+            parent = self.parent(snap)
+            self.current = None
+            if parent is not None:
+                self.set_current(parent)
+        self.known.pop(snap.name, None)
+        try:
+            os.unlink(self.path(snap.name))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            log.warning("cannot remove %s: %s", self.path(snap.name), error.strerror)
+
+    def drop_all(self) -> None:
+        """Forget everything, as undefine does."""
+        for snap in list(self.known.values()):
+            self.known.pop(snap.name)
+            try:
+                os.unlink(self.path(snap.name))
+            except OSError as error:
+                log.warning("cannot remove %s: %s", self.path(snap.name), error.strerror)
+        self.current = None
+        try:
+            os.rmdir(self.folder)
+        except OSError:
+            return
