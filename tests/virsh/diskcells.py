@@ -27,7 +27,7 @@ GUEST = """<domain type='qemu'><name>g</name><uuid>{uuid}</uuid><memory unit='Ki
 Row = tuple[str, int, str, str]
 MASKS = [
     (r"(?m)^(Id:? +|CPU time: +)\S+$", r"\1*"),
-    (r"(?m)^ \d+ (  +)", r" * \1"),
+    (r"(?m)^ \d+  +", r" *   "),
     (r"domain( type='qemu')? id='\d+'", "domain id='*'"),
     (r"/dev/pts/\d+", "/dev/pts/*"),
     (r"domain-\d+-g", "domain-*-g"),

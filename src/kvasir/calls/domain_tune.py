@@ -121,11 +121,6 @@ def _set_vcpus(found: Guest, count: int, maximum: bool) -> None:
     found.driver.rewrite(found, domain)
 
 
-def domain_list_all_snapshots(session: Session, dom: Any, need_results: int, flags: int) -> tuple[list[Any], int]:
-    """The guest's snapshots; reading those that exist is a later part."""
-    return _none(guest(session, dom), "snapshot")
-
-
 def domain_list_all_checkpoints(session: Session, dom: Any, need_results: int, flags: int) -> tuple[list[Any], int]:
     """The guest's checkpoints; reading those that exist is a later part."""
     return _none(guest(session, dom), "checkpoint")

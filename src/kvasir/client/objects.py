@@ -232,6 +232,11 @@ class Domain(Pinning, Remote):
             for card in found
         }
 
+    def revertToSnapshot(self, snap: Any, flags: int = 0) -> int:
+        """Bring it to the state of a snapshot of its own."""
+        self._call(programs.REMOTE["domain_revert_to_snapshot"], (snap.handle, flags))
+        return 0
+
     def fsInfo(self, flags: int = 0) -> list[tuple[str, str, str, list[str]]]:
         """File systems seen by the guest agent: (mount point, name, type, device aliases)."""
         return [tuple(item) for item in self._call(programs.REMOTE["domain_get_fsinfo"], (self.handle, flags))[0]]

@@ -43,8 +43,21 @@ def _complete(disks: list[Any], driver: Any) -> None:
                 _empty(disk)
                 continue
             raise _missing(path, "", driver, probed=(disk.format or "raw") in FOLLOWED)
-        if disk.backing_store is None:
-            disk.backing_store = _layer(path, disk.format or "raw", driver, [path])
+        _extend(disk, path, driver)
+
+
+def _extend(disk: Any, path: str, driver: Any) -> None:
+    """Find what lies below the last layer that the document names, unless it says that the chain ends there."""
+    if disk.backing_store is None:
+        disk.backing_store = _layer(path, disk.format or "raw", driver, [path])
+        return
+    named = disk.backing_store.chain()
+    if not named or named[-1].backing_store is not None:
+        return
+    last = named[-1]
+    where = str(last.source.location() or "")
+    if last.type in ("file", "block") and os.path.exists(where):
+        last.backing_store = _layer(where, last.format or "raw", driver, [path, where])
 
 
 def _empty(disk: Any) -> None:

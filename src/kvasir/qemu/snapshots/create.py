@@ -11,7 +11,6 @@ from typing import Any
 from kvasir.errors import (
     Code,
     Error,
-    InternalError,
     InvalidArg,
     OperationFailed,
     OperationInvalid,
@@ -19,10 +18,13 @@ from kvasir.errors import (
     Origin,
     XmlDetail,
 )
+from kvasir.qemu import migratable
 from kvasir.qemu.events import run_cpus, stop_cpus
 from kvasir.qemu.jobs import Async, Kind, Operation
 from kvasir.qemu.states import Detail, Paused, Running, Shutoff, State
 from kvasir.qemu.states import Lifecycle as L
+from kvasir.xml import Form
+from kvasir.xml.form import LIVE as LIVE_FORM
 
 from . import disks, offline
 from .document import DISK_SNAPSHOT, Snapshot, parse, state_word
@@ -84,9 +86,9 @@ async def create(guest: Any, xml: str, flags: int) -> Snapshot:
 
 async def _new(guest: Any, snap: Snapshot, flags: int) -> None:
     tree = Tree.of(guest)
-    _fill(guest, snap, flags)
+    await _fill(guest, snap, flags)
     if snap.name in tree.known and not flags & NO_METADATA:
-        raise InternalError(f"unexpected domain snapshot {snap.name} already exists")
+        raise OperationFailed(f"domain moment {snap.name} already exists")
     domain = guest.live if guest.active else guest.config
     disks.check(guest, snap, domain, reuse=bool(flags & REUSE), disk_only=bool(flags & DISK_ONLY))
     snap.parent = tree.current.name if tree.current is not None else None
@@ -105,13 +107,14 @@ async def _new(guest: Any, snap: Snapshot, flags: int) -> None:
         tree.set_current(snap)
 
 
-def _fill(guest: Any, snap: Snapshot, flags: int) -> None:
+async def _fill(guest: Any, snap: Snapshot, flags: int) -> None:
     """The definitions as they are, the state, and one entry for each disk."""
     if guest.active:
-        snap.domain = inactive_copy(guest.live)
+        snap.domain = await guest.driver.complete(await migratable.text(guest))
         snap.inactive = inactive_copy(guest.config) if guest.persistent else None
     else:
-        snap.domain = inactive_copy(guest.config)
+        text = guest.config.xml(Form(secure=True, migratable=True))
+        snap.domain = await guest.driver.complete(text)
     if flags & DISK_ONLY:
         snap.state = DISK_SNAPSHOT if guest.active else "shutoff"
         snap.memory = "no"
@@ -124,6 +127,14 @@ def _fill(guest: Any, snap: Snapshot, flags: int) -> None:
         if snap.memory != "no" or not guest.active:
             snap.memory = "internal" if guest.active else "no"
         disks.align(snap, guest.current, "internal", uniform=True)
+    if guest.active and snap.memory != "no":
+        snap.cookie = cookie(guest)
+
+
+def cookie(guest: Any) -> str:
+    """The CPU that the guest really has, in libvirt's form."""
+    inner = guest.live.cpu.xml(LIVE_FORM, "    ") if guest.live.cpu is not None else ""
+    return f"  <cookie>\n{inner}    <slirpHelper/>\n  </cookie>\n"
 
 
 def inactive_copy(domain: Any) -> Any:
@@ -233,7 +244,7 @@ async def _thaw(guest: Any, run: Any) -> None:
 
 async def _memory(guest: Any, snap: Snapshot) -> None:
     """Write the memory into its file, in the form of saved guests."""
-    from kvasir.qemu import migratable, save, savefile
+    from kvasir.qemu import save, savefile
 
     save.allowed(guest)
     path = snap.memory_file or ""

@@ -128,9 +128,20 @@ async def _by_job(guest: Any, entry: SnapshotDisk, below: Image | None) -> bool:
             await jobs.wait(guest, job)
     finally:
         job.waited = False
+    if active and guest.persistent:
+        _unsaid(guest, disk)
     if job.phase is not jobs.Phase.COMPLETED:
         raise OperationFailed(f"block commit of '{entry.path}' failed: {job.error or job.phase.value}")
     return True
+
+
+def _unsaid(guest: Any, disk: Any) -> None:
+    """The persistent definition says nothing of what lies below; the next start looks."""
+    domain = guest.config.copy()
+    for known in domain.disks:
+        if known.target == disk.target and known.backing_store is not None and known.backing_store.type is None:
+            known.backing_store = None
+            guest.driver.rewrite(guest, domain)
 
 
 async def _by_tool(guest: Any, tree: Tree, entry: SnapshotDisk, below: Image | None) -> bool:

@@ -26,7 +26,7 @@ def align(snap: Snapshot, domain: Any, default: str, *, uniform: bool = False) -
         if entry.snapshot is None:
             own = disk.snapshot
             entry.snapshot = own if own and (not uniform or own in (default, "no")) else default
-        elif uniform and entry.snapshot not in ("no", default):
+        elif uniform and entry.snapshot != default and not (entry.snapshot == "no" and _left_out(disk)):
             raise unsupported(f"disk '{entry.name}' must use snapshot mode '{default}'")
         if entry.path and entry.snapshot != "external":
             raise unsupported(f"file '{entry.path}' for disk '{entry.name}' requires use of external snapshot mode")
@@ -40,6 +40,10 @@ def align(snap: Snapshot, domain: Any, default: str, *, uniform: bool = False) -
         else:
             entry.type = None
             entry.source = SOURCES["file"]()
+
+
+def _left_out(disk: Any) -> bool:
+    return bool(disk.empty or disk.readonly or disk.snapshot == "no")
 
 
 def _default(disk: Any, default: str) -> SnapshotDisk:
@@ -125,7 +129,7 @@ def _external(guest: Any, entry: SnapshotDisk, disk: Any, reuse: bool) -> None:
         if reuse:
             raise SystemFailure(f"missing existing file for disk {entry.name}: {entry.path}", error) from error
         if entry.type == "block":
-            raise SystemFailure(f"block device snapshot target '{entry.path}' doesn't exist", error) from error
+            raise OperationUnsupported(f"block device snapshot target '{entry.path}' doesn't exist") from error
         return
     except OSError as error:
         raise SystemFailure(f"unable to stat for disk {entry.name}: {entry.path}", error) from error

@@ -23,9 +23,9 @@ class SnapshotDisk(Element, tag="disk"):
     """What a snapshot holds of one disk: nothing, a state inside the image, or a new image above it."""
 
     name: str | None = attr("@name")
-    snapshot: str | None = attr("@snapshot", ENUM(*LOCATIONS), error="unknown disk snapshot setting '{value}'")
+    snapshot: str | None = attr("@snapshot", ENUM(*LOCATIONS))
     type: str | None = attr("@type", ENUM(*SOURCE_TYPES))
-    format: str | None = attr("driver/@type", ENUM(*FORMATS), error="unknown disk snapshot driver '{value}'")
+    format: str | None = attr("driver/@type", ENUM(*FORMATS))
     source: Any = variant("type", SOURCES, absent="file")
 
     def parsed(self, node: Any) -> None:
@@ -68,7 +68,8 @@ class Snapshot:
     """The guest at that time (live definition of one that ran)."""
     inactive: Any = None
     """Its persistent definition, when it ran."""
-    cookie: Any = None
+    cookie: str = ""
+    """What the daemon must know to start it again (the guest's CPU), as whole lines."""
     current: bool = False
 
     @property
@@ -100,11 +101,9 @@ class Snapshot:
             out.append(self.domain.xml(form, "  "))
         if self.inactive is not None:
             out.append(self.inactive.xml(form, "  ", "inactiveDomain"))
-        if stored:
-            if self.cookie is not None:
-                out.append(write_node(self.cookie, "  "))
-            if self.current:
-                out.append("  <active>1</active>\n")
+        out.append(self.cookie)
+        if stored and self.current:
+            out.append("  <active>1</active>\n")
         out.append("</domainsnapshot>\n")
         return "".join(out)
 
@@ -150,7 +149,7 @@ def parse(document: str, *, redefine: bool = False, offline: bool = False, store
     if stored:
         found.revert_disks = [SnapshotDisk.parse(disk) for disk in root.iterfind("revertDisks/disk")]
         cookie = root.find("cookie")
-        found.cookie = copy_node(cookie) if cookie is not None else None
+        found.cookie = write_node(copy_node(cookie), "  ") if cookie is not None else ""
         found.current = root.findtext("active") == "1"
     return found
 
@@ -182,7 +181,7 @@ def _redefined(root: Any, found: Snapshot) -> None:
 def _memory(root: Any, found: Snapshot, offline: bool, redefine: bool) -> None:
     word, file = root.xpath("string(memory/@snapshot)") or None, root.xpath("string(memory/@file)") or None
     if word is not None and word not in LOCATIONS:
-        raise fail(f"unknown memory snapshot setting '{word}'")
+        raise fail(f"Invalid value for attribute 'snapshot' in element 'memory': '{word}'.")
     if file and word is None:
         word = "external"
     if word is None:

@@ -64,7 +64,10 @@ async def external(guest: Any, snap: Snapshot, *, reuse: bool) -> None:
                 if new.type == "file" and not os.path.exists(new.path):
                     made.append(new)
                 await overlay(graph.of_disk(disk), new)
-            put_above_plain(disk, new)
+            if disk.backing_store is not None:
+                put_above_plain(disk, new)
+            else:
+                graph.put(disk, new)
         guest.driver.rewrite(guest, domain)
     except BaseException:
         for new in made:

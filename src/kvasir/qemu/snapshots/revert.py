@@ -140,9 +140,10 @@ async def _start_with_state(guest: Any, snap: Snapshot, domain: Any, paused: boo
 
 def _cpu(snap: Snapshot) -> Any:
     """The CPU that the guest had, from libvirt's cookie; None where there is none."""
-    if snap.cookie is None:
+    if not snap.cookie:
         return None
     from kvasir.model.cpu import Cpu
+    from kvasir.xml.reader import read
 
-    node = snap.cookie.find("cpu")
+    node = read(snap.cookie, "(qemu_cookie)").find("cpu")
     return None if node is None else Cpu.parse(node)

@@ -53,9 +53,6 @@ def snapshot_create(shell: Shell, args: Args) -> None:
 def snapshot_create_as(shell: Shell, args: Args) -> None:
     from kvasir.cli.virsh.xmltree import escape
 
-    for name in ("no-metadata", "halt"):
-        if args.flag(name) and args.flag("print-xml"):
-            raise Fail(f"--print-xml is incompatible with --{name}")
     domain = shell.domain(args)
     parts = ["<domainsnapshot>\n"]
     for tag in ("name", "description"):
@@ -90,7 +87,7 @@ def snapshot_delete(shell: Shell, args: Args) -> None:
     found = find(shell, args, shell.domain(args))
     flags = sum(bit for name, bit in (("children", 1), ("metadata", 2), ("children-only", 4)) if args.flag(name))
     shell.attempt(f"Failed to delete snapshot {found.name()}", found.delete, flags)
-    shell.extra(f"Domain snapshot {found.name()} {'children ' if args.flag('children-only') else ''}deleted")
+    shell.extra(f"Domain snapshot {found.name()} {'children ' if args.flag('children-only') else ''}deleted\n")
 
 
 def snapshot_dumpxml(shell: Shell, args: Args) -> None:
@@ -166,19 +163,20 @@ def snapshot_parent(shell: Shell, args: Args) -> None:
 
 
 def snapshot_revert(shell: Shell, args: Args) -> None:
-    found = find(shell, args, shell.domain(args))
+    domain = shell.domain(args)
+    found = find(shell, args, domain)
     flags = sum(bit for name, bit in (("running", 1), ("paused", 2), ("reset-nvram", 8)) if args.flag(name))
 
     def go() -> None:
         try:
-            found.revertToSnapshot(flags)
+            domain.revertToSnapshot(found, flags)
         except Error as problem:
             if not args.flag("force") or problem.code != Code.SNAPSHOT_REVERT_RISKY:
                 raise
-            found.revertToSnapshot(flags | FORCE)
+            domain.revertToSnapshot(found, flags | FORCE)
 
     shell.attempt(f"Failed to revert snapshot {found.name()}", go)
-    shell.extra(f"Domain snapshot {found.name()} reverted")
+    shell.extra(f"Domain snapshot {found.name()} reverted\n")
 
 
 NAME = text("snapshotname", "the snapshot")
@@ -243,7 +241,6 @@ COMMANDS = [
             flag("metadata", "only what the daemon knows of it"),
         ),
         snapshot_delete,
-        exclusive=(("children", "children-only"),),
     ),
     Command(
         "snapshot-dumpxml",
