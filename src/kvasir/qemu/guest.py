@@ -64,14 +64,7 @@ class Runtime:
         """By alias: io-status, tray and medium as last seen."""
         self.monitor_since = 0.0
         self.labels: list[Any] = []
-        self.nodename_index = 0
-        """The last number that a block node got."""
-        self.blockjobs: dict[str, Any] = {}
-        """Jobs on disks (``blocks.jobs.BlockJob``) by QEMU's name."""
-        self.pending_snapshot: dict[str, Any] = {}
-        """An external snapshot that is just being taken (``snapshots.overlays``)."""
-        self.waiters: dict[str, asyncio.Event] = {}
-        """Jobs of QEMU that somebody waits for, by name."""
+        self._begin_blocks()
         self.ended = asyncio.Event()
         self.consoles: dict[str, Any] = {}
         """Who holds which console, by alias."""
@@ -89,6 +82,18 @@ class Runtime:
         """``migrate_to_file.Progress`` of the migration that runs."""
         self.first_cpu: Any = None
         """The CPU as the document had it before the start resolved it."""
+
+    def _begin_blocks(self) -> None:
+        self.nodename_index = 0
+        """The last number that a block node got."""
+        self.blockjobs: dict[str, Any] = {}
+        """Jobs on disks (``blocks.jobs.BlockJob``) by QEMU's name."""
+        self.pending_snapshot: dict[str, Any] = {}
+        """An external snapshot that is just being taken (``snapshots.overlays``)."""
+        self.waiters: dict[str, asyncio.Event] = {}
+        """Jobs of QEMU that somebody waits for, by name."""
+        self.backup: Any = None
+        """The backup that runs (``blocks.backup.Backup``)."""
 
 
 class Guest:
