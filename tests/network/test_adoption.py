@@ -1,0 +1,155 @@
+"""The daemon dies, the firewall is flushed, helpers are killed: connections go on, and everything is back."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from .conftest import PROBE, Host, NetDaemon
+
+NETWORK = """<network><name>kept</name><forward mode='nat'/><bridge name='brkept' stp='off'/>
+  <ip address='10.9.40.1' prefix='24'><dhcp><range start='10.9.40.10' end='10.9.40.90'/></dhcp></ip></network>"""
+
+
+@pytest.fixture(scope="module")
+def guest(netd: NetDaemon) -> Iterator[Host]:
+    netd.define(NETWORK)
+    host = netd.guest("brkept", "52:54:00:40:00:02")
+    netd.forwards("brkept")
+    assert json.loads(host.probe("dhcp", "eth0", "kept"))["router"] == "10.9.40.1"
+    netd.world.listen()
+    yield host
+
+
+class Held:
+    """A connection from the guest that stays open."""
+
+    def __init__(self, host: Host, address: str) -> None:
+        command = host.command(sys.executable, str(PROBE), "hold", address, "7000")
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        assert self.process.stdout is not None and self.process.stdout.readline() == "connected\n"
+
+    def works(self) -> bool:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        word = f"still {random.random()}\n"
+        self.process.stdin.write(word)
+        self.process.stdin.flush()
+        return self.process.stdout.readline() == word
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def wait(what: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def rules(daemon: NetDaemon) -> str:
+    return daemon.inside("nft", "-s", "list", "ruleset")
+
+
+def test_kill_and_flush_at_random(netd: NetDaemon, guest: Host) -> None:
+    """Five rounds: open connections go on, new ones work after each restart, the rules are the same as before.
+
+    The kernel translates nothing while its ruleset is empty, so what goes through NAT waits until the rules are back.
+    """
+    netd.ground.listen()
+    here, held, before = Held(guest, "10.9.40.1"), Held(guest, "192.0.2.2"), rules(netd)
+    pid = (netd.folder / "run/libvirt/network/kept.pid").read_text()
+    for _ in range(5):
+        steps = [netd.kill, lambda: netd.inside("nft", "flush", "ruleset")]
+        random.shuffle(steps)
+        for step in steps:
+            step()
+            assert here.works()
+        netd.start()
+        assert held.works()
+        assert guest.sees("192.0.2.2") == "192.0.2.1", "a new connection is translated again"
+        assert here.works() and netd.world.sees("10.9.40.2") == ""
+        assert rules(netd) == before
+    held.end()
+    here.end()
+    assert (netd.folder / "run/libvirt/network/kept.pid").read_text() == pid, "the same dnsmasq"
+    assert "active" in netd.say("net-list") and "kept" in netd.say("net-dhcp-leases", "kept")
+
+
+@pytest.mark.guide("trouble-pxe-dhcp-firewall", "net-nat-iptables-rules-warning")
+def test_hangup_restores_rules(netd: NetDaemon, guest: Host) -> None:
+    """After somebody emptied the firewall, SIGHUP brings the rules back without a restart."""
+    before = rules(netd)
+    netd.inside("nft", "flush", "ruleset")
+    assert netd.process is not None
+    os.kill(netd.process.pid, signal.SIGHUP)
+    wait(lambda: rules(netd) == before)
+    assert guest.sees("192.0.2.2") == "192.0.2.1"
+
+
+def test_dnsmasq_that_died_is_back_after_a_reload(netd: NetDaemon, guest: Host) -> None:
+    pid = int((netd.folder / "run/libvirt/network/kept.pid").read_text())
+    os.kill(pid, signal.SIGKILL)
+    assert netd.process is not None
+    os.kill(netd.process.pid, signal.SIGHUP)
+    wait(lambda: guest.probe("dns", "10.9.40.1", "kept", "A").startswith("10.9.40."))
+
+
+def test_bridge_that_is_gone_is_noticed(netd: NetDaemon) -> None:
+    netd.define("<network><name>lost</name><bridge name='brlost'/></network>")
+    netd.kill()
+    netd.inside("ip", "link", "del", "brlost")
+    netd.start()
+    assert "lost" in netd.say("net-list", "--inactive") and "lost" not in netd.say("net-list")
+    assert netd.say("net-start", "lost") == "Network lost started\n\n"
+
+
+def test_autostart_once(netd: NetDaemon) -> None:
+    """Marked networks start with the daemon, but one that was stopped on purpose stays so until the next boot."""
+    netd.define("<network><name>auto</name><bridge name='brauto'/></network>", start=False)
+    netd.say("net-autostart", "auto")
+    netd.kill()
+    (netd.folder / "run/libvirt/network/autostarted").unlink()
+    netd.start()
+    assert "auto" in netd.say("net-list")
+    netd.say("net-destroy", "auto")
+    netd.kill()
+    netd.start()
+    assert "auto" not in netd.say("net-list")
+
+
+def test_hooks(netd: NetDaemon) -> None:
+    """``hooks/network`` is told of start, ports and end, with the documents on its input; its failure prevents the start."""
+    folder = netd.folder / "etc/libvirt/hooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    script, log = folder / "network", netd.folder / "hook.log"
+    script.write_text(f"#!/bin/sh\necho \"$1 $2 $3 $4\" >> {log}\ncat >> {log}.xml\n[ -e {folder}/refuse ] && exit 3\nexit 0\n")
+    script.chmod(0o755)
+    netd.define("<network><name>hooked</name><bridge name='brhooked'/></network>")
+    port = netd.folder / "port.xml"
+    port.write_text("""<networkport><uuid>31111111-2222-3333-4444-555555555555</uuid><owner><name>own</name>
+      <uuid>11111111-2222-3333-4444-555555555555</uuid></owner><mac address='52:54:00:aa:bb:cc'/></networkport>""")
+    netd.say("net-port-create", "hooked", str(port))
+    netd.say("net-port-delete", "hooked", "31111111-2222-3333-4444-555555555555")
+    netd.say("net-update", "hooked", "add", "portgroup", "<portgroup name='p'/>")
+    netd.say("net-destroy", "hooked")
+    assert log.read_text().splitlines() == [
+        "hooked start begin -", "hooked started begin -", "hooked port-created begin -", "hooked port-deleted begin -",
+        "hooked updated begin -", "hooked stopped end -",
+    ]  # fmt: skip
+    told = (netd.folder / "hook.log.xml").read_text()
+    assert "<hookData>\n  <network>\n    <name>hooked</name>" in told and "  <networkport>\n    <uuid>3111" in told
+    (folder / "refuse").touch()
+    done = netd.virsh("net-start", "hooked")
+    script.unlink()
+    assert done.returncode == 1 and "Hook script execution failed" in done.stderr
+    assert "brhooked" not in netd.inside("ip", "link")

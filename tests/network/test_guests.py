@@ -1,0 +1,170 @@
+"""Real guests (TCG) on virtual networks: addresses, names, the host; booting by PXE; lost networks and daemons."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.conftest import TinyGuest
+
+from .conftest import NetDaemon
+
+DEFAULT = """<network><name>default</name><forward mode='nat'/><bridge name='virbr0' stp='on' delay='0'/>
+  <domain name='guests.test'/><dns><host ip='192.168.122.77'><hostname>printer</hostname></host></dns>
+  <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip>
+</network>"""
+GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type>{os}</os>
+  <devices>{devices}
+    <serial type='file'><source path='{folder}/{name}.serial'/></serial>
+    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+  </devices></domain>"""
+CARD = "<interface type='network'><mac address='52:54:00:50:00:0{n}'/><source network='default'/><model type='{model}'/></interface>"
+
+
+def wait(what: Callable[[], object], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.2)
+
+
+def direct(tiny: TinyGuest) -> str:
+    return f"<kernel>{tiny.kernel}</kernel><initrd>{tiny.initramfs}</initrd><cmdline>{tiny.cmdline}</cmdline>"
+
+
+def start(daemon: NetDaemon, name: str, devices: str, os: str, memory: int = 160) -> None:
+    path = daemon.folder / f"{name}.xml"
+    path.write_text(GUEST.format(name=name, devices=devices, os=os, folder=daemon.folder, memory=memory))
+    daemon.say("create", str(path))
+
+
+def inside(daemon: NetDaemon, guest: str, command: str) -> str:
+    """What a command in the guest prints, by its agent."""
+
+    def agent(**call: object) -> object:
+        done = daemon.virsh("qemu-agent-command", guest, json.dumps(call))
+        return json.loads(done.stdout)["return"] if done.returncode == 0 else None
+
+    wait(lambda: agent(execute="guest-ping") is not None)
+    words = {"path": "/bin/sh", "arg": ["-c", command], "capture-output": True}
+    started = agent(execute="guest-exec", arguments=words)
+    assert isinstance(started, dict)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        state = agent(execute="guest-exec-status", arguments={"pid": started["pid"]})
+        if isinstance(state, dict) and state["exited"]:
+            return base64.b64decode(state.get("out-data", "")).decode()
+        time.sleep(0.2)
+    raise AssertionError(command)
+
+
+@pytest.fixture(scope="module")
+def net(netd: NetDaemon) -> NetDaemon:
+    netd.define(DEFAULT.replace("<name>default</name>", f"<name>default</name><uuid>{netd.say('net-uuid', 'default').strip()}</uuid>"))
+    netd.ground.listen()
+    return netd
+
+
+@pytest.fixture(scope="module")
+def guest(net: NetDaemon, tiny_guest: TinyGuest) -> Iterator[NetDaemon]:
+    start(net, "one", CARD.format(n=1, model="virtio"), direct(tiny_guest))
+    wait(lambda: "ipv4" in net.virsh("domifaddr", "one").stdout)
+    yield net
+    net.virsh("destroy", "one")
+
+
+@pytest.mark.guide("xml-interface-network", "domxml-interface-network", "proc-static-ip-step1", "virsh-domiflist",
+                   "domxml-net-default-network", "net-default-network", "trouble-dhcp-dhclient")  # fmt: skip
+def test_guest_gets_an_address_and_all_three_sources_show_it(guest: NetDaemon) -> None:
+    """The first hour of every user: a guest on ``default`` has an address; lease, agent and ARP table tell the same."""
+    lease = guest.say("domifaddr", "one")
+    address = lease.split("ipv4")[1].split("/")[0].strip()
+    assert "vnet0" in lease and address.startswith("192.168.122.")
+    assert f"{address}/24" in guest.say("domifaddr", "one", "--source", "lease")
+    wait(lambda: address in guest.virsh("domifaddr", "one", "--source", "agent").stdout)
+    assert inside(guest, "one", "echo hello | nc 192.168.122.1 7000").split()[0] == address
+    assert f"vnet0      52:54:00:50:00:01    ipv4         {address}" in guest.say("domifaddr", "one", "--source", "arp")
+    assert "printer" in inside(guest, "one", "nslookup printer.guests.test 192.168.122.1")
+    assert " vnet0       network   default   virtio   52:54:00:50:00:01" in guest.say("domiflist", "one")
+    assert inside(guest, "one", "ip route").startswith("default via 192.168.122.1")
+
+
+@pytest.mark.guide("virsh-domifstat")
+def test_counters(guest: NetDaemon) -> None:
+    before = int(guest.say("domifstat", "one", "vnet0").split("rx_packets")[1].split()[0])
+    inside(guest, "one", "ping -c 3 192.168.122.1")
+    after = int(guest.say("domifstat", "one", "vnet0").split("rx_packets")[1].split()[0])
+    assert after >= before + 3
+
+
+@pytest.mark.guide("virsh-domif-setlink", "virsh-domif-getlink", "proc-static-ip-step4", "virsh-domif-setlink-arg-interface")
+def test_link(guest: NetDaemon) -> None:
+    """The plug is pulled: the guest sees it; and put back."""
+    assert guest.say("domif-setlink", "one", "vnet0", "down").strip() == "Device updated successfully"
+    wait(lambda: inside(guest, "one", "cat /sys/class/net/eth0/carrier 2>/dev/null").strip() != "1", 30)
+    assert guest.say("domif-getlink", "one", "vnet0").split() == ["vnet0", "down"]
+    guest.say("domif-setlink", "one", "vnet0", "up")
+    wait(lambda: inside(guest, "one", "cat /sys/class/net/eth0/carrier").strip() == "1", 30)
+
+
+def test_port_of_the_guest(guest: NetDaemon) -> None:
+    """The network knows its guest, the live document its port, libvirt's file its MAC."""
+    live = guest.say("dumpxml", "one")
+    port = live.split("portid='")[1].split("'")[0]
+    assert f"<source network='default' portid='{port}' bridge='virbr0'/>" in live
+    assert "<network connections='1'>" in guest.say("net-dumpxml", "default")
+    assert "<name>one</name>" in guest.say("net-port-dumpxml", "default", port)
+    macs = json.loads((guest.folder / "var/lib/libvirt/dnsmasq/virbr0.macs").read_text())
+    assert macs == [{"domain": "one", "macs": ["52:54:00:50:00:01"]}]
+
+
+def test_guest_keeps_its_tap(guest: NetDaemon) -> None:
+    """kill -9 of the daemon, then the network stopped and started under the running guest: the same port, the tap is on it."""
+    port = guest.say("net-port-list", "default", "--uuid")
+    guest.kill()
+    guest.start()
+    assert guest.say("net-port-list", "default", "--uuid") == port
+    guest.say("net-destroy", "default")
+    assert "virbr0" not in guest.inside("ip", "-o", "link", "show", "vnet0")
+    guest.say("net-start", "default")
+    assert "master virbr0" in guest.inside("ip", "-o", "link", "show", "vnet0")
+    assert guest.say("net-port-list", "default", "--uuid") == port
+    guest.forwards("virbr0")
+    assert inside(guest, "one", "ping -c 1 -W 5 192.168.122.1 >/dev/null && echo reached").strip() == "reached"
+
+
+def test_end_gives_everything_back(net: NetDaemon, tiny_guest: TinyGuest) -> None:
+    start(net, "brief", CARD.format(n=2, model="e1000"), direct(tiny_guest))
+    before = net.say("net-port-list", "default", "--uuid").split()
+    net.say("destroy", "brief")
+    assert len(net.say("net-port-list", "default", "--uuid").split()) == len(before) - 1
+    assert "52:54:00:50:00:02" not in net.inside("ip", "link")
+
+
+PXE = """<network><name>pxe</name><bridge name='brpxe' stp='on' delay='0'/>
+  <ip address='10.9.50.1' netmask='255.255.255.0'><tftp root='{root}'/>
+  <dhcp><range start='10.9.50.2' end='10.9.50.254'/><bootp file='boot.ipxe'/></dhcp></ip></network>"""
+
+
+@pytest.mark.guide("concept-pxe-boot", "proc-pxe-private-network", "xml-network-tftp", "xml-network-bootp", "xml-os-boot-network",
+                   "proc-pxe-private-guest", "trouble-pxe-forward-delay-fix")  # fmt: skip
+def test_guest_boots_from_the_network(netd: NetDaemon, tiny_guest: TinyGuest) -> None:
+    """Chapter 9: no disk; the card's ROM asks DHCP, gets its file by TFTP, and a whole system comes up."""
+    root = netd.folder / "tftp"
+    root.mkdir()
+    netd.folder.chmod(0o755)
+    (root / "boot.ipxe").write_text(f"#!ipxe\nkernel bzimage {tiny_guest.cmdline} pxe=yes initrd=initramfs\ninitrd initramfs\nboot\n")
+    (root / "bzimage").symlink_to(tiny_guest.bzimage)
+    (root / "initramfs").symlink_to(tiny_guest.initramfs)
+    netd.define(PXE.replace("{root}", str(root)))
+    card = CARD.format(n=3, model="virtio").replace("'default'", "'pxe'")
+    start(netd, "pxe", card, "<boot dev='network'/>", 512)
+    serial = netd.folder / "pxe.serial"
+    wait(lambda: serial.exists() and b"tiny guest is ready" in serial.read_bytes(), 240)
+    assert "pxe=yes" in inside(netd, "pxe", "cat /proc/cmdline")
+    netd.say("destroy", "pxe")
