@@ -142,7 +142,7 @@ def test_patch_changes_only_what_changed() -> None:
     [
         ("<machine><name></machine>", XmlDetail, "(domain_definition):1: Opening and ending tag mismatch"),
         ("", XmlDetail, "Document is empty"),
-        ("<other/>", XmlError, "unexpected root element <other>, expecting <machine>"),
+        ("<other/>", XmlError, "expecting root element of 'machine'"),
         ("<machine><vcpu>-1</vcpu></machine>", XmlError, "Invalid value for element 'vcpu': '-1'"),
         (
             "<machine><devices><drive type='q'/></devices></machine>",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
-from kvasir.xml import Element, Form, attr, child, children, flag, scaled, text, variant
+from kvasir.xml import Element, Form, attr, child, children, flag, runtime, scaled, text, variant
 from kvasir.xml.types import ENUM, ONOFF, POSITIVE, UINT, ULLONG, YESNO
 
 from .base import Device
@@ -166,6 +166,8 @@ class Disk(Device, tag="disk"):
     metadata_cache: int | None = scaled("driver/metadata_cache/max_size", unit="bytes")
     auth: Auth | None = child(Auth)
     source: Any = variant("type", SOURCES, absent="file")
+    sourced: bool = runtime(False)
+    """Whether the document has a source element, be it a useless one."""
     backing_store: BackingStore | None = child(BackingStore)
     backenddomain: str | None = attr("backenddomain/@name")
     cyls: int | None = attr("geometry/@cyls", UINT)
@@ -209,6 +211,7 @@ class Disk(Device, tag="disk"):
         return self.location() is None and not (self.type == "network" and self.source.protocol)
 
     def parsed(self, node: Any) -> None:
+        self.sourced = node.find("source") is not None
         if not (self.cyls and self.heads and self.secs):
             self.cyls = self.heads = self.secs = self.trans = None
         self.device = self.device or "disk"
@@ -237,7 +240,7 @@ class Disk(Device, tag="disk"):
         """The bus by the target's name, driver qemu, format raw, ports of network hosts."""
         if self.bus is None:
             self.bus = next((bus for prefix, bus in PREFIXES if (self.target or "").startswith(prefix)), "ide")
-        if self.empty and self.device in ("cdrom", "floppy") and self.type != "file":
+        if self.empty and not self.sourced and self.device in ("cdrom", "floppy") and self.type != "file":
             policy = self.source.startup_policy
             self.type, self.source = "file", SOURCES["file"](startup_policy=policy)
         self.source.defaults()

@@ -89,6 +89,19 @@ def peek(text: str) -> tuple[str, bytes] | None:
         return None
 
 
+def broken(text: str) -> str:
+    """What is wrong with the syntax of a document, with line and column; empty when nothing is."""
+    from lxml import etree
+
+    try:
+        etree.fromstring(
+            text.encode("utf-8", "surrogateescape"), etree.XMLParser(resolve_entities=False, no_network=True)
+        )
+    except etree.XMLSyntaxError as error:
+        return str(error)
+    return ""
+
+
 def read_text(path: str) -> str:
     """Raises OSError."""
     with open(path, "rb") as stream:
@@ -130,6 +143,8 @@ class Store:
                 log.error("%s is no whole guest definition; it is left as it is and the guest is not loaded", path)
             elif known[0] + ".xml" != entry:
                 log.error("%s: the name inside is '%s'; the guest is not loaded", path, known[0])
+            elif problem := broken(text):
+                log.error("%s: %s; the guest is not loaded", path, problem)
             else:
                 found.append(Found(*known, text=body(text)))
         return found

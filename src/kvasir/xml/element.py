@@ -79,7 +79,7 @@ class Element(metaclass=ElementType):
 
         root = read(document, what, keep=keep)
         if cls.TAG and root.tag != cls.TAG:
-            raise XmlError(f"unexpected root element <{root.tag}>, expecting <{cls.TAG}>")
+            raise XmlError(f"expecting root element of '{cls.TAG}', not '{root.tag}'")
         return cls.parse(root, keep)
 
     @classmethod

@@ -76,22 +76,31 @@ def edit(shell: Shell, args: Args) -> None:
     def save(document: str) -> None:
         shell.conn.defineXMLFlags(document, flags)
 
+    def relaxed(document: str) -> None:
+        shell.conn.defineXMLFlags(document, 0)
+
     edit_document(
         shell,
         lambda: str(domain.XMLDesc(SECURE | (XML_INACTIVE if domain.isPersistent() else 0))),
         save,
         f"Domain '{name}' XML configuration not changed.\n",
         f"Domain '{name}' XML configuration edited.\n",
+        relaxed,
     )
 
 
 def edit_document(
-    shell: Shell, fetch: Callable[[], str], save: Callable[[str], None], unchanged: str, changed: str
+    shell: Shell,
+    fetch: Callable[[], str],
+    save: Callable[[str], None],
+    unchanged: str,
+    changed: str,
+    relaxed: Callable[[str], None] | None = None,
 ) -> None:
     """Let an editor change a document and save it."""
     from kvasir.cli.virsh.editing import edit
 
-    if edit(shell, fetch, save):
+    if edit(shell, fetch, save, relaxed):
         shell.extra(changed)
     else:
         shell.extra(unchanged)

@@ -1,0 +1,97 @@
+"""Errors in documents (guide A.19.10): the same three lines, refusals and losses in all four cells."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import DaemonHandle, KvasirDaemon
+from tests.virsh import cells
+
+OK = """<domain type='qemu'>
+  <name>x</name>
+  <uuid>6f1d5a1e-2b3c-4d5e-8f90-a1b2c3d4e5f7</uuid>
+  <memory>65536</memory>
+  <vcpu>2</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices/>
+</domain>
+"""
+BROKEN = {
+    "stray": "<domain type='kvm'>\n  <name>name_of_guest</name>\n  <memory>524288</memory>\n  <vcpu>2</vcpu><\n</domain>\n",
+    "unterminated": "<domain type='kvm>\n  <name>name_of_guest</name>\n</domain>\n",
+    "mismatch": "<domain type='kvm'>\n  <name>g</name>\n  <clock offset='utc'>\n</domain>\n",
+    "features": "<domain type='kvm'>\n  <features>\n    <acpi/>\n    <pae/>\n</domain>\n",
+    "endonly": "<domain type='kvm'>\n  </name>\n</domain>\n",
+    "typo": "<domain ty pe='kvm'>\n  <name>g</name>\n</domain>\n",
+    "equals": "<domain type 'kvm'>\n  <name>g</name>\n</domain>\n",
+    "extra": "<dom#ain type='kvm'>\n  <name>g</name>\n</domain>\n",
+    "root": "<volume><name>g</name></volume>\n",
+    "noname": "<domain type='qemu'><memory>1</memory></domain>\n",
+    "badvalue": OK.replace("<vcpu>2<", "<vcpu>two<"),
+}
+LOST = {
+    "vanish": OK.replace("<devices/>", "<nosuchelement a='b'/>\n  <devices><nosuchdevice/></devices>"),
+    "block": OK.replace(
+        "<devices/>",
+        "<devices><disk type='block' device='cdrom'><driver name='qemu' type='raw'/><source file='/tmp/image.iso'/>"
+        "<target dev='hdc' bus='ide'/><readonly/></disk></devices>",
+    ),
+    "file": OK.replace(
+        "<devices/>",
+        "<devices><disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/tmp/image.iso'/>"
+        "<target dev='hdc' bus='ide'/><readonly/></disk></devices>",
+    ),
+}
+SCRIPT = "".join(f"define {{folder}}/{name}.xml\n" for name in BROKEN)
+SCRIPT += "".join(f"create {{folder}}/{name}.xml\n" for name in ("stray", "typo"))
+SCRIPT += "".join(f"define {{folder}}/{name}.xml\ndumpxml x\nundefine x\n" for name in LOST)
+SCRIPT += "".join(f"pool-define {{folder}}/{name}.xml\n" for name in ("stray", "extra"))
+
+
+@pytest.mark.guide(
+    "xml-errors-intro", "xml-syntax-message-format", "xml-err-stray-lt", "xml-err-unterminated-attr",
+    "xml-err-tag-mismatch", "xml-err-tag-mismatch-features", "xml-err-end-without-start", "xml-err-typo",
+    "xml-err-typo-missing-eq", "xml-err-typo-extra-char", "xml-logic-errors-intro", "xml-vanishing-parts",
+    "xml-cdrom-source-missing",
+)  # fmt: skip
+def test_errors_in_documents(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
+    def prepare(daemon: DaemonHandle) -> None:
+        for name, text in {**BROKEN, **LOST}.items():
+            (daemon.folder / f"{name}.xml").write_text(text)
+
+    said = dict(cells.four((("libvirtd", real_libvirtd), ("kvasird", kvasird)), SCRIPT, prepare=prepare))
+    stray = said["define FOLDER/stray.xml"].rstrip().splitlines()
+    assert "(domain_definition):4: StartTag: invalid element name" in said["define FOLDER/stray.xml"]
+    assert stray[-2:] == ["  <vcpu>2</vcpu><", "-----------------^"]
+    assert "Opening and ending tag mismatch: clock line 3 and domain" in said["define FOLDER/mismatch.xml"]
+    assert "Opening and ending tag mismatch: features line 2 and domain" in said["define FOLDER/features.xml"]
+    assert "Opening and ending tag mismatch: domain line 1 and name" in said["define FOLDER/endonly.xml"]
+    for name in ("typo", "equals"):
+        assert "Specification mandates value for attribute ty" in said[f"define FOLDER/{name}.xml"]
+    assert "defined from" in said["define FOLDER/vanish.xml"]
+
+
+@pytest.mark.guide("xml-vanishing-parts")
+def test_validation_names_what_would_vanish(kvasird: KvasirDaemon) -> None:
+    (kvasird.folder / "vanish.xml").write_text(LOST["vanish"])
+    for virsh in (kvasird.virsh, kvasird.our_virsh):
+        done = virsh("define", str(kvasird.folder / "vanish.xml"), "--validate")
+        assert done.returncode == 1
+        assert "XML document failed to validate against schema" in done.stderr
+
+
+@pytest.mark.guide("xml-stored-documents")
+def test_a_broken_stored_document_is_named_and_the_others_load(kvasird: KvasirDaemon) -> None:
+    for name in ("good", "bad"):
+        path = kvasird.folder / f"{name}.xml"
+        uuid = "6f1d5a1e-2b3c-4d5e-8f90-a1b2c3d4e5f" + ("1" if name == "good" else "2")
+        text = OK.replace("<name>x", f"<name>{name}").replace("6f1d5a1e-2b3c-4d5e-8f90-a1b2c3d4e5f7", uuid)
+        path.write_text(text)
+        assert kvasird.virsh("define", str(path)).returncode == 0
+    assert kvasird.stop() == 0
+    stored = kvasird.folder / "etc/libvirt/qemu/bad.xml"
+    stored.write_text(stored.read_text().replace("</os>", "</so>"))
+    kvasird.start()
+    assert kvasird.virsh("list", "--all", "--name").stdout.split() == ["good"]
+    assert str(stored) in kvasird.log()
+    assert "Opening and ending tag mismatch" in kvasird.log()
