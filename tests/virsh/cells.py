@@ -6,6 +6,7 @@ own begin with ``!``.
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
 import subprocess
@@ -74,7 +75,7 @@ def four(
             ]
             first = first or said
             different = [
-                f"{line}\n--- first cell\n{theirs}--- {who} virsh on {name}\n{mine}"
+                "\n".join(difflib.unified_diff(theirs.splitlines(), mine.splitlines(), line, f"{who} virsh on {name}", lineterm=""))
                 for (line, theirs), (_, mine) in zip(first, said, strict=True)
                 if theirs != mine
             ]

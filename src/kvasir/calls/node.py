@@ -149,6 +149,8 @@ async def node_alloc_pages(
                 raise SystemFailure(
                     f"Unable to change the pool of {size} KiB pages", problem, origin=Origin.NONE
                 ) from None
+            if result is None and startCell < 0:
+                raise OperationFailed(f"page size {size} is not available", origin=Origin.NONE)
             if result is None:
                 raise _no_pages(size, cell)
             done += result

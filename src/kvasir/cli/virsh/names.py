@@ -35,9 +35,9 @@ domtime:agent list:list
 events = Domain Events
 event:event
 host = Host and Hypervisor
-allocpages capabilities:host cpu-baseline cpu-compare cpu-models:host domcapabilities:host freecell:host freepages
-hostname:host hypervisor-cpu-baseline hypervisor-cpu-compare maxvcpus:host node-memory-tune nodecpumap:host
-nodecpustats:nodestats nodeinfo:host nodememstats:nodestats nodesevinfo nodesuspend sysinfo:host uri:host version:host
+allocpages:hostmemory capabilities:host cpu-baseline:cpus cpu-compare:cpus cpu-models:host domcapabilities:host freecell:host freepages:hostmemory
+hostname:host hypervisor-cpu-baseline:cpus hypervisor-cpu-compare:cpus maxvcpus:host node-memory-tune:hostmemory nodecpumap:host
+nodecpustats:nodestats nodeinfo:host nodememstats:nodestats nodesevinfo:hostmemory nodesuspend:hostmemory sysinfo:host uri:host version:host
 checkpoint = Checkpoint
 checkpoint-create checkpoint-create-as checkpoint-delete checkpoint-dumpxml checkpoint-edit checkpoint-info
 checkpoint-list checkpoint-parent
