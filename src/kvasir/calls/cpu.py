@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kvasir.calls.flags import bad, check_flags
 from kvasir.cpu import combine, x86, x86_tables
 from kvasir.errors import ConfigUnsupported, InvalidArg, Origin
+from kvasir.model.cpu import Cpu
 
 if TYPE_CHECKING:
     from kvasir.daemon.session import Session
@@ -36,12 +37,12 @@ FAIL, VALIDATE = 1, 2
 EXPAND, MIGRATABLE = 1, 2
 
 
-def _read(text: str, flags: int) -> combine.Cpu:
+def _read(text: str, flags: int) -> Cpu:
     if flags & VALIDATE:
         from kvasir.xml.reader import read
         from kvasir.xml.validate import validate
 
-        validate(combine.Cpu, read(text, "(CPU_definition)"))
+        validate(Cpu, read(text, "(CPU_definition)"))
     cpu, arch = combine.parse(text)
     _check_arch(arch, os.uname().machine)
     return cpu

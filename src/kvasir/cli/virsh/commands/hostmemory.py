@@ -69,7 +69,7 @@ def node_memory_tune(shell: Shell, args: Args) -> None:
     from kvasir.rpc.typed import UInt
 
     conn = shell.conn
-    given = {name.replace("-", "_"): UInt(args.number(name)) for name in TUNE if args.has(name)}
+    given = {name.replace("-", "_"): UInt(args.number(name) or 0) for name in TUNE if args.has(name)}
     if given:
         shell.attempt("Unable to change memory parameters", conn.setMemoryParameters, given, 0)
         return
