@@ -20,6 +20,7 @@ MODULES: tuple[str, ...] = (
     "domain_console",
     "domain_devices",
     "domain_info",
+    "domain_interface",
     "domain_job",
     "domain_lifecycle",
     "domain_list",

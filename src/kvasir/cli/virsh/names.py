@@ -14,7 +14,7 @@ domain = Domain Management
 attach-device:devices attach-disk attach-interface autostart:lifecycle blkdeviotune blkiotune:limits blockcommit:blocks blockcopy:blocks blockjob:blocks
 blockpull:blocks blockresize:blocks change-media console:console cpu-stats:scheduling create:define define:define desc:describe
 destroy:lifecycle detach-device:devices detach-device-alias:devices detach-disk detach-interface domdisplay:display domfsfreeze:agent
-domfsthaw:agent domfsinfo:agent domfstrim:agent domhostname:agent domid:identity domif-setlink:cards domiftune
+domfsthaw:agent domfsinfo:agent domfstrim:agent domhostname:agent domid:identity domif-setlink:cards domiftune:cards
 domjobabort:saving domjobinfo:job domlaunchsecinfo domsetlaunchsecstate domname:identity domrename:identity
 dompmsuspend:lifecycle dompmwakeup:lifecycle domuuid:identity domxml-from-native:define domxml-to-native:define dump:job
 dumpxml:define edit:define get-user-sshkeys inject-nmi:input iothreadinfo:pinning iothreadpin:pinning iothreadadd iothreadset

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.grammar import Args, Command, Fail, alias, data, flag, text
-from kvasir.cli.virsh.shared import DOMAIN, XML_INACTIVE, domain_xml
+from kvasir.cli.virsh.shared import CONFIG as CONFIG_FLAG
+from kvasir.cli.virsh.shared import CURRENT as CURRENT_FLAG
+from kvasir.cli.virsh.shared import DOMAIN, NOT_WITH_CURRENT, XML_INACTIVE, domain_xml
+from kvasir.cli.virsh.shared import LIVE as LIVE_FLAG
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.table import table
 from kvasir.errors import Error
@@ -16,6 +19,7 @@ COUNTERS = ("rx_bytes", "rx_packets", "rx_errs", "rx_drop", "tx_bytes", "tx_pack
 SOURCES = {"lease": 0, "agent": 1, "arp": 2}
 FAMILIES = ("ipv4", "ipv6")
 LIVE, CONFIG = 1, 2
+INVALID_ARG = 8
 
 
 def domiflist(shell: Shell, args: Args) -> None:
@@ -137,6 +141,50 @@ def with_link(card: Node, state: str) -> str:
 
 
 CARD = data("interface", "the network card, by name or MAC")
+def rate(text: str, side: str) -> list[tuple[str, int]]:
+    """``average,peak,burst,floor`` as parameters of one side."""
+    words = ("average", "peak", "burst", "floor")
+    parts = text.split(",")
+    if len(parts) > len(words):
+        raise Fail(f"Rate string '{text}' has too many fields")
+    values = dict.fromkeys(words, 0)
+    for word, part in zip(words, parts, strict=False):
+        if not part and word != "average":
+            continue
+        if not part.isascii() or not part.isdigit() or int(part) >= 1 << 32:
+            raise Fail(f"field '{word}' is malformed")
+        values[word] = int(part)
+    if not values["average"] and (values["burst"] or values["peak"]) and not (side == "inbound" and values["floor"]):
+        raise Fail(f"{'either inbound average or floor' if side == 'inbound' else 'outbound average'} is mandatory")
+    if side == "outbound" and values.pop("floor"):
+        raise Fail("outbound floor is unsupported yet")
+    return [(f"{side}.{word}", value) for word, value in values.items() if value or word == "average"]
+
+
+def domiftune(shell: Shell, args: Args) -> None:
+    from kvasir.rpc.typed import UInt
+
+    flags = shell.affect(args)
+    domain, device = shell.domain(args), args.need("interface")
+    wanted = [
+        (name, UInt(value))
+        for side in ("inbound", "outbound")
+        if (said := args.wanted(side)) is not None
+        for name, value in rate(said, side)
+    ]
+    if wanted:
+        shell.attempt("Unable to set interface parameters", domain.setInterfaceParameters, device, wanted, flags)
+        return
+    try:
+        found = domain.interfaceParameters(device, flags)
+    except Error as problem:
+        # virsh asks twice: first how many there are, then for them, which is when the card is looked for.
+        counting = "" if problem.code == INVALID_ARG else "number of "
+        shell.error(f"Unable to get {counting}interface parameters")
+        raise
+    shell.out("".join(f"{name:<15}: {value}\n" for name, value in found.items()))
+
+
 COMMANDS = [
     Command(
         "domif-getlink",
@@ -178,6 +226,21 @@ COMMANDS = [
         "list a domain's network cards",
         (DOMAIN, flag("inactive", "those of the configuration")),
         domiflist,
+    ),
+    Command(
+        "domiftune",
+        "read or set the limits of a network card",
+        (
+            DOMAIN,
+            CARD,
+            text("inbound", "what the guest receives: average,peak,burst,floor"),
+            text("outbound", "what it sends: average,peak,burst"),
+            CONFIG_FLAG,
+            LIVE_FLAG,
+            CURRENT_FLAG,
+        ),
+        domiftune,
+        exclusive=NOT_WITH_CURRENT,
     ),
     Command("domifstat", "statistics of a network card", (DOMAIN, CARD), domifstat),
 ]
