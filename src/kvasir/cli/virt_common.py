@@ -199,7 +199,7 @@ def finish(root: tree.Node, actions: list[dict[str, str]]) -> None:
         xpath.one(root, root, action)
     for parent in list(root.iter()):
         for kid in list(parent):
-            empty = not len(kid) and set(kid.attrib) <= {"_gone", "_pad", "_secure"} and not (kid.text or "").strip()
+            empty = not len(kid) and all(k.startswith("_") for k in kid.attrib) and not (kid.text or "").strip()
             if empty and (kid.get("_gone") or kid.get("_pad")):
                 tree.remove(parent, kid)
     for node in root.iter():

@@ -98,17 +98,18 @@ def one_option(options: argparse.Namespace) -> str:
 
 def find_domain(connection: Any, word: str) -> Any:
     """The guest by name, id or UUID. Ends with 1 when there is none."""
-    try:
-        return connection.lookupByName(word)
-    except Error:
+    looks: list[tuple[Any, Any]] = [(connection.lookupByName, word)]
+    if re.fullmatch(r"-?\d+", word):
+        looks.append((connection.lookupByID, int(word)))
+    elif re.fullmatch(r"[a-fA-F0-9]{8}-([a-fA-F0-9]{4}-){3}[a-fA-F0-9]{12}", word):
+        looks.append((connection.lookupByUUIDString, word))
+    said = ""
+    for look, key in looks:
         try:
-            if re.fullmatch(r"-?\d+", word):
-                return connection.lookupByID(int(word))
-            if re.fullmatch(r"[a-fA-F0-9]{8}-([a-fA-F0-9]{4}-){3}[a-fA-F0-9]{12}", word):
-                return connection.lookupByUUIDString(word)
-        except Error as other:
-            error = other
-        fail(f"Could not find domain '{word}': {error.message}")
+            return look(key)
+        except Error as error:
+            said = error.message
+    fail(f"Could not find domain '{word}': {said}")
 
 
 class Change:
@@ -166,6 +167,7 @@ def set_system(guest: Any, name: str | None) -> None:
     if found is None:
         fail(f"Unknown OS name '{word}'. See `--osinfo list` for valid values.")
     guest.system = found
+    guest.set_metadata(replace=True)
 
 
 def show(options: argparse.Namespace, before: str, after: str) -> bool:

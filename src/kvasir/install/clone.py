@@ -97,6 +97,9 @@ class Cloner:
             if node.get("port") and node.get("port") != "-1":
                 self.warnings.append("Setting the graphics device port to autoport, in order to avoid conflicting.")
                 node.set("port", "-1")
+                node.attrib.pop("autoport", None)
+                if node.get("type") == "spice" and node.get("tlsPort") == "-1":
+                    node.set("autoport", "yes")
         for node in new.findall("devices/interface"):
             target = node.find("target")
             if target is not None:

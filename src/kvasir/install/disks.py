@@ -195,7 +195,7 @@ class DiskMaker:
         put_path(node, node.get("type") or kind, path)
         if kind == "block":
             node.set("_format", "raw")
-        elif kind == "file":
+        elif stat.S_ISREG(mode):
             from kvasir.storage import probe
 
             fd = probe.open_volume(path)

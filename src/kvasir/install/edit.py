@@ -72,7 +72,9 @@ class Editor:
         about = OPTIONS[option]
         if about.place:
             return about.place(self.guest.domain, {})
-        return tree.find(self.guest.domain, about.tag, make=True) or self.guest.domain
+        made = tree.find(self.guest.domain, about.tag, make=True)
+        assert made is not None
+        return made
 
     # --- what
 

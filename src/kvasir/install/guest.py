@@ -195,11 +195,13 @@ class Guest(Processors):
         if most is None:
             tree.put(self.domain, "memory", now)
 
-    def set_metadata(self) -> None:
+    def set_metadata(self, *, replace: bool = False) -> None:
         """Name the operating system in the document."""
-        if self.system.id and self.domain.find("metadata") is None:
+        if self.system.id and (replace or self.domain.find("metadata") is None):
             metadata = tree.find(self.domain, "metadata", make=True)
             assert metadata is not None
+            for old in metadata.findall(f"{{{tree.OSINFO}}}libosinfo"):
+                tree.remove(metadata, old)
             info = tree.ET.SubElement(metadata, f"{{{tree.OSINFO}}}libosinfo")
             tree.ET.SubElement(info, f"{{{tree.OSINFO}}}os", {"id": self.system.id})
 
@@ -284,8 +286,8 @@ class Guest(Processors):
     def _features(self) -> None:
         features = tree.find(self.domain, "features", make=True)
         assert features is not None and self.kind is not None
-        for name in ("acpi", "apic"):
-            off = self.domain.get(f"_{name}_off") is not None
+        for name in ("acpi", "apic", "pae"):
+            off = features.get(f"_{name}_off") is not None
             if features.find(name) is None and not off and name in self.kind.features:
                 tree.ET.SubElement(features, name)
         if self.hyperv:

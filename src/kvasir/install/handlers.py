@@ -23,6 +23,11 @@ def note(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> Non
     node.set(f"_{key.replace('.', '_')}", value if value is not None else "yes")
 
 
+def note_switch(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+    grammar.switch(key, value)
+    note(node, key, value, domain)
+
+
 def note_refresh(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
     if grammar.switch(key, value):
         domain.set("_refresh_machine", "yes")
@@ -65,7 +70,8 @@ def mebibytes(path: str) -> Handler:
     def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
         if not value:
             raise OptionError(f"{key} must be a number of MiB")
-        tree.put(node, f"{path}/@unit", None)
+        if tree.get(node, f"{path}/@unit") is not None:
+            tree.put(node, f"{path}/@unit", "KiB")
         tree.put(node, path, str(int(value) * 1024 if value.isdigit() else grammar.whole(key, value) * 1024))
 
     return handler
@@ -130,7 +136,7 @@ def cpu_model(node: tree.Node, key: str, value: str | None, domain: tree.Node) -
             secure = node.get("_secure")
             node[:] = []
             node.attrib.clear()
-            node.attrib.update({"_special": value} | ({"_secure": secure} if secure else {}))
+            node.attrib.update({"_special": value, "_pad": "yes"} | ({"_secure": secure} if secure else {}))
     else:
         node.attrib.pop("migratable", None)
         if value:
@@ -166,6 +172,10 @@ def boot_order(node: tree.Node, key: str, value: str | None, domain: tree.Node) 
         tree.put(node, "boot", None)
         return
     wanted = grammar.whole(key, value)
+    os_node = domain.find("os")
+    if os_node is not None:  # the two kinds of order exclude each other
+        for old in os_node.findall("boot"):
+            tree.remove(os_node, old)
     tree.put(node, "boot/@order", str(wanted))
     others = {tree.get(d, "boot/@order"): d for d in domain.findall("devices/*") if d is not node}
     while (other := others.pop(str(wanted), None)) is not None:
@@ -188,6 +198,10 @@ NETWORK_SOURCE = {"network": "network", "bridge": "bridge", "direct": "dev", "ho
 
 def network_source(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
     name = NETWORK_SOURCE.get(node.get("type") or "bridge", "")
+    source = node.find("source")
+    if source is not None:
+        for other in ("network", "bridge", "dev"):
+            source.attrib.pop(other, None)
     if name:
         tree.put(node, f"source/@{name}", value or None)
 
@@ -215,6 +229,35 @@ def graphics_type(node: tree.Node, key: str, value: str | None, domain: tree.Nod
         tree.put(node, "@type", value or None)
 
 
+def port(name: str) -> Handler:
+    """A display's port; whether the daemon chooses it follows from it."""
+
+    def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+        tree.put(node, f"@{name}", str(grammar.whole(key, value)) if value else None)
+        node.attrib.pop("autoport", None)
+        if node.get("type") == "spice" and node.get("port") == "-1" and node.get("tlsPort") == "-1":
+            node.set("autoport", "yes")
+
+    return handler
+
+
+def on_off(path: str) -> Handler:
+    def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+        said = grammar.switch(key, value)
+        tree.put(node, path, None if said is None else "on" if said else "off")
+
+    return handler
+
+
+def number(path: str) -> Handler:
+    """A whole number at a path."""
+
+    def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+        tree.put(node, path, str(grammar.whole(key, value)) if value else None)
+
+    return handler
+
+
 def listen(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
     for old in node.findall("listen"):
         node.remove(old)
@@ -225,10 +268,7 @@ def listen(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> N
         node.attrib.pop("autoport", None)
         tree.ET.SubElement(node, "listen", {"type": value})
     elif value:
-        node.set(
-            "listen",
-            {"any": "0.0.0.0", "localhost": "127.0.0.1", "localhostv6": "::1", "anyv6": "::"}.get(value, value),
-        )
+        node.set("listen", value)
 
 
 def keymap(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
@@ -264,6 +304,21 @@ def timer(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> No
         tree.put(here, "@present", None if said is None else "yes" if said else "no")
     else:
         tree.put(here, f"@{what}", value or None)
+
+
+def feature(name: str) -> Handler:
+    """A feature that stands or not; turned off, no default puts it there."""
+
+    def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
+        said = grammar.switch(key, value)
+        if said:
+            tree.find(node, name, make=True)
+        else:
+            tree.put(node, name, None)
+            if said is False:
+                node.set(f"_{name}_off", "yes")
+
+    return handler
 
 
 def sysinfo(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
@@ -327,7 +382,7 @@ def _host(text: str) -> tuple[str | None, str]:
 
 
 def char_old_host(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-    binds = tree.get(node, "source/@mode") == "bind"
+    binds = tree.get(node, "source/@mode") == "bind" and tree.get(node, "source/@host") is None
     char_host("bind" if binds else "connect")(node, key, value, domain)
 
 

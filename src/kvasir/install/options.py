@@ -128,12 +128,15 @@ def put(node: tree.Node, path: str, field: Any, key: str, value: str | None) -> 
 
 
 def _mark(path: str, key: str, value: str | None) -> tuple[str, str | bool | None]:
-    """Paths without a field table: ``name/`` is an element that stands or not, ``:on`` and ``:yes`` are switches."""
+    """Paths without a field table: ``name/`` is an element that stands or not, ``:on`` and ``:yes`` are switches, ``:int`` a number."""
     if path.endswith("/"):
         return path.rstrip("/"), bool(grammar.switch(key, value))
     path, _, kind = path.partition(":")
     if not kind or not value:
         return path, value or None
+    if kind == "int":
+        grammar.whole(key, value)
+        return path, value
     said = grammar.switch(key, value)
     return path, {"on": ("off", "on"), "yes": ("no", "yes")}[kind][bool(said)]
 
@@ -167,10 +170,15 @@ def handler_of(about: Option, key: str) -> Any:
 
 
 def known(about: Option, key: str) -> bool:
-    return key == "clearxml" or bool(_XPATH.fullmatch(key) or handler_of(about, key) or target(about, key))
+    return key == "clearxml" or key in about.listed or bool(_XPATH.fullmatch(key) or handler_of(about, key) or target(about, key))
 
 
 _XPATH = re.compile(r"xpath(\d*)\.(delete|set|create|value)")
+
+
+def _plain(key: str) -> str:
+    """A word without the numbers of list elements."""
+    return re.sub(r"\d+(?=\.|\Z)", "", key)
 
 
 def words(option: str, value: str) -> dict[str, str | None]:
@@ -182,7 +190,7 @@ def words(option: str, value: str) -> dict[str, str | None]:
         value,
         about.first,
         lambda key: known(about, key),
-        lambda key: key in about.commas or bool(_XPATH.fullmatch(key)),
+        lambda key: _plain(key) in about.commas or bool(_XPATH.fullmatch(key)),
     )
     return about.convert(found) if about.convert else found
 

@@ -47,6 +47,9 @@ def free_target(node: tree.Node, disks: list[tree.Node]) -> str:
     raise OptionError(f"Only {most} disks for bus '{bus}' are supported")
 
 
+SOURCES = {"file", "dev", "dir", "name", "protocol", "volume", "pool"}
+
+
 def _driver(node: tree.Node) -> None:
     kind = node.attrib.pop("_format", None)
     fresh = node.attrib.pop("_sparse_new", None)
@@ -54,7 +57,7 @@ def _driver(node: tree.Node) -> None:
     node.set("device", node.get("device") or "disk")
     source = node.find("source")
     node.set("type", node.get("type") or "file")
-    if source is not None and source.attrib:
+    if source is not None and set(source.attrib) & SOURCES:
         if tree.get(node, "driver/@name") is None:
             tree.put(node, "driver/@name", "qemu")
         if tree.get(node, "driver/@type") is None and tree.get(node, "driver/@name") == "qemu":

@@ -90,6 +90,9 @@ def vcpus(found: Words) -> Words:
     return found
 
 
+POLICIES = ("force", "require", "optional", "disable", "forbid")
+
+
 def cpu(value: str) -> Words:
     """``MODEL,+feature,-feature,force=f,force=g``: policies may come many times."""
     from .options import known
@@ -97,25 +100,18 @@ def cpu(value: str) -> Words:
 
     about = OPTIONS["cpu"]
     policies: dict[str, list[str]] = {}
-    kept = []
-    for piece, (key, text) in zip(_pieces(value), grammar.split(value), strict=True):
-        if key in ("force", "require", "optional", "disable", "forbid") and text is not None:
-            policies.setdefault(key, []).append(text)
-        elif not text and len(key) > 1 and key[0] in "+-":
-            policies.setdefault("force" if key[0] == "+" else "disable", []).append(key[1:])
-        else:
-            kept.append(piece)
-    found = grammar.table(",".join(kept), about.first, lambda k: known(about, k), lambda k: k.endswith("cpus"))
-    return found | {key: "\n".join(names) for key, names in policies.items()}
-
-
-def _pieces(value: str) -> list[str]:
-    """The pieces again as text that splits into them."""
-    out = []
     for key, text in grammar.split(value):
-        word = key if text is None else f"{key}={text}"
-        out.append('"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"')
-    return out
+        if key in POLICIES and text is not None:
+            policies.setdefault(key, []).append(text)
+    found = grammar.table(value, about.first, lambda k: known(about, k), lambda k: k.endswith("cpus"))
+    for key in [k for k, text in found.items() if not text and len(k) > 1 and k[0] in "+-"]:
+        policies.setdefault("force" if key[0] == "+" else "disable", []).append(key[1:])
+        del found[key]
+    for key in POLICIES:
+        found.pop(key, None)
+        if key in policies:
+            found[key] = "\n".join(policies[key])
+    return found
 
 
 def boot(value: str) -> Words:
@@ -174,6 +170,8 @@ def qemu_place(domain: tree.Node, found: Words) -> tree.Node:
 def controllers(devices: tree.Node, found: Words, domain: tree.Node) -> list[tree.Node] | None:
     """``usb2`` and ``usb3`` are whole sets; ``num_pcie_root_ports`` is a count, not a device."""
     if "num_pcie_root_ports" in found:
+        if len(found) > 1:
+            raise OptionError("num_pcie_root_ports stands alone")
         text = found["num_pcie_root_ports"] or ""
         domain.set("_root_ports", str(grammar.whole("num_pcie_root_ports", text)))
         return []

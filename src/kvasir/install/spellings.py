@@ -59,6 +59,7 @@ SECLABEL = (
 )
 ADDRESS = {f"address.{w}": f"address/@{w}" for w in (
     ["type", "domain", "bus", "slot", "multifunction", "function", "controller", "unit", "port", "target", "reg", "cssid", "ssid", "devno", "iobase", "irq", "base", "uuid", "loadparm"])}  # fmt: skip
+ADDRESS |= {f"address.{w}": f"address/@{w}:int" for w in ["bus", "controller", "domain", "function", "port", "slot", "target", "unit"]}
 COMMON = {**ADDRESS, "alias.name": "alias/@name", "boot.order": "boot/@order", "boot.loadparm": "boot/@loadparm",
           "address.multifunction": "address/@multifunction:on", "address.zpci.uid": "address/zpci/@uid",
           "address.zpci.fid": "address/zpci/@fid",
@@ -66,11 +67,12 @@ COMMON = {**ADDRESS, "alias.name": "alias/@name", "boot.order": "boot/@order", "
 CHAR = {"protocol.type": "protocol/@type", "log.file": "log/@file", "log.append": "log/@append:on",
         "source.clipboard.copypaste": "source/clipboard/@copypaste:yes", "source.mouse.mode": "source/mouse/@mode",
         "source.channel": "source/@channel", "source.tls": "source/@tls:yes", "source.master": "source/@master",
-        "source.slave": "source/@slave", "source.path": "source/@path", "source.service": "source/@service",
-        "source.mode": "source/@mode", "source.bind_service": "source[@mode=bind]/@service",
-        "source.connect_service": "source[@mode=connect]/@service"}  # fmt: skip
+        "source.slave": "source/@slave", "source.path": "source/@path", "source.service": "source/@service:int",
+        "source.mode": "source/@mode", "source.bind_service": "source[@mode=bind]/@service:int",
+        "source.connect_service": "source[@mode=connect]/@service:int"}  # fmt: skip
 CHAR_SPECIAL: dict[str, Handler] = {
     "source.host": do.char_host(""), "source.bind_host": do.char_host("bind"), "source.connect_host": do.char_host("connect"),
+    "source.service": do.number("source/@service"),
 }  # fmt: skip
 
 
@@ -83,8 +85,8 @@ def _char(tag: str) -> Option:
          "bind_host": do.char_host("bind")},
         device=True, stub=False, extra_lists=SECLABEL, commas=words("source.seclabel.label"),
         extra={**COMMON, **CHAR, "type": "@type", "target.type": "target/@type", "target.name": "target/@name",
-               "target.port": "target/@port", "target.state": "target/@state", "target.model.name": "target/model/@name"},
-        many=shapes.none(tag) if tag in ("console", "channel") else None, early=("type", "mode", "source.mode"),
+               "target.port": "target/@port:int", "target.state": "target/@state", "target.model.name": "target/model/@name"},
+        many=shapes.none(tag) if tag in ("console", "channel") else None, early=("type", "mode", "source.mode", "bind_host", "source.bind_host", "source.bind_service"),
     )  # fmt: skip
 
 
@@ -134,14 +136,14 @@ DISK = Option(
 
 NETWORK = Option(
     "interface", "kvasir.devices.interface:Interface", ("type",), {
-        "model": "model.type", "mtu": "mtu.size", "target": "target.dev",
+        "model": "model.type", "mac": "mac.address", "link_state": "link.state", "mtu": "mtu.size", "target": "target.dev",
         "portgroup": "source.portgroup", "source_mode": "source.mode", "source_type": "source.type",
         "source_path": "source.path", "boot_order": "boot.order", "filterref": "filterref.filter",
         "rom_file": "rom.file", "rom_bar": "rom.bar", "driver_name": "driver.name", "driver_queues": "driver.queues",
         "virtualport_type": "virtualport.type", **VIRTUALPORT,
     },
     {"type": do.network_type, "source": do.network_source, "mac": do.mac, "mac.address": do.mac,
-     "link_state": do.link, "link.state": do.link, "boot.order": do.boot_order, "boot_order": do.boot_order},
+     "link_state": do.link, "rom.bar": do.on_off("rom/@bar"), "rom_bar": do.on_off("rom/@bar"), "link.state": do.link, "boot.order": do.boot_order, "boot_order": do.boot_order},
     convert=shapes.network, device=True, stub=False, many=shapes.none("interface"),
     extra={**COMMON, "source.mode": "source/@mode", "source.type": "source/@type", "source.path": "source/@path",
            "source.portgroup": "source/@portgroup", "mac.address": "mac/@address", "model.type": "model/@type",
@@ -158,13 +160,14 @@ GRAPHICS = Option(
         "filetransfer_enable": "filetransfer.enable", "zlib_compression": "zlib.compression", "gl": "gl.enable",
         "rendernode": "gl.rendernode",
     },
-    {"listen": do.listen, "keymap": do.keymap, "type": do.graphics_type},
+    {"listen": do.listen, "keymap": do.keymap, "type": do.graphics_type,
+     "port": do.port("port"), "tlsPort": do.port("tlsPort"), "tlsport": do.port("tlsPort")},
     numbered=(("listens", "listen"),), device=True, stub=False, many=shapes.none("graphics"),
     extra={**COMMON, **{w: f"@{w}" for w in ("port", "tlsPort", "websocket", "passwd", "passwdValidTo", "connected",
            "defaultMode", "autoport", "socket", "display", "xauth", "fullscreen", "sharePolicy")},
            **_numbers("gl.enable gl.rendernode")},
     extra_lists=tuple((rf"listen(\d*)\.{w}", f"listen[{{0}}]/@{w}") for w in ("type", "address", "network", "socket")),
-    listed=("password", "passwordValidTo"), early=("type", "listen"),
+    listed=("password", "passwordValidTo"), early=("type", "port", "tlsPort", "tlsport", "listen"),
 )  # fmt: skip
 
 OPTIONS: dict[str, Option] = {
@@ -198,7 +201,8 @@ OPTIONS: dict[str, Option] = {
         "rng", "kvasir.devices.rng:Rng", ("backend.model",),
         {"backend_type": "backend.type", "backend_mode": "backend.source.mode", "backend_service": "backend.source.service",
          "backend_connect_service": "backend.source.connect_service", "rate_bytes": "rate.bytes", "rate_period": "rate.period"},
-        {"backend": do.rng_backend, "backend.source.host": do.char_host("", "backend/"),
+        {"backend": do.rng_backend, "backend.source.service": do.number("backend/source/@service"),
+         "backend_service": do.number("backend/source/@service"), "backend.source.host": do.char_host("", "backend/"),
          "backend_host": do.char_host("", "backend/"), "backend.source.bind_host": do.char_host("bind", "backend/"),
          "backend.source.connect_host": do.char_host("connect", "backend/"),
          "backend_connect_host": do.char_host("connect", "backend/")},
@@ -252,7 +256,7 @@ OPTIONS: dict[str, Option] = {
     ),
     "hostdev": Option(
         "hostdev", "kvasir.devices.hostdev:Hostdev", ("name",), {"rom_bar": "rom.bar", "driver_name": "driver.name", "boot_order": "boot.order"},
-        {"name": do.hostdev}, device=True, extra={**COMMON, "type": "@type", "driver.name": "driver/@name", "rom.bar": "rom/@bar:on"},
+        {"name": do.hostdev, "rom.bar": do.on_off("rom/@bar"), "rom_bar": do.on_off("rom/@bar")}, device=True, extra={**COMMON, "type": "@type", "driver.name": "driver/@name", "rom.bar": "rom/@bar:on"},
     ),
     "memory": Option(
         "", D, ("memory",), {"hotplugmemoryslots": "maxMemory.slots", "hotplugmemorymax": "maxMemory"},
@@ -263,14 +267,14 @@ OPTIONS: dict[str, Option] = {
     ),
     "vcpus": Option(
         "", D, ("vcpu",), {"placement": "vcpu.placement", **{w: f"cpu.topology.{w}" for w in ("sockets", "dies", "cores", "threads")}},
-        {"vcpu": do.put("vcpu"), "vcpu.current": do.put("vcpu/@current"), "vcpu.cpuset": do.cpuset, "maxvcpus": do.nothing},
+        {"vcpu": do.number("vcpu"), "vcpu.current": do.number("vcpu/@current"), "vcpu.cpuset": do.cpuset, "maxvcpus": do.nothing},
         convert=shapes.vcpus, edit=False, commas=words("cpuset vcpu.cpuset"), listed=("cpuset", "vcpus"), extra={
             "vcpu.placement": "vcpu/@placement", **{f"cpu.topology.{w}": f"cpu/topology/@{w}" for w in ("sockets", "dies", "cores", "threads")}},
         extra_lists=tuple((rf"vcpus\.vcpu(\d*)\.{w}", f"vcpus/vcpu[{{0}}]/@{w}") for w in ("id", "enabled", "hotpluggable", "order")),
     ),
     "cpu": _guest(
         "cpu", "model", old={"cell": "numa.cell"}, numbered=(("cell", "numa.cell"),), stub=False, whole_string=shapes.cpu,
-        special={"model": do.cpu_model, "secure": do.note, **dict.fromkeys(("force", "require", "optional", "disable", "forbid"), do.cpu_policy)},
+        special={"model": do.cpu_model, "secure": do.note_switch, **dict.fromkeys(("force", "require", "optional", "disable", "forbid"), do.cpu_policy)},
         commas=words("numa.cell.cpus cell.cpus"), bare=words("force require optional disable forbid"),
     ),
     "metadata": Option(
@@ -302,7 +306,7 @@ OPTIONS: dict[str, Option] = {
             "eoi": "apic.eoi", "pmu": "pmu.state", "vmport": "vmport.state", "kvm_hidden": "kvm.hidden.state",
             "gic_version": "gic.version", "smm": "smm.state", "vmcoreinfo": "vmcoreinfo.state",
             "hyperv_spinlocks_retries": "hyperv.spinlocks.retries", **{f"hyperv_{w}": f"hyperv.{w}.state" for w in HYPERV}},
-        extra={w: f"{w}/" for w in ("acpi", "apic", "pae", "privnet", "hap", "viridian")},
+        special={w: do.feature(w) for w in ("acpi", "apic", "pae")}, extra={w: f"{w}/" for w in ("privnet", "hap", "viridian")},
     ),
     "clock": _guest(
         "clock", patterns=((r"[a-z]+_(present|tickpolicy)$", do.timer),), listed=(*TIMERS, "pit_tickpolicy", "rtc_tickpolicy"),
@@ -338,7 +342,8 @@ OPTIONS: dict[str, Option] = {
     "sysinfo": Option(
         "sysinfo", D, ("type",), {f"{g}_{w}": f"{g}.{w}" for g in ("bios", "system", "baseBoard") for w in SMBIOS[g].split()},
         {"type": do.nothing}, ((r"(bios|system|baseBoard|chassis)[._]\w+$", do.sysinfo),), whole_string=shapes.sysinfo,
-        place=shapes.sysinfo_place, listed=tuple(f"{g}.{w}" for g, names in SMBIOS.items() for w in names.split()),
+        place=shapes.sysinfo_place, early=tuple(f"{g}{dot}{w}" for g, names in SMBIOS.items() for w in names.split() for dot in "._"),
+        listed=tuple(f"{g}.{w}" for g, names in SMBIOS.items() for w in names.split()),
         extra_lists=((r"oemStrings\.entry(\d*)", "oemStrings/entry[{0}]"), (r"entry(\d*)", "entry[{0}]"),
                      (r"entry(\d*)\.name", "entry[{0}]/@name"), (r"entry(\d*)\.file", "entry[{0}]/@file")),
     ),
