@@ -12,12 +12,13 @@ from typing import Any
 from kvasir.errors import Error, InternalError, OperationFailed, Origin
 from kvasir.events import Bus, NetworkLifecycle
 from kvasir.host import hooks
+from kvasir.host.files import write_file
 from kvasir.model.network import Network
 from kvasir.xml.form import INACTIVE
 
 from . import documents, first
 from .errors import invalid, no_network
-from .files import Files, remove, write_file
+from .files import Files, remove
 from .kinds import KINDS
 from .network import VirtualNetwork
 from .ports import Ports

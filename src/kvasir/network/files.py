@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kvasir.errors import Error, XmlError
+from kvasir.host.files import banner, write_file
 from kvasir.model.network import Network
 from kvasir.model.network_port import Port
 from kvasir.xml.form import INACTIVE, STORED
@@ -18,28 +19,6 @@ from kvasir.xml.types import read_cpuset
 from .network import NetworkPort, VirtualNetwork
 
 log = logging.getLogger(__name__)
-BANNER = """<!--
-WARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE
-OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:
-  virsh net-edit {name}
-or other application using the libvirt API.
--->
-
-"""
-
-
-def write_file(path: str, text: str, mode: int = 0o600) -> None:
-    """Write a file so that it is there whole or not at all."""
-    folder = os.path.dirname(path)
-    os.makedirs(folder, exist_ok=True)
-    draft = f"{path}.new"
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    try:
-        os.write(fd, text.encode("utf-8", "surrogateescape"))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    os.rename(draft, path)
 
 
 def remove(*paths: str) -> None:
@@ -74,11 +53,11 @@ class Files:
 
     def save(self, net: VirtualNetwork) -> None:
         """Keep the document of the next start."""
-        write_file(self.config(net.name), BANNER.format(name=net.name) + net.config().xml(INACTIVE))
+        write_file(self.config(net.name), banner(f"virsh net-edit {net.name}") + net.config().xml(INACTIVE))
 
     def save_status(self, net: VirtualNetwork) -> None:
         """Keep what is needed to take the running network up again."""
-        write_file(self.state(net.name), BANNER.format(name=net.name) + net.status(INACTIVE))
+        write_file(self.state(net.name), banner(f"virsh net-edit {net.name}") + net.status(INACTIVE))
 
     def save_port(self, port: NetworkPort) -> None:
         write_file(self.port(port.net.name, str(port.document.uuid)), port.document.xml(STORED))

@@ -8,9 +8,8 @@ import os
 import uuid
 from typing import Any
 
+from kvasir.host.files import banner, write_file
 from kvasir.model import network_check
-
-from .files import BANNER, write_file
 
 TEMPLATE = """\
 <network>
@@ -49,4 +48,4 @@ def default_network(files: Any) -> None:
     if os.path.isdir(files.etc):
         return
     text = TEMPLATE.format(uuid=uuid.uuid4(), mac=network_check.random_mac(), number=free_number())
-    write_file(files.config("default"), BANNER.format(name="default") + text)
+    write_file(files.config("default"), banner("virsh net-edit default") + text)

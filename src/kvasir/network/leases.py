@@ -8,8 +8,9 @@ import sys
 import time
 from typing import Any
 
+from kvasir.host.files import write_file
+
 from . import leaseshelper
-from .files import write_file
 
 IPV4, IPV6 = 0, 1
 

@@ -24,7 +24,7 @@ from .store import Status, Store
 
 log = logging.getLogger(__name__)
 
-REMEMBERED = 64
+REMEMBERED = 16
 """Parsed persistent definitions that are kept; the text of the others is parsed again when needed."""
 
 FRESH = 2.0
@@ -52,6 +52,7 @@ class QemuDriver:
         self._seen: dict[str, tuple[float, Any]] = {}
         self._parsed: OrderedDict[int, Guest] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._storing = asyncio.Lock()
         self.stopping = False
         self.drivers: dict[str, Any] = {}
         """All drivers of the daemon, by name."""
@@ -182,11 +183,14 @@ class QemuDriver:
         """Parse the guest's text; the definitions used last stay parsed."""
         assert guest.text is not None
         domain = self.parse_stored(guest.text)
+        self._remember(guest)
+        return domain
+
+    def _remember(self, guest: Guest) -> None:
         self._parsed[id(guest)] = guest
         while len(self._parsed) > REMEMBERED:
             _, old = self._parsed.popitem(last=False)
             old.drop_config()
-        return domain
 
     def forget(self, guest: Guest) -> None:
         self._parsed.pop(id(guest), None)
@@ -237,19 +241,23 @@ class QemuDriver:
         """Make a guest persistent, or change its definition for the next start."""
         domain = await self.complete(xml, validate)
         name, uuid = str(domain.name), uuid_bytes(domain)
-        guest = self.known(name, uuid, live=False)
         text = stored_text(domain)
-        try:
-            self.store.save(name, text)
-        except OSError as error:
-            raise SystemFailure(f"cannot write config file '{self.store.path(name)}'", error) from error
+        async with self._storing:
+            self.known(name, uuid, live=False)
+            try:
+                await self.store.save_beside(name, text)
+            except OSError as error:
+                raise SystemFailure(f"cannot write config file '{self.store.path(name)}'", error) from error
+            return self._defined(self.known(name, uuid, live=False), name, uuid, domain, text)
+
+    def _defined(self, guest: Guest | None, name: str, uuid: bytes, domain: Any, text: str) -> Guest:
         new = guest is None or not guest.persistent
         if guest is None:
             guest = Guest(self, name, uuid)
             self.guests.add(guest)
         guest.persistent = True
         guest.set_config(domain, text)
-        self._parsed[id(guest)] = guest
+        self._remember(guest)
         if guest.active:
             guest.updated = True
         self.event(guest, L.DEFINED, Detail.DEFINED_ADDED if new else Detail.DEFINED_UPDATED)
@@ -263,7 +271,7 @@ class QemuDriver:
         except OSError as error:
             raise SystemFailure(f"cannot write config file '{self.store.path(guest.name)}'", error) from error
         guest.set_config(domain, text)
-        self._parsed[id(guest)] = guest
+        self._remember(guest)
 
     def undefine(self, guest: Guest) -> None:
         """Forget the persistent definition; a running guest lives on as a transient one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid as uuids
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import InternalError, OperationInvalid, Origin
@@ -100,7 +101,7 @@ class Guest:
     """One guest of the driver. It encodes on the wire as a domain: ``name``, ``uuid`` (16 bytes), ``id``."""
 
     __slots__ = (
-        "__weakref__", "_config", "_jobs", "_text", "autostart", "driver", "id", "live", "name", "persistent", "reason",
+        "__weakref__", "_config", "_jobs", "_packed", "autostart", "driver", "id", "live", "name", "persistent", "reason",
         "run", "state", "state_since", "summary", "updated", "uuid",
     )  # fmt: skip
 
@@ -112,7 +113,7 @@ class Guest:
         self.persistent = False
         self.autostart = False
         self.updated = False
-        self._text: str | None = None
+        self._packed: bytes | None = None
         self._config: Any = None
         self.live: Any = None
         self.run: Runtime | None = None
@@ -133,23 +134,24 @@ class Guest:
     @property
     def config(self) -> Any:
         """The persistent definition, parsed when it is first needed; None for a transient guest."""
-        if self._config is None and self._text is not None:
+        if self._config is None and self._packed is not None:
             self._config = self.driver.remembered(self)
         return self._config
 
     @property
     def text(self) -> str | None:
         """The persistent definition as stored (with secrets)."""
-        return self._text
+        return None if self._packed is None else zlib.decompress(self._packed).decode("utf-8", "surrogateescape")
 
     def set_config(self, domain: Any, text: str | None) -> None:
         """Put a new persistent definition in place (or none)."""
-        self._config, self._text, self.summary = domain, text, None
+        self._config, self.summary = domain, None
+        self._packed = None if text is None else zlib.compress(text.encode("utf-8", "surrogateescape"), 1)
         self.driver.forget(self)
 
     def drop_config(self) -> None:
         """Let the parsed form go; the text stays."""
-        if self._text is not None:
+        if self._packed is not None:
             self._config = None
 
     @property

@@ -7,6 +7,7 @@ Reading 1,000 definitions takes no parser: name and uuid are found in the text, 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import html
 import logging
@@ -14,51 +15,13 @@ import os
 import re
 from dataclasses import dataclass
 
+from kvasir.host.files import NEW, FolderSync, banner, sync_folder, write_file
+
 log = logging.getLogger(__name__)
 
-HEADER = """\
-<!--
-WARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE
-OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:
-  {command}
-or other application using the libvirt API.
--->
-
-"""
-"""What libvirt writes over each of its files; clients never see it."""
-
-NEW = ".new"
 _COMMENT = re.compile(r"\A\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*", re.S)
 _NAME = re.compile(r"<name>([^<]*)</name>")
 _UUID = re.compile(r"<uuid>\s*([0-9a-fA-F-]{32,36})\s*</uuid>")
-
-
-def write_file(path: str, text: str, mode: int = 0o600) -> None:
-    """Write a file so that a crash at any moment leaves the old one or the new one. Raises OSError."""
-    temporary = path + NEW
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    try:
-        with open(fd, "wb") as stream:
-            stream.write(text.encode("utf-8", "surrogateescape"))
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    sync_folder(os.path.dirname(path))
-
-
-def sync_folder(path: str) -> None:
-    """Make the folder's entries durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError:
-        log.debug("%s cannot be synced", path)
-    finally:
-        os.close(fd)
 
 
 def body(text: str) -> str:
@@ -113,6 +76,8 @@ class Store:
 
     def __init__(self, etc: str, autostart: str) -> None:
         self.etc, self.autostart = etc, autostart
+        self._folders = FolderSync()
+        self._changes = 0
 
     def path(self, name: str) -> str:
         return f"{self.etc}/{name}.xml"
@@ -161,11 +126,22 @@ class Store:
         return body(read_text(self.path(name)))
 
     def save(self, name: str, text: str) -> None:
-        """Write a definition. Raises OSError."""
-        write_file(self.path(name), HEADER.format(command=f"virsh edit {shell_word(name)}") + text)
+        """Write a definition; its name in the folder is made durable a moment later. Raises OSError."""
+        self._changes += 1
+        write_file(self.path(name), _over(name) + text, folder=False)
+        self._folders.soon(self.etc)
+
+    async def save_beside(self, name: str, text: str) -> None:
+        """The same without holding up the loop."""
+        before, path = self._changes, self.path(name)
+        await asyncio.to_thread(write_file, path, _over(name) + text, folder=False, draft=f"{path}~{NEW}")
+        self._folders.soon(self.etc)
+        if self._changes != before:  # something was written or removed meanwhile: this is the later one
+            self.save(name, text)
 
     def delete(self, name: str) -> None:
         """Remove definition and autostart link. The definition goes last: a crash between leaves a whole guest."""
+        self._changes += 1
         for path, folder in ((self.link(name), self.autostart), (self.path(name), self.etc)):
             try:
                 os.unlink(path)
@@ -193,6 +169,10 @@ class Store:
         sync_folder(self.autostart)
 
 
+def _over(name: str) -> str:
+    return banner(f"virsh edit {shell_word(name)}")
+
+
 def shell_word(name: str) -> str:
     """The name as it can stand in a comment (no ``--``)."""
     return name.replace("--", "-\\-")
@@ -211,8 +191,8 @@ class Status:
         return f"{self.run}/{name}.pid"
 
     def save(self, name: str, text: str) -> None:
-        """Write a status document. Raises OSError."""
-        write_file(self.path(name), HEADER.format(command=f"virsh edit {shell_word(name)}") + text)
+        """Write a status document (which no crash of the host outlasts). Raises OSError."""
+        write_file(self.path(name), _over(name) + text, durable=False)
 
     def delete(self, name: str) -> None:
         for path in (self.path(name), self.pidfile(name)):

@@ -11,6 +11,7 @@ from typing import Any
 
 from kvasir.errors import Error, OperationFailed, OperationInvalid, Origin, XmlError
 from kvasir.events import Bus, PoolLifecycle, PoolRefresh
+from kvasir.host.files import banner, write_file
 from kvasir.model.storage import Pool
 from kvasir.xml.form import STORED
 
@@ -21,33 +22,6 @@ from .volume import Vol
 log = logging.getLogger(__name__)
 
 DEFINED, UNDEFINED, STARTED, STOPPED, CREATED, DELETED = range(6)
-BANNER = """<!--
-WARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE
-OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:
-  virsh pool-edit {name}
-or other application using the libvirt API.
--->
-
-"""
-
-
-def write_file(path: str, text: str) -> None:
-    """Write a file so that it is there whole or not at all: write, fsync, rename, fsync of the folder."""
-    folder = os.path.dirname(path)
-    os.makedirs(folder, exist_ok=True)
-    draft = f"{path}.new"
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, text.encode("utf-8", "surrogateescape"))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    os.rename(draft, path)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class StorageDriver:
@@ -83,7 +57,7 @@ class StorageDriver:
 
     def save(self, pool: StoragePool) -> None:
         document = pool.new_document or pool.document
-        write_file(self._file(pool.name), BANNER.format(name=pool.name) + document.xml(STORED))
+        write_file(self._file(pool.name), banner(f"virsh pool-edit {pool.name}") + document.xml(STORED))
 
     def load(self) -> None:
         """Read the pools that are defined. A broken file is reported and left as it is."""
@@ -125,7 +99,7 @@ class StorageDriver:
     @staticmethod
     def _state_text(pool: StoragePool) -> str:
         body = pool.document.xml(STORED, pad="  ")
-        return f"{BANNER.format(name=pool.name)}<poolstate>\n{body}</poolstate>\n"
+        return f"{banner(f'virsh pool-edit {pool.name}')}<poolstate>\n{body}</poolstate>\n"
 
     # --- look-up
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, Origin, SystemFailure
 from kvasir.host import dnsmasq, netlink, sysctl, tc
+from kvasir.host.files import write_file
 from kvasir.model.network_port import NetworkPlug, Plug
 from kvasir.network import conf, firewall
-from kvasir.network.files import remove, write_file
+from kvasir.network.files import remove
 from kvasir.network.leases import helper, write_macs
 
 from .base import Kind

@@ -1,0 +1,89 @@
+"""Files that are there whole or not at all, whatever ends the daemon or the host meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+
+log = logging.getLogger(__name__)
+
+TOGETHER = 0.05
+"""Seconds in which changes of a folder are gathered before they are made durable."""
+NEW = ".new"
+"""What the name of a file that is being written ends in."""
+
+
+def banner(command: str) -> str:
+    """What libvirt writes over each of its files (clients never see it): the command that changes it."""
+    return (
+        "<!--\nWARNING: THIS IS AN AUTO-GENERATED FILE. CHANGES TO IT ARE LIKELY TO BE\n"
+        "OVERWRITTEN AND LOST. Changes to this xml configuration should be made using:\n"
+        f"  {command}\nor other application using the libvirt API.\n-->\n\n"
+    )
+
+
+def write_file(
+    path: str, text: str, mode: int = 0o600, *, durable: bool = True, folder: bool = True, draft: str = ""
+) -> None:
+    """Write a file so that a crash at any moment leaves the old one or the new one. Raises OSError.
+
+    ``durable`` makes it outlast a crash of the host (what lies under /run need not); ``folder`` waits for its name too.
+    The folder is made where it is missing. ``draft`` names the file that is written first.
+    """
+    draft = draft or path + NEW
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        fd = os.open(draft, flags, mode)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        fd = os.open(draft, flags, mode)
+    try:
+        with open(fd, "wb") as stream:
+            stream.write(text.encode("utf-8", "surrogateescape"))
+            stream.flush()
+            if durable:
+                os.fsync(stream.fileno())
+        os.rename(draft, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise
+    if durable and folder:
+        sync_folder(os.path.dirname(path))
+
+
+def sync_folder(path: str) -> None:
+    """Make the folder's entries durable."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+class FolderSync:
+    """Makes the entries of folders durable beside the daemon's work, many changes at once."""
+
+    def __init__(self) -> None:
+        self._waiting: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def soon(self, path: str) -> None:
+        """Within moments, or at once where no loop runs."""
+        self._waiting.add(path)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            while self._waiting:
+                sync_folder(self._waiting.pop())
+            return
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(TOGETHER)
+            await asyncio.to_thread(sync_folder, self._waiting.pop())
