@@ -7,14 +7,14 @@ import logging
 import os
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, InvalidArg, OperationFailed, OperationUnsupported
+from kvasir.errors import InvalidArg, OperationFailed, OperationUnsupported
 from kvasir.host import qemu_img
 from kvasir.qemu import statusdoc
 from kvasir.qemu.blocks import graph, jobs, operations
 from kvasir.qemu.blocks.graph import Image
 from kvasir.qemu.jobs import Async, Kind, Operation
 
-from . import offline
+from . import branches, offline
 from .create import quoted
 from .document import Snapshot, SnapshotDisk
 from .tree import Tree
@@ -39,7 +39,7 @@ async def delete(guest: Any, name: str, flags: int) -> None:
         current_goes = tree.current in todo
         for one in todo:
             if not flags & METADATA_ONLY:
-                await _content(guest, tree, one)
+                await _content(guest, tree, one, todo)
             tree.drop(one)
         if current_goes and flags & CHILDREN_ONLY:
             tree.set_current(snap)
@@ -50,15 +50,7 @@ def _check(guest: Any, tree: Tree, todo: list[Snapshot]) -> None:
     for snap in todo:
         if not snap.external:
             continue
-        if snap.revert_disks:
-            raise ConfigUnsupported(
-                f"snapshot '{snap.name}' has more than one branch of images; delete its children first"
-            )
-        if len([one for one in tree.children(snap) if one not in todo]) > 1:
-            raise ConfigUnsupported(
-                f"snapshot '{snap.name}' has more than one child, whose images stand on it",
-                hint="virsh snapshot-delete its children first, or --metadata",
-            )
+        branches.check(guest, tree, snap, todo)
         domain = guest.current
         for entry in snap.disks:
             disk = next((disk for disk in domain.disks if disk.target == entry.name), None)
@@ -66,9 +58,9 @@ def _check(guest: Any, tree: Tree, todo: list[Snapshot]) -> None:
                 jobs.need_idle(guest, disk)
 
 
-async def _content(guest: Any, tree: Tree, snap: Snapshot) -> None:
+async def _content(guest: Any, tree: Tree, snap: Snapshot, gone: list[Snapshot]) -> None:
     if snap.external:
-        await _external(guest, tree, snap)
+        await _external(guest, tree, snap, gone)
         if snap.memory_file:
             with contextlib.suppress(OSError):
                 os.unlink(snap.memory_file)
@@ -80,18 +72,20 @@ async def _content(guest: Any, tree: Tree, snap: Snapshot) -> None:
         await offline.delete(snap, snap.domain if snap.domain is not None else guest.config)
 
 
-async def _external(guest: Any, tree: Tree, snap: Snapshot) -> None:
-    """Write each image of the snapshot into the one below, and let all definitions name that one."""
-    for entry in snap.disks:
-        if entry.snapshot != "external":
+async def _external(guest: Any, tree: Tree, snap: Snapshot, gone: list[Snapshot]) -> None:
+    """Write each image that is needed into the one below, and let all definitions name that one; drop the others."""
+    for disk in snap.disks:
+        if disk.snapshot != "external":
             continue
-        below = _below(snap, entry)
-        if guest.active:
-            merged = await _by_job(guest, entry, below)
+        below = _below(snap, disk)
+        entry = branches.drop_unused(guest, tree, snap, str(disk.name), gone)
+        if entry is None or below is None:
+            continue
+        if guest.active and entry.path in branches.chain_of(guest, str(entry.name)):
+            await _by_job(guest, entry)
         else:
-            merged = await _by_tool(guest, tree, entry, below)
-        if merged and below is not None:
-            _rename(tree, snap, entry.path, below)
+            await _by_tool(guest, tree, entry, below)
+        _rename(tree, snap, entry.path, below)
     statusdoc.save(guest)
 
 
@@ -103,16 +97,12 @@ def _below(snap: Snapshot, entry: SnapshotDisk) -> Image | None:
     return graph.of_disk(disk) if disk is not None else None
 
 
-async def _by_job(guest: Any, entry: SnapshotDisk, below: Image | None) -> bool:
-    disk = next((disk for disk in guest.live.disks if disk.target == entry.name), None)
-    if disk is None or below is None:
-        return False
+async def _by_job(guest: Any, entry: SnapshotDisk) -> None:
+    disk = next(disk for disk in guest.live.disks if disk.target == entry.name)
     chain = graph.of_disk(disk).images()
-    at = next((at for at, image in enumerate(chain) if image.path == entry.path), None)
-    if at is None or at + 1 >= len(chain):
-        raise OperationUnsupported(
-            f"image '{entry.path}' of the snapshot is not in use by disk '{entry.name}'; delete it when the guest is off"
-        )
+    at = next(at for at, image in enumerate(chain) if image.path == entry.path)
+    if at + 1 >= len(chain):
+        raise OperationUnsupported(f"image '{entry.path}' of the snapshot has nothing below it any more")
     active = at == 0
     flags = operations.COMMIT_DELETE | (operations.COMMIT_ACTIVE if active else 0)
     number = f"{disk.target}[{chain[at + 1].index}]"
@@ -132,7 +122,6 @@ async def _by_job(guest: Any, entry: SnapshotDisk, below: Image | None) -> bool:
         _unsaid(guest, disk)
     if job.phase is not jobs.Phase.COMPLETED:
         raise OperationFailed(f"block commit of '{entry.path}' failed: {job.error or job.phase.value}")
-    return True
 
 
 def _unsaid(guest: Any, disk: Any) -> None:
@@ -144,17 +133,15 @@ def _unsaid(guest: Any, disk: Any) -> None:
             guest.driver.rewrite(guest, domain)
 
 
-async def _by_tool(guest: Any, tree: Tree, entry: SnapshotDisk, below: Image | None) -> bool:
+async def _by_tool(guest: Any, tree: Tree, entry: SnapshotDisk, below: Image) -> None:
     """By qemu-img: the data goes down, what stood on the image stands on the lower one then."""
-    if below is None or not os.path.exists(entry.path):
-        return False
     await qemu_img.run("commit", "-q", "-d", "-f", entry.format or "qcow2", entry.path)
     for upper in _standing_on(guest, tree, entry):
         await qemu_img.run("rebase", "-u", "-f", "qcow2", "-F", below.format, "-b", below.path, upper)
-    _in_config(guest, entry, below)
+    if not guest.active:
+        _in_config(guest, entry, below)
     with contextlib.suppress(OSError):
         os.unlink(entry.path)
-    return True
 
 
 def _standing_on(guest: Any, tree: Tree, entry: SnapshotDisk) -> list[str]:

@@ -81,7 +81,13 @@ def _keep(tree: Tree, snap: Snapshot, entries: list[SnapshotDisk]) -> None:
     if any(entry.path in stood_on for entry in snap.disks if entry.snapshot == "external"):
         snap.revert_disks = entries
     else:
+        gone = {entry.path for entry in (*snap.disks, *snap.revert_disks) if entry.snapshot == "external"}
         snap.disks, snap.revert_disks = entries, []
+        tree.save(snap)
+        for path in gone - {entry.path for entry in entries}:
+            if path and os.path.isfile(path):
+                os.unlink(path)
+        return
     tree.save(snap)
 
 

@@ -13,7 +13,7 @@ from kvasir.qemu.jobs import Async, Kind, Operation
 from kvasir.qemu.states import Detail, Shutoff
 from kvasir.qemu.states import Lifecycle as L
 
-from . import external, offline
+from . import branches, external, offline
 from .document import Snapshot
 from .tree import Tree
 
@@ -42,7 +42,7 @@ async def revert(guest: Any, name: str, flags: int) -> None:
     async with guest.jobs.long(Async.SNAPSHOT, Operation.SNAPSHOT_REVERT, mask=Kind.QUERY | Kind.DESTROY):
         tree = Tree.of(guest)
         snap = tree.find(name)
-        _check(guest, snap, flags)
+        _check(guest, tree, snap, flags)
         if snap.external:
             await external.revert(guest, tree, snap, flags, _bring)
         else:
@@ -53,7 +53,7 @@ async def revert(guest: Any, name: str, flags: int) -> None:
     guest.driver.gone(guest)
 
 
-def _check(guest: Any, snap: Snapshot, flags: int) -> None:
+def _check(guest: Any, tree: Tree, snap: Snapshot, flags: int) -> None:
     starts = bool(flags & (RUNNING | PAUSED))
     with_state = snap.state in ("running", "paused")
     if not guest.persistent and not with_state and not starts:
@@ -62,6 +62,10 @@ def _check(guest: Any, snap: Snapshot, flags: int) -> None:
         return
     if snap.domain is None:
         raise risky(f"snapshot '{snap.name}' lacks domain '{guest.name}' rollback info")
+    if not snap.external and (paths := branches.stood_on(guest, tree, snap)):
+        raise risky(
+            f"external snapshots stand on image '{paths[0]}', which snapshot '{snap.name}' would go on writing to"
+        )
     saved = f"{guest.driver.paths.qemu.save}/{guest.name}.save"
     if os.path.exists(saved) and not with_state:
         raise risky(
