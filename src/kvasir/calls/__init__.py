@@ -39,5 +39,6 @@ MODULES: tuple[str, ...] = (
     "qemu_monitor",
     "secret",
     "storage",
+    "storage_volumes",
 )
 """One name a line; each is a file in this folder."""

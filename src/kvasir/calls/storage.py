@@ -1,12 +1,11 @@
-"""Storage pools and volumes."""
+"""Storage pools."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import InvalidArg, Origin, SystemFailure
+from kvasir.errors import InternalError, Origin
 
 if TYPE_CHECKING:
     from kvasir.daemon.session import Session
@@ -19,7 +18,6 @@ TYPE_BITS = {
     "rbd": 16384, "sheepdog": 32768, "gluster": 65536, "zfs": 1 << 17, "vstorage": 1 << 18, "iscsi-direct": 1 << 19,
 }  # fmt: skip
 INACTIVE, ACTIVE, PERSISTENT, TRANSIENT, AUTOSTART, NO_AUTOSTART = 1, 2, 4, 8, 16, 32
-CHUNK = 256 * 1024
 
 
 def _driver(session: Session) -> StorageDriver:
@@ -29,10 +27,6 @@ def _driver(session: Session) -> StorageDriver:
 
 def _pool(session: Session, pool: Any) -> StoragePool:
     return _driver(session).find(pool)
-
-
-def _vol(session: Session, vol: Any) -> Vol:
-    return _driver(session).volume(vol)
 
 
 def _wanted(pool: StoragePool, flags: int) -> bool:
@@ -69,12 +63,34 @@ def connect_list_all_storage_pools(session: Session, need_results: int, flags: i
     return (found if need_results else []), len(found)
 
 
+async def connect_find_storage_pool_sources(session: Session, type: str, srcSpec: str | None, flags: int) -> str:
+    """What pools of a type could be made of."""
+    from kvasir.storage import documents
+    from kvasir.storage.pools import KINDS
+
+    _driver(session)
+    if type not in KINDS:
+        raise InternalError(f"unknown storage pool type {type}", origin=Origin.STORAGE)
+    kind = KINDS[type]
+    if not kind.BUILT:
+        raise InternalError(f"missing backend for pool type {kind.NUMBER} ({type})", origin=Origin.STORAGE)
+    spec = documents.source(srcSpec)
+    return documents.sources_xml(await asyncio.to_thread(kind.find_sources, spec))
+
+
+def connect_get_storage_pool_capabilities(session: Session, flags: int) -> str:
+    from kvasir.storage import capabilities
+
+    _driver(session)
+    return capabilities.xml()
+
+
 async def storage_pool_create_xml(session: Session, xml: str, flags: int) -> Any:
     return await _driver(session).create(xml, flags)
 
 
-def storage_pool_define_xml(session: Session, xml: str, flags: int) -> Any:
-    return _driver(session).define(xml)
+async def storage_pool_define_xml(session: Session, xml: str, flags: int) -> Any:
+    return await _driver(session).define(xml, flags)
 
 
 async def storage_pool_create(session: Session, pool: Any, flags: int) -> None:
@@ -87,9 +103,9 @@ async def storage_pool_build(session: Session, pool: Any, flags: int) -> None:
     await driver.build(driver.find(pool), flags)
 
 
-def storage_pool_destroy(session: Session, pool: Any) -> None:
+async def storage_pool_destroy(session: Session, pool: Any) -> None:
     driver = _driver(session)
-    driver.stop_pool(driver.find(pool))
+    await driver.stop_pool(driver.find(pool))
 
 
 async def storage_pool_delete(session: Session, pool: Any, flags: int) -> None:
@@ -152,159 +168,24 @@ def storage_pool_is_persistent(session: Session, pool: Any) -> int:
     return int(_pool(session, pool).persistent)
 
 
+def _ready(pool: StoragePool) -> list[Vol]:
+    return list(pool.volumes.values())
+
+
 def storage_pool_num_of_volumes(session: Session, pool: Any) -> int:
     found = _pool(session, pool)
     found.need_active()
-    return len(found.volumes)
+    return len(_ready(found))
 
 
 def storage_pool_list_volumes(session: Session, pool: Any, maxnames: int) -> list[str]:
     found = _pool(session, pool)
     found.need_active()
-    return list(found.volumes)[:maxnames]
+    return [volume.name for volume in _ready(found)][:maxnames]
 
 
 def storage_pool_list_all_volumes(session: Session, pool: Any, need_results: int, flags: int) -> tuple[list[Any], int]:
     found = _pool(session, pool)
     found.need_active()
-    volumes = list(found.volumes.values())
+    volumes = _ready(found)
     return (volumes if need_results else []), len(volumes)
-
-
-async def storage_vol_create_xml(session: Session, pool: Any, xml: str, flags: int) -> Any:
-    return await _pool(session, pool).create_volume(xml, flags)
-
-
-async def storage_vol_create_xml_from(session: Session, pool: Any, xml: str, clonevol: Any, flags: int) -> Any:
-    return await _pool(session, pool).create_volume(xml, flags, _vol(session, clonevol))
-
-
-async def storage_vol_delete(session: Session, vol: Any, flags: int) -> None:
-    found = _vol(session, vol)
-    await found.owner.delete_volume(found, flags)
-
-
-def storage_vol_lookup_by_name(session: Session, pool: Any, name: str) -> Any:
-    return _pool(session, pool).volume(name)
-
-
-def storage_vol_lookup_by_key(session: Session, key: str) -> Any:
-    return _driver(session).volume_by_key(key)
-
-
-def storage_vol_lookup_by_path(session: Session, path: str) -> Any:
-    return _driver(session).volume_by_path(path)
-
-
-async def _refreshed(session: Session, vol: Any) -> Vol:
-    found = _vol(session, vol)
-    try:
-        await asyncio.to_thread(found.refresh)
-    except OSError as error:
-        raise SystemFailure(f"cannot open volume '{found.path}'", error, origin=Origin.STORAGE) from None
-    return found
-
-
-async def storage_vol_get_info(session: Session, vol: Any) -> tuple[int, int, int]:
-    found = await _refreshed(session, vol)
-    return found.kind, found.document.capacity or 0, found.document.allocation or 0
-
-
-async def storage_vol_get_info_flags(session: Session, vol: Any, flags: int) -> tuple[int, int, int]:
-    found = await _refreshed(session, vol)
-    used = found.document.physical if flags & 1 else found.document.allocation
-    return found.kind, found.document.capacity or 0, used or 0
-
-
-async def storage_vol_get_xml_desc(session: Session, vol: Any, flags: int) -> str:
-    return (await _refreshed(session, vol)).document.xml()
-
-
-def storage_vol_get_path(session: Session, vol: Any) -> str:
-    return _vol(session, vol).path
-
-
-async def storage_vol_resize(session: Session, vol: Any, capacity: int, flags: int) -> None:
-    found = _vol(session, vol)
-    await found.owner.resize_volume(found, capacity, flags)
-
-
-def _open(found: Vol, flags: int) -> int:
-    try:
-        return os.open(found.path, flags | os.O_CLOEXEC | os.O_NOCTTY)
-    except OSError as error:
-        raise SystemFailure(f"Failed to open {found.path}", error, origin=Origin.STORAGE) from None
-
-
-def storage_vol_upload(session: Session, vol: Any, offset: int, length: int, flags: int) -> None:
-    """The client writes the volume's bytes; holes are punched where it says so."""
-    from kvasir.daemon.streams import Hole
-
-    found = _vol(session, vol)
-    fd = _open(found, os.O_WRONLY)
-
-    async def pump(stream: Any) -> None:
-        place, end = offset, offset + length if length else None
-        try:
-            while (data := await stream.read()) is not None:
-                size = data.length if isinstance(data, Hole) else len(data)
-                if end is not None and place + size > end:
-                    raise InvalidArg("too many bytes for the length of the upload", origin=Origin.STORAGE)
-                if not isinstance(data, Hole):
-                    await asyncio.to_thread(_write_all, fd, data, place)
-                elif place + size > os.fstat(fd).st_size:
-                    os.ftruncate(fd, place + size)
-                place += size
-        finally:
-            os.close(fd)
-            await asyncio.to_thread(found.refresh)
-
-    session.open_stream(pump)
-
-
-def _write_all(fd: int, data: bytes, place: int) -> None:
-    view = memoryview(data)
-    while view:
-        count = os.pwrite(fd, view, place)
-        view, place = view[count:], place + count
-
-
-def storage_vol_download(session: Session, vol: Any, offset: int, length: int, flags: int) -> None:
-    """The client reads the volume's bytes; with the sparse flag, holes come as holes."""
-    fd = _open(_vol(session, vol), os.O_RDONLY)
-    sparse = bool(flags & 1)
-
-    async def pump(stream: Any) -> None:
-        try:
-            size = os.lseek(fd, 0, os.SEEK_END)
-            place, end = offset, min(size, offset + length) if length else size
-            while place < end:
-                hole = _hole_at(fd, place, end) if sparse else 0
-                if hole:
-                    await stream.write_hole(hole)
-                    place += hole
-                    continue
-                stop = _data_end(fd, place, end) if sparse else end
-                data = await asyncio.to_thread(os.pread, fd, min(CHUNK, stop - place), place)
-                if not data:
-                    break
-                await stream.write(data)
-                place += len(data)
-        finally:
-            os.close(fd)
-
-    session.open_stream(pump)
-
-
-def _hole_at(fd: int, place: int, end: int) -> int:
-    try:
-        return min(os.lseek(fd, place, os.SEEK_DATA), end) - place
-    except OSError:
-        return end - place
-
-
-def _data_end(fd: int, place: int, end: int) -> int:
-    try:
-        return min(os.lseek(fd, place, os.SEEK_HOLE), end)
-    except OSError:
-        return end

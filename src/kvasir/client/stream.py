@@ -148,6 +148,35 @@ class Stream:
                 return
             handler(self, data, opaque)
 
+    def sparseSendAll(
+        self,
+        handler: Callable[[Stream, int, Any], bytes],
+        holeHandler: Callable[[Stream, Any], tuple[bool, int]],
+        skipHandler: Callable[[Stream, int, Any], Any],
+        opaque: Any = None,
+    ) -> None:
+        """``sendAll`` that sends holes as such. ``holeHandler`` says (whether data stand there, how many bytes)."""
+        while True:
+            try:
+                data, length = holeHandler(self, opaque)
+                if not data:
+                    if not length:
+                        return
+                    self.sendHole(length)
+                    skipHandler(self, length, opaque)
+                    continue
+                while length > 0:
+                    chunk = handler(self, min(CHUNK, length), opaque)
+                    if not chunk:
+                        return
+                    self.send(chunk)
+                    length -= len(chunk)
+            except Error:
+                raise
+            except BaseException:
+                self.abort()
+                raise
+
     def finish(self) -> int:
         """End the stream well; raises what went wrong on the other side."""
         procedure = self._bound()

@@ -20,7 +20,7 @@ class NoVolume(Error):
 class VolumeExists(Error):
     """storage volume exists already"""
 
-    code, prefix = Code.STORAGE_VOL_EXIST, "storage volume exists already"
+    code = Code.STORAGE_VOL_EXIST
 
 
 def no_pool(what: str) -> NoPool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import struct
 from dataclasses import dataclass, field
@@ -28,12 +29,18 @@ class ImageInfo:
     compat: str | None = None
     cluster_size: int | None = None
     features: list[str] = field(default_factory=list)
+    payload: int = 0
+    """Where the data of a LUKS container begin."""
     problem: str = ""
 
 
 def probe(fd: int) -> ImageInfo:
     """Read the head of an open file. Never raises for a strange image, only OSError for a failing read."""
-    head = os.pread(fd, HEAD, 0)
+    return read_head(os.pread(fd, HEAD, 0))
+
+
+def read_head(head: bytes) -> ImageInfo:
+    """What the first bytes say. Never raises."""
     for magic, offset, reader in FORMATS:
         if head[offset : offset + len(magic)] == magic:
             info = ImageInfo()
@@ -41,7 +48,9 @@ def probe(fd: int) -> ImageInfo:
                 reader(head, info)
             except (struct.error, ValueError, IndexError, UnicodeDecodeError) as error:
                 info.problem = f"broken header: {error}"
-            if info.format != "raw":
+                info.backing = info.backing_format = info.compat = None
+                info.features = []
+            if info.format != "raw" or info.encrypted:
                 return info
     return ImageInfo()
 
@@ -55,9 +64,10 @@ def _qcow2(head: bytes, info: ImageInfo) -> None:
         return
     info.format, info.capacity = "qcow2", size
     info.compat = "1.1" if version == 3 else "0.10"
-    if not 9 <= cluster_bits <= 21:
-        raise ValueError(f"cluster bits {cluster_bits}")
-    info.cluster_size = 1 << cluster_bits
+    if 9 <= cluster_bits <= 21:
+        info.cluster_size = 1 << cluster_bits
+    else:
+        info.problem = f"broken header: cluster bits {cluster_bits}"
     info.encrypted = {0: None, 1: "qcow", 2: "luks"}.get(crypt, "unknown")
     length = 72
     if version == 3:
@@ -67,8 +77,8 @@ def _qcow2(head: bytes, info: ImageInfo) -> None:
             info.features.append("lazy_refcounts")
         if incompatible & 16:
             info.features.append("extended_l2")
-    if backing_at:
-        if not 0 < backing_len <= MAX_NAME:
+    if backing_at and backing_len:
+        if backing_len > MAX_NAME:
             raise ValueError(f"backing file name of {backing_len} bytes")
         info.backing = _name(head, backing_at, backing_len)
         info.backing_format = _qcow2_extension(head, max(length, 72), backing_at)
@@ -89,7 +99,7 @@ def _qcow2_extension(head: bytes, at: int, end: int) -> str | None:
 def _name(head: bytes, at: int, size: int) -> str:
     if at + size > len(head):
         raise ValueError(f"backing file name at offset {at}")
-    return head[at : at + size].decode("utf-8", "surrogateescape")
+    return head[at : at + size].partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 def _qcow1(head: bytes, info: ImageInfo) -> None:
@@ -115,7 +125,9 @@ def _qed(head: bytes, info: ImageInfo) -> None:
 
 
 def _vmdk(head: bytes, info: ImageInfo) -> None:
-    _version, _flags, sectors = struct.unpack_from("<IIQ", head, 4)
+    version, _flags, sectors = struct.unpack_from("<IIQ", head, 4)
+    if version not in (1, 2, 3):
+        return
     info.format, info.capacity = "vmdk", sectors * 512
     text = head[0x200 : 0x200 + 20 * 512]
     for line in text.split(b"\n"):
@@ -129,16 +141,30 @@ def _vdi(head: bytes, info: ImageInfo) -> None:
 
 
 def _vpc(head: bytes, info: ImageInfo) -> None:
+    if struct.unpack_from(">I", head, 12)[0] != 0x10000:
+        return
     info.format, info.capacity = "vpc", struct.unpack_from(">Q", head, 48)[0]
 
 
-def _vhdx(head: bytes, info: ImageInfo) -> None:
-    info.format = "vhdx"
-
-
 def _luks(head: bytes, info: ImageInfo) -> None:
-    if struct.unpack_from(">H", head, 6)[0] in (1, 2):
-        info.format, info.encrypted = "luks", "luks"
+    """A LUKS container is raw data with encryption."""
+    (version,) = struct.unpack_from(">H", head, 6)
+    if version in (1, 2):
+        info.encrypted = "luks"
+    if version == 1 and len(head) >= 108:
+        info.payload = struct.unpack_from(">I", head, 104)[0] * 512
+
+
+def _cow(head: bytes, info: ImageInfo) -> None:
+    """User-mode Linux's old format: version, name of the backing file, time, size."""
+    if struct.unpack_from(">I", head, 4)[0] != 2:
+        return
+    info.format = "cow"
+    if len(head) >= 1048:
+        info.capacity = struct.unpack_from(">Q", head, 1036)[0] or None
+    name = head[8:1032].partition(b"\0")[0]
+    if name:
+        info.backing = name.decode("utf-8", "surrogateescape")
 
 
 def _iso(head: bytes, info: ImageInfo) -> None:
@@ -155,7 +181,7 @@ FORMATS = (
     (b"KDMV", 0, _vmdk),
     (b"\x7f\x10\xda\xbe", 0x40, _vdi),
     (b"conectix", 0, _vpc),
-    (b"vhdxfile", 0, _vhdx),
+    (b"OOOM", 0, _cow),
     (b"LUKS\xba\xbe", 0, _luks),
     (b"WithoutFreeSpace", 0, _parallels),
     (b"CD001", 0x8001, _iso),
@@ -176,16 +202,29 @@ def size_of(fd: int) -> tuple[int, int]:
     return status.st_size, status.st_blocks * 512
 
 
+PROTOCOL = re.compile(r"[A-Za-z0-9+_-]+:")
+
+
+def is_local(backing: str) -> bool:
+    """Whether a backing name is a path, not a URI, ``json:`` or another protocol of QEMU."""
+    return not PROTOCOL.match(backing)
+
+
 def resolve_backing(path: str, backing: str) -> str:
-    """The backing file's path as the format means it: beside the image unless absolute or a URI."""
-    if backing.startswith("json:"):
-        try:
-            data = json.loads(backing[5:])
-            found = data.get("file", data)
-            name = found.get("filename") if isinstance(found, dict) else data.get("file.filename")
-            return str(name) if name else backing
-        except (ValueError, AttributeError):
-            return backing
-    if backing.startswith("/") or "://" in backing:
-        return backing
-    return os.path.join(os.path.dirname(path), backing.removeprefix("file:"))
+    """The backing file as the format means it: beside the image where it is a relative path, else as it stands."""
+    if not is_local(backing) or backing.startswith("/"):
+        return local_file(backing) or backing
+    return os.path.join(os.path.dirname(path), backing)
+
+
+def local_file(backing: str) -> str | None:
+    """The absolute path in a ``json:`` name of a local file; None for every other name."""
+    if not backing.startswith("json:") or len(backing) > MAX_NAME:
+        return None
+    try:
+        data = json.loads(backing[5:])
+        found = data.get("file", data)
+        name = found.get("filename") if isinstance(found, dict) else data.get("file.filename")
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return str(name) if isinstance(name, str) and name.startswith("/") else None

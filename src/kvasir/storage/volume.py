@@ -6,22 +6,25 @@ import os
 import stat
 from typing import Any
 
-from kvasir.model.storage import BackingStore, Permissions, Timestamps, Volume
+from kvasir.model.storage import BackingStore, Permissions, Timestamps, Volume, VolumeEncryption
 
 from . import probe
 
 FILE, BLOCK, DIR, NETWORK, NETDIR, PLOOP = range(6)
 TYPES = {"file": FILE, "block": BLOCK, "dir": DIR, "network": NETWORK, "netdir": NETDIR, "ploop": PLOOP}
+HEADED = ("qcow", "qcow2", "qed", "vmdk", "vdi", "vpc", "cow", "ploop")
+"""Formats whose capacity stands in their head."""
 
 
 class Vol:
     """A volume. ``name``, ``key`` and ``pool`` (its name) are what the wire carries."""
 
-    __slots__ = ("document", "in_use", "owner")
+    __slots__ = ("building", "document", "in_use", "owner")
 
     def __init__(self, owner: Any, document: Volume) -> None:
         self.owner, self.document = owner, document
         self.in_use = 0
+        self.building = False
 
     @property
     def pool(self) -> str:
@@ -44,8 +47,8 @@ class Vol:
         return TYPES[self.document.type or "file"]
 
     def refresh(self) -> None:
-        """Read sizes, permissions, times and format anew. Raises OSError when the file is gone."""
-        describe(self.document)
+        """Read sizes, permissions and times anew. Raises OSError when the file is gone."""
+        self.owner.backend().update(self.document)
 
 
 def file_volume(path: str, name: str) -> Volume | None:
@@ -58,54 +61,104 @@ def file_volume(path: str, name: str) -> Volume | None:
         return None
     document = Volume(name=name, key=path, path=path)
     try:
-        describe(document)
+        describe(document, full=True, status=status)
     except OSError:
         return None
     return document
 
 
-def describe(document: Volume) -> None:
-    """Fill a file volume's document from its file. Raises OSError."""
+def describe(document: Volume, *, full: bool, status: os.stat_result | None = None) -> None:
+    """Fill in a volume from its file or device: sizes, owner and times; with ``full`` its format and what lies below.
+
+    Raises OSError.
+    """
     path = str(document.path)
-    status = os.stat(path)
-    document.permissions = Permissions(mode=stat.S_IMODE(status.st_mode), owner=status.st_uid, group=status.st_gid)
+    status = status or os.stat(path)
+    document.permissions = _permissions(status)
     document.timestamps = _times(status)
     if stat.S_ISDIR(status.st_mode):
         document.type, document.format = "dir", "dir"
         document.capacity = document.allocation = 0
-        document.physical = 0
+        document.physical = None
         return
-    document.type = "block" if stat.S_ISBLK(status.st_mode) else "file"
+    block = stat.S_ISBLK(status.st_mode)
+    if full:
+        document.type = "block" if block else "file"
+    if not (full or block or document.format in HEADED or document.encryption):
+        document.allocation, document.physical = status.st_blocks * 512, status.st_size or None
+        document.capacity = status.st_size
+        return
+    if not full and document.backing is not None and probe.is_local(str(document.backing.path)):
+        now = beneath(os.path.join(os.path.dirname(path), str(document.backing.path)))
+        document.backing.permissions, document.backing.timestamps = now.permissions, now.timestamps
     fd = probe.open_volume(path)
     try:
         length, allocated = probe.size_of(fd)
-        info = probe.probe(fd)
+        head = b"" if block and not full and document.format not in HEADED else os.pread(fd, probe.HEAD, 0)
     finally:
         os.close(fd)
-    document.allocation, document.physical = allocated, length
-    document.capacity = info.capacity if info.capacity is not None else length
+    document.physical = length or None
+    if not block or full or document.allocation is None:
+        document.allocation = allocated
+    info = probe.read_head(head)
+    if full:
+        from_head(document, info, length)
+    else:
+        _capacity(document, info, length)
+
+
+def from_head(document: Volume, info: probe.ImageInfo, length: int) -> None:
+    """Fill in what an image's head says."""
     document.format = info.format
-    _features(document, info)
-
-
-def _features(document: Volume, info: probe.ImageInfo) -> None:
-    document.compat = info.compat
+    document.encryption = None
+    if info.encrypted == "luks":
+        document.encryption = VolumeEncryption(format="luks")
+    elif info.encrypted == "qcow":
+        document.encryption = VolumeEncryption(format="default")
+    _capacity(document, info, length)
+    document.compat = info.compat if info.compat == "1.1" else None
     document.cluster_size = info.cluster_size
     document.lazy_refcounts = "lazy_refcounts" in info.features
     document.extended_l2 = "extended_l2" in info.features
     document.features = info.compat == "1.1"
     document.backing = None
-    if info.backing is not None:
-        below = probe.resolve_backing(str(document.path), info.backing)
-        document.backing = BackingStore(path=below, format=info.backing_format or "raw")
-        try:
-            status = os.stat(below)
-        except OSError:
-            return
-        document.backing.permissions = Permissions(
-            mode=stat.S_IMODE(status.st_mode), owner=status.st_uid, group=status.st_gid
-        )
-        document.backing.timestamps = _times(status)
+    if info.backing:
+        document.backing = _below(str(document.path), info)
+
+
+def _capacity(document: Volume, info: probe.ImageInfo, length: int) -> None:
+    if document.format in HEADED and info.format == document.format:
+        document.capacity = info.capacity or length
+    elif info.payload and length > info.payload and document.format == "raw" and document.encryption is not None:
+        document.capacity = length - info.payload
+    else:
+        document.capacity = length
+
+
+def _below(path: str, info: probe.ImageInfo) -> BackingStore:
+    """The image below, as the head names it. It is looked at by ``stat`` and never opened."""
+    assert info.backing is not None
+    if not probe.is_local(info.backing):
+        return BackingStore(path=info.backing, format="raw")
+    below = beneath(os.path.join(os.path.dirname(path), info.backing))
+    below.format = info.backing_format or "raw"
+    return below
+
+
+def beneath(path: str) -> BackingStore:
+    """The element of what a volume stands on, with its owner and times where it is there."""
+    below = BackingStore(path=path)
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return below
+    if stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        below.permissions, below.timestamps = _permissions(status), _times(status)
+    return below
+
+
+def _permissions(status: os.stat_result) -> Permissions:
+    return Permissions(mode=stat.S_IMODE(status.st_mode), owner=status.st_uid, group=status.st_gid)
 
 
 def _stamp(nanoseconds: int) -> str:

@@ -11,6 +11,8 @@ NAMESPACES = {
     "qemu": "http://libvirt.org/schemas/domain/qemu/1.0",
     "lxc": "http://libvirt.org/schemas/domain/lxc/1.0",
     "dnsmasq": "http://libvirt.org/schemas/network/dnsmasq/1.0",
+    "fs": "http://libvirt.org/schemas/storagepool/fs/1.0",
+    "rbd": "http://libvirt.org/schemas/storagepool/rbd/1.0",
 }
 
 

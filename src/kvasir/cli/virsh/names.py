@@ -66,11 +66,11 @@ snapshot-list:snapshotlist snapshot-parent:snapshots snapshot-revert:snapshots
 backup = Backup
 backup-begin backup-dumpxml
 pool = Storage Pool
-find-storage-pool-sources-as find-storage-pool-sources pool-autostart:pools pool-build:pools pool-create-as:pools pool-create:pools
+find-storage-pool-sources-as:poolsearch find-storage-pool-sources:poolsearch pool-autostart:pools pool-build:pools pool-create-as:pools pool-create:pools
 pool-define-as:pools pool-define:pools pool-delete:pools pool-destroy:pools pool-dumpxml:pools pool-edit:pools pool-info:pools pool-list:pools pool-name:pools pool-refresh:pools
-pool-start:pools pool-undefine:pools pool-uuid:pools pool-event pool-capabilities
+pool-start:pools pool-undefine:pools pool-uuid:pools pool-event:poolsearch pool-capabilities:poolsearch
 volume = Storage Volume
-vol-clone vol-create-as:volumes vol-create:volumes vol-create-from vol-delete:volumes vol-download:volumes vol-dumpxml:volumes vol-info:volumes vol-key:volumes vol-list:volumes
+vol-clone:cloning vol-create-as:volumes vol-create:volumes vol-create-from:cloning vol-delete:volumes vol-download:volumes vol-dumpxml:volumes vol-info:volumes vol-key:volumes vol-list:volumes
 vol-name:volumes vol-path:volumes vol-pool:volumes vol-resize:volumes vol-upload:volumes vol-wipe:volumes
 virsh = Virsh itself
 cd:itself echo:itself exit:itself help:itself pwd:itself quit:itself connect:itself

@@ -11,6 +11,8 @@ from kvasir.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kvasir.client.others import StoragePool
 
 STATES = ("inactive", "building", "running", "degraded", "inaccessible")
@@ -134,25 +136,41 @@ def document(args: Args) -> str:
     """The XML of a pool made from options."""
     from kvasir.cli.virsh.xmltree import escape
 
-    value = {name: escape(args.text(name) or "", True) for name in AS_OPTIONS}
-    host, path, dev, name, form = (value[f"source-{key}"] for key in ("host", "path", "dev", "name", "format"))
-    source = f"    <host name='{host}'/>\n" if host else ""
-    source += f"    <dir path='{path}'/>\n" if path else ""
-    source += f"    <device path='{dev}'/>\n" if dev else ""
-    source += f"    <adapter type='scsi_host' name='{value['adapter-name']}'/>\n" if value["adapter-name"] else ""
-    iqn = value["source-initiator"]
-    source += f"    <initiator>\n      <iqn name='{iqn}'/>\n    </initiator>\n" if iqn else ""
-    if value["auth-type"] and value["auth-username"]:
-        secret = f"usage='{value['secret-usage']}'" if value["secret-usage"] else f"uuid='{value['secret-uuid']}'"
-        source += f"    <auth type='{value['auth-type']}' username='{value['auth-username']}'>\n      <secret {secret}/>\n    </auth>\n"
-    source += f"    <format type='{form}'/>\n" if form else ""
-    source += f"    <name>{name}</name>\n" if name else ""
+    def tag(form: str, *names: str) -> str:
+        values = [args.text(name) for name in names]
+        return "" if None in values else form.format(*(escape(value or "", True) for value in values))
+
+    source = tag("    <host name='{}'/>\n", "source-host")
+    source += tag("    <dir path='{}'/>\n", "source-path")
+    source += tag("    <device path='{}'/>\n", "source-dev")
+    source += adapter(tag)
+    source += tag("    <initiator>\n      <iqn name='{}'/>\n    </initiator>\n", "source-initiator")
+    secret = tag(" usage='{}'", "secret-usage") or tag(" uuid='{}'", "secret-uuid")
+    if secret:
+        source += tag(
+            "    <auth type='{}' username='{}'>\n" + f"      <secret{secret}/>\n    </auth>\n",
+            *("auth-type", "auth-username"),
+        )
+    source += tag("    <format type='{}'/>\n", "source-format")
+    source += tag("    <name>{}</name>\n", "source-name")
+    source += tag("    <protocol ver='{}'/>\n", "source-protocol-ver")
     text = f"<pool type='{escape(args.need('type'), True)}'>\n  <name>{escape(args.need('name'))}</name>\n"
-    if source:
-        text += f"  <source>\n{source}  </source>\n"
-    if value["target"]:
-        text += f"  <target>\n    <path>{value['target']}</path>\n  </target>\n"
+    text += f"  <source>\n{source}  </source>\n" if source else ""
+    text += tag("  <target>\n    <path>{}</path>\n  </target>\n", "target")
     return text + "</pool>\n"
+
+
+def adapter(tag: Callable[..., str]) -> str:
+    """The element of a SCSI adapter, virtual where both of its names are given."""
+    names = tag(" wwnn='{}' wwpn='{}'/>\n", "adapter-wwnn", "adapter-wwpn")
+    if not names:
+        return tag("    <adapter type='scsi_host' name='{}'/>\n", "adapter-name")
+    parent = (
+        tag(" parent='{}'", "adapter-parent")
+        or tag(" parent_wwnn='{}' parent_wwpn='{}'", "adapter-parent-wwnn", "adapter-parent-wwpn")
+        or tag(" parent_fabric_wwn='{}'", "adapter-parent-fabric-wwn")
+    )
+    return f"    <adapter type='fc_host'{parent}{names}"
 
 
 def pool_define_as(shell: Shell, args: Args) -> None:

@@ -12,7 +12,7 @@ from kvasir.errors import Error, InvalidArg, Origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import BinaryIO, NoReturn
 
     from kvasir.client.others import StoragePool, StorageVol
 
@@ -23,14 +23,14 @@ SPARSE = 1
 PHYSICAL = 1
 
 
-def find_volume(shell: Shell, args: Args, by: str = "nkp") -> StorageVol:
+def find_volume(shell: Shell, args: Args, by: str = "nkp", pool_option: str = "pool") -> StorageVol:
     """The volume that the options name: by name in its pool, by key, by path."""
     wanted = args.need("vol")
     pool: StoragePool | None = None
-    if any(option.name == "pool" for option, _ in args.values):
-        pool = find_pool(shell, args)
+    if any(option.name == pool_option for option, _ in args.values):
+        pool = find_pool(shell, args, pool_option)
         if not pool.isActive():
-            raise Fail(f"pool '{args.need('pool')}' is not active")
+            raise Fail(f"pool '{args.need(pool_option)}' is not active")
     problem: Error | None = None
     tries = [pool.storageVolLookupByName] if pool is not None and "n" in by else []
     tries += [shell.conn.storageVolLookupByKey] if "k" in by else []
@@ -160,14 +160,18 @@ def backing_xml(shell: Shell, pool: StoragePool, backing: str, form: str | None)
     """The element of a backing volume, named by name, key or path."""
     from kvasir.cli.virsh.xmltree import escape
 
+    problem: Error | None = None
     for look in (pool.storageVolLookupByName, shell.conn.storageVolLookupByKey, shell.conn.storageVolLookupByPath):
         try:
             path = look(backing).path()
             break
-        except Error:
+        except Error as caught:
+            problem = caught
             continue
     else:
-        raise Fail(f"failed to get vol '{backing}'")
+        shell.error(f"failed to get vol '{backing}'")
+        assert problem is not None
+        raise problem
     inner = f"    <format type='{escape(form, True)}'/>\n" if form else ""
     return f"  <backingStore>\n    <path>{escape(path)}</path>\n{inner}  </backingStore>\n"
 
@@ -179,8 +183,10 @@ def vol_resize(shell: Shell, args: Args) -> None:
         flags |= DELTA
     volume = find_volume(shell, args)
     digits = given
-    if args.flag("delta") and digits.startswith("-") and args.flag("shrink"):
-        digits = digits[1:]
+    if digits.startswith("-"):
+        if not args.flag("shrink"):
+            raise Fail("negative size requires --shrink")
+        given = digits = digits[1:]
     size = scaled(digits, 1)
     if size is None:
         malformed(shell, given)
@@ -207,24 +213,53 @@ def vol_download(shell: Shell, args: Args) -> None:
             file.truncate()
         else:
             stream.recvAll(lambda _, chunk, out: out.write(chunk), file)
-        stream.finish()
+        shell.attempt(f"cannot close volume {volume.name()}", stream.finish)
 
 
 def vol_upload(shell: Shell, args: Args) -> None:
     offset, length = args.unsigned("offset", 64) or 0, args.unsigned("length", 64) or 0
     volume = find_volume(shell, args)
     path = args.need("file")
-    if args.flag("sparse"):
-        raise Fail("--sparse is not built yet for vol-upload")
     try:
         file = open(path, "rb")  # noqa: SIM115  # closed below
     except OSError:
         raise Fail(f"cannot read {path}") from None
     stream = shell.conn.newStream()
     with file:
-        shell.attempt(f"cannot upload to volume {volume.name()}", volume.upload, stream, offset, length, 0)
-        stream.sendAll(lambda _, count, source: source.read(count), file)
-        stream.finish()
+        name, sparse = volume.name(), args.flag("sparse")
+        flags = SPARSE if sparse else 0
+        shell.attempt(f"cannot upload to volume {name}", volume.upload, stream, offset, length, flags)
+        if sparse:
+            shell.attempt(f"cannot send data to volume {name}", stream.sparseSendAll, _read, _hole, _skip, file)
+        else:
+            shell.attempt(f"cannot send data to volume {name}", stream.sendAll, _read, file)
+        shell.attempt(f"cannot close volume {name}", stream.finish)
+
+
+def _read(_: object, count: int, source: BinaryIO) -> bytes:
+    return source.read(count)
+
+
+def _hole(_: object, source: BinaryIO) -> tuple[bool, int]:
+    """Whether data stand at the reading position, and how long that or the hole is."""
+    import os
+
+    fd, place = source.fileno(), source.tell()
+    end = os.fstat(fd).st_size
+    try:
+        start = os.lseek(fd, place, os.SEEK_DATA)
+    except OSError:
+        start = end
+    if start > place or place >= end:
+        source.seek(place)
+        return False, start - place
+    stop = os.lseek(fd, place, os.SEEK_HOLE)
+    source.seek(place)
+    return True, stop - place
+
+
+def _skip(_: object, length: int, source: BinaryIO) -> None:
+    source.seek(length, 1)
 
 
 def vol_wipe(shell: Shell, args: Args) -> None:

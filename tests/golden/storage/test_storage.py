@@ -1,0 +1,94 @@
+"""Our virsh on our daemon says to the storage corpus what the real virsh on the real libvirt 9.0 said (see ``record.py``).
+
+Each case compares accepted and refused documents, dumpxml, vol-dumpxml, tables, messages, and the command lines of the
+tools. The tools are stand-ins that answer from transcripts of our own writing, or run the real tool (loop devices,
+mkfs, mount, parted, qemu-img): the case says which. LVM, iSCSI and ZFS are shown up to the kernel's door this way.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import PROJECT, KvasirDaemon, Peers, _script, short_folder
+
+from . import lab
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="loop devices and mounts need root"),
+    pytest.mark.skipif(not Path("/usr/bin/qemu-img").exists(), reason="qemu-img is not installed"),
+]
+
+
+class LabDaemon(KvasirDaemon):
+    """Ours, in a mount namespace of its own, with the stand-ins first in its PATH."""
+
+    def start(self, *options: str) -> None:
+        path = f"{lab.toolbox(self.folder / 'tools')}:{os.environ['PATH']}"
+        command = [sys.executable, "-m", "kvasir.daemon", "--root", str(self.folder), *options]
+        env = {
+            **os.environ, "PYTHONPATH": str(PROJECT / "src"), "PATH": path, "KVASIR_LAB": str(self.folder / "lab"),
+        }  # fmt: skip
+        (self.folder / "lab").mkdir(exist_ok=True)
+        with open(self.folder / "kvasird.log", "ab") as log:
+            self.process = subprocess.Popen(
+                ["unshare", "-m", *command], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        self.wait()
+
+    def wait(self) -> None:
+        import time
+
+        end = time.monotonic() + 60
+        while not self._serves():
+            assert self.process is not None
+            assert self.process.poll() is None, self.log()
+            assert time.monotonic() < end, self.log()
+            time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[LabDaemon]:
+    available = _script("peers")[0]
+    with short_folder("kvlab-") as folder:
+        uri = f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock"
+        found = LabDaemon(uri, folder, Peers(available) if available else None)
+        found.start()
+        try:
+            yield found
+        finally:
+            if found.process is not None and found.process.poll() is None:
+                found.stop()
+
+
+def _param(path: Path) -> Any:
+    rows = lab.read(path).rows
+    return pytest.param(path, id=path.stem, marks=[pytest.mark.guide(*rows)] if rows else [])
+
+
+@pytest.mark.parametrize("path", [_param(path) for path in lab.cases()])
+def test_as_the_real_one(daemon: LabDaemon, path: Path) -> None:
+    def virsh(text: str) -> str:
+        command = [sys.executable, "-m", "kvasir.cli.virsh.main", "-q", "-c", daemon.uri]
+        env = {**os.environ, "LC_ALL": "C", "PYTHONPATH": str(PROJECT / "src"), "HOME": str(daemon.folder)}
+        done = subprocess.run(
+            command, input=text, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300
+        )
+        return done.stdout
+
+    recorded = (lab.HERE / "recorded" / f"{path.stem}.txt").read_text()
+    mine = lab.play(lab.read(path), daemon.folder / "lab", virsh)
+    assert mine.splitlines() == recorded.splitlines(), daemon.log()[-2000:]
+
+
+def test_size_of_the_corpus() -> None:
+    """At least 120 documents of pools and volumes."""
+    documents = [text for path in lab.cases() for text in lab.read(path).files.values()]
+    assert len([text for text in documents if re.search(r"<(pool|volume)\b", text)]) >= 120
