@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kvasir.errors import Code, Error, Origin, SystemFailure
-from kvasir.host.files import NEW, write_file
-from kvasir.qemu.store import HEADER, body, read_text
+from kvasir.qemu.store import HEADER, NEW, body, read_text, write_file
 
 from .document import DISK_SNAPSHOT, Snapshot, parse
 
