@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from kvasir.errors import Code, Error, Origin, SystemFailure
-from kvasir.qemu.store import HEADER, NEW, body, read_text, write_file
+from kvasir.host.files import NEW, banner, write_file
+from kvasir.qemu.store import body, read_text
 
 from .document import DISK_SNAPSHOT, Snapshot, parse
 
@@ -122,7 +123,7 @@ class Tree:
         path = self.path(snap.name)
         try:
             os.makedirs(self.folder, 0o755, exist_ok=True)
-            write_file(path, HEADER.format(command="virsh snapshot-edit") + snap.xml(stored=True))
+            write_file(path, banner("virsh snapshot-edit") + snap.xml(stored=True))
         except OSError as error:
             raise SystemFailure(f"cannot write snapshot file '{path}'", error) from error
 
