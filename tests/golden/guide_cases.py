@@ -424,4 +424,81 @@ CASES: dict[str, list[str]] = {
         "<lease><lockspace>somearea</lockspace><target path='/some/lease/path'/></lease>",
         "<lease><lockspace>somearea</lockspace><key>somekey</key><target/></lease>",
     ],
+    "domxml-general-name-unique": ["<name>other</name>"],
+    "domxml-memtune-min-guarantee": ["<memtune><min_guarantee unit='MiB'>64</min_guarantee></memtune>", "<memtune><min_guarantee>x</min_guarantee></memtune>"],
+    "domxml-cpu-basic-models": each("<cpu match='exact'><model>%</model></cpu>", "qemu32", "qemu64", "core2duo", "Haswell", "nonsense"),
+    "domxml-cpu-map-file": [
+        "<cpu match='exact'><model>core2duo</model><feature name='lahf_lm' policy='disable'/></cpu>",
+        "<cpu match='exact'><model>core2duo</model><feature name='nonsense' policy='require'/></cpu>",
+        "<cpu match='exact'><model>core2duo</model><feature name='lahf_lm' policy='enable'/></cpu>",
+    ],
+    "domxml-clock-offset-timezone": each("<clock offset='timezone' %/>", "timezone='Europe/Paris'", ""),
+    "domxml-timer-present": [
+        *(timer(f"name='{name}' present='{word}'/>") for name in ("hpet", "kvmclock") for word in ("yes", "no", "x")),
+        "@type='kvm' " + timer("name='kvmclock' present='no'/>"),
+    ],
+    "domxml-hostdev-usb-address": [
+        "<hostdev mode='subsystem' type='usb'><source><address bus='1' device='4'/></source></hostdev>",
+        "<hostdev mode='subsystem' type='usb'><source><address bus='0x1' device='010'/></source></hostdev>",
+        "<hostdev mode='subsystem' type='usb'><source><address bus='1'/></source></hostdev>",
+    ],
+    "domxml-hostdev-scsi": [
+        "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address type='scsi' bus='0' target='0' unit='0'/></source>"
+        "<readonly/><address type='drive' controller='0' bus='0' target='0' unit='0'/></hostdev>",
+        "<hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/></source></hostdev>",
+        "<hostdev mode='subsystem' type='scsi'><source><address bus='0' target='0' unit='0'/></source></hostdev>",
+    ],
+    "domxml-hostdev-capabilities-storage": ["<hostdev mode='capabilities' type='storage'><source><block>/dev/sdf1</block></source></hostdev>"],
+    "domxml-hostdev-capabilities-misc": ["<hostdev mode='capabilities' type='misc'><source><char>/dev/input/event3</char></source></hostdev>"],
+    "domxml-hostdev-capabilities-net": ["<hostdev mode='capabilities' type='net'><source><interface>eth0</interface></source></hostdev>"],
+    "domxml-graphics-sdl": each("<graphics type='sdl' %/>", "display=':0.0' xauth='/root/.Xauthority' fullscreen='yes'", "fullscreen='x'", ""),
+    "domxml-graphics-vnc-socket": each("<graphics type='vnc' %/>", "socket='/path/s'", "socket='/path/s' port='5901'", "socket='/path/s' listen='0.0.0.0'"),
+    "domxml-graphics-spice": each(
+        "<graphics type='spice' %/>", "port='-1' tlsPort='-1' autoport='yes'", "port='5930'", "defaultMode='foo'", "keymap='de' autoport='yes'",
+        "autoport='no' port='5930' passwd='x'", "port='x'",
+    ),
+    "domxml-graphics-spice-clipboard": each("<graphics type='spice'><clipboard copypaste='%'/></graphics>", "no", "yes", "x"),
+    "domxml-graphics-listen": each(
+        "<graphics type='vnc'><listen %/></graphics>", "type='address' address='127.0.0.1'", "type='address'", "", "type='foo'",
+        "type='network'", "type='none'", "type='socket' socket='/x/s'",
+    ),
+    "domxml-channel-spicevmc": [
+        SPICE + "<channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>",
+        SPICE + "<channel type='spicevmc'><target type='virtio'/></channel>", "<channel type='spicevmc'/>",
+        "<channel type='spicevmc'><target type='foo'/></channel>",
+    ],
+    "domxml-sound-es1370-unsupported": ["<sound model='es1370'/>"],
+    "domxml-chardev-parallel-unsupported": ["<parallel type='pty'/>"],
+    "domxml-smartcard-host-certificates": [
+        "<smartcard mode='host-certificates'><certificate>cert1</certificate><certificate>cert2</certificate><certificate>cert3</certificate>"
+        "<database>/etc/pki/nssdb/</database></smartcard>",
+        "<smartcard mode='host-certificates'><certificate>cert1</certificate><certificate>cert2</certificate><certificate>cert3</certificate></smartcard>",
+        "<smartcard mode='host-certificates'><certificate>cert1</certificate><certificate>cert2</certificate></smartcard>",
+        "<smartcard mode='host-certificates'><certificate>cert1</certificate><certificate>cert2</certificate><certificate>cert3</certificate>"
+        "<database>relative</database></smartcard>",
+    ],
+    "seclabel-multiple-models": [
+        "<seclabel type='dynamic' model='selinux' relabel='yes'/><seclabel type='dynamic' model='dac' relabel='yes'/>",
+        "<seclabel type='dynamic' model='dac' relabel='yes'/><seclabel type='dynamic' model='dac' relabel='yes'/>",
+    ],
+    "seclabel-baselabel": [
+        "<seclabel type='dynamic' model='selinux'><baselabel>system_u:system_r:my_svirt_t:s0</baselabel></seclabel>",
+        "<seclabel type='dynamic' model='dac'><baselabel>x</baselabel></seclabel>",
+        "<seclabel type='static' model='dac'><baselabel>x</baselabel></seclabel>",
+    ],
+    "sample-general": [
+        "@type='kvm' <name>Testguest1</name><memory unit='KiB'>1048576</memory><currentMemory unit='KiB'>1048576</currentMemory>"
+        "<vcpu placement='static'>1</vcpu>"
+    ],
+    "sample-os": ["<os><type arch='x86_64' machine='pc-i440fx-2.9'>hvm</type><boot dev='hd'/></os>"],
+    "sample-devices-disks": [
+        "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/var/lib/libvirt/images/Testguest.qcow2'/>"
+        "<target dev='hda' bus='ide'/><address type='drive' controller='0' bus='0' target='0' unit='0'/></disk>"
+        "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><target dev='hdb' bus='ide'/><readonly/>"
+        "<address type='drive' controller='0' bus='0' target='0' unit='1'/></disk>"
+    ],
+    "sample-redir-balloon": [
+        SPICE + "<redirdev bus='usb' type='spicevmc'><address type='usb' bus='0' port='1'/></redirdev><redirdev bus='usb' type='spicevmc'>"
+        "<address type='usb' bus='0' port='2'/></redirdev><memballoon model='virtio'><address type='pci' slot='0x07'/></memballoon>"
+    ],
 }  # fmt: skip

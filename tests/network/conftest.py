@@ -46,7 +46,9 @@ class Host:
 
     def listen(self, port: int = 7000) -> None:
         """Answer TCP connections with the address that they come from."""
-        child = subprocess.Popen(self.command(sys.executable, str(PROBE), "listen", str(port)), stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            self.command(sys.executable, str(PROBE), "listen", str(port)), stdout=subprocess.PIPE, text=True
+        )
         assert child.stdout is not None and child.stdout.readline() == "listening\n"
         self.listeners.append(child)
 

@@ -1,6 +1,6 @@
 """What test hosts do on the net, with nothing but sockets: TCP probes, a DHCP client, DNS and TFTP questions.
 
-    listen PORT | connect ADDRESS PORT | dhcp CARD [NAME] | dns SERVER NAME TYPE | tftp SERVER FILE | hold ADDRESS PORT
+listen PORT | connect ADDRESS PORT | dhcp CARD [NAME] | dns SERVER NAME TYPE | tftp SERVER FILE | hold ADDRESS PORT
 """
 
 from __future__ import annotations
@@ -103,9 +103,18 @@ def dhcp(card: str, name: str = "") -> dict[str, object]:
     if 3 in found:
         os.system(f"ip route add default via {ipaddress.ip_address(found[3][:4])}")
     text = {15: "domain", 12: "name", 67: "file", 66: "tftp"}
-    result: dict[str, object] = {"address": address, "prefix": length, "kind": found[53][0], "server": str(ipaddress.ip_address(server))}
+    result: dict[str, object] = {
+        "address": address,
+        "prefix": length,
+        "kind": found[53][0],
+        "server": str(ipaddress.ip_address(server)),
+    }
     result |= {word: found[code].decode().rstrip("\0") for code, word in text.items() if code in found}
-    result |= {word: str(ipaddress.ip_address(found[code][:4])) for code, word in ((3, "router"), (6, "dns"), (42, "ntp")) if code in found}
+    result |= {
+        word: str(ipaddress.ip_address(found[code][:4]))
+        for code, word in ((3, "router"), (6, "dns"), (42, "ntp"))
+        if code in found
+    }
     result |= {"mtu": int.from_bytes(found[26], "big")} if 26 in found else {}
     result |= {"lease": int.from_bytes(found[51], "big")} if 51 in found else {}
     boot = answer[108:236].split(b"\0")[0].decode()

@@ -132,7 +132,9 @@ def test_hooks(netd: NetDaemon) -> None:
     folder = netd.folder / "etc/libvirt/hooks"
     folder.mkdir(parents=True, exist_ok=True)
     script, log = folder / "network", netd.folder / "hook.log"
-    script.write_text(f"#!/bin/sh\necho \"$1 $2 $3 $4\" >> {log}\ncat >> {log}.xml\n[ -e {folder}/refuse ] && exit 3\nexit 0\n")
+    script.write_text(
+        f'#!/bin/sh\necho "$1 $2 $3 $4" >> {log}\ncat >> {log}.xml\n[ -e {folder}/refuse ] && exit 3\nexit 0\n'
+    )
     script.chmod(0o755)
     netd.define("<network><name>hooked</name><bridge name='brhooked'/></network>")
     port = netd.folder / "port.xml"

@@ -65,7 +65,11 @@ def inside(daemon: NetDaemon, guest: str, command: str) -> str:
 
 @pytest.fixture(scope="module")
 def net(netd: NetDaemon) -> NetDaemon:
-    netd.define(DEFAULT.replace("<name>default</name>", f"<name>default</name><uuid>{netd.say('net-uuid', 'default').strip()}</uuid>"))
+    netd.define(
+        DEFAULT.replace(
+            "<name>default</name>", f"<name>default</name><uuid>{netd.say('net-uuid', 'default').strip()}</uuid>"
+        )
+    )
     netd.ground.listen()
     return netd
 
@@ -102,7 +106,9 @@ def test_counters(guest: NetDaemon) -> None:
     assert after >= before + 3
 
 
-@pytest.mark.guide("virsh-domif-setlink", "virsh-domif-getlink", "proc-static-ip-step4", "virsh-domif-setlink-arg-interface")
+@pytest.mark.guide(
+    "virsh-domif-setlink", "virsh-domif-getlink", "proc-static-ip-step4", "virsh-domif-setlink-arg-interface"
+)
 def test_link(guest: NetDaemon) -> None:
     """The plug is pulled: the guest sees it; and put back."""
     assert guest.say("domif-setlink", "one", "vnet0", "down").strip() == "Device updated successfully"
@@ -158,7 +164,9 @@ def test_guest_boots_from_the_network(netd: NetDaemon, tiny_guest: TinyGuest) ->
     root = netd.folder / "tftp"
     root.mkdir()
     netd.folder.chmod(0o755)
-    (root / "boot.ipxe").write_text(f"#!ipxe\nkernel bzimage {tiny_guest.cmdline} pxe=yes initrd=initramfs\ninitrd initramfs\nboot\n")
+    (root / "boot.ipxe").write_text(
+        f"#!ipxe\nkernel bzimage {tiny_guest.cmdline} pxe=yes initrd=initramfs\ninitrd initramfs\nboot\n"
+    )
     (root / "bzimage").symlink_to(tiny_guest.bzimage)
     (root / "initramfs").symlink_to(tiny_guest.initramfs)
     netd.define(PXE.replace("{root}", str(root)))

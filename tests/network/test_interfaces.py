@@ -45,7 +45,11 @@ def mask(text: str) -> str:
 
 
 def interfaces(text: str) -> str:
-    return mask("".join(line + "\n" for part in text.split("<interface")[1:] for line in part.split("</interface>")[0].splitlines()))
+    return mask(
+        "".join(
+            line + "\n" for part in text.split("<interface")[1:] for line in part.split("</interface>")[0].splitlines()
+        )
+    )
 
 
 def prepare(daemon: DaemonHandle, n: int) -> None:
@@ -69,8 +73,19 @@ def ours(netd: NetDaemon) -> Iterator[NetDaemon]:
 
 
 @pytest.mark.guide(
-    *("xml-interface-direct", "domxml-interface-direct", "domxml-interface-direct-bridge", "domxml-interface-direct-private"),
-    *("macvtap-mode-private", "macvtap-mode-bridge", "xml-interface-network", "domxml-interface-portgroup", "virsh-domiflist"),
+    *(
+        "xml-interface-direct",
+        "domxml-interface-direct",
+        "domxml-interface-direct-bridge",
+        "domxml-interface-direct-private",
+    ),
+    *(
+        "macvtap-mode-private",
+        "macvtap-mode-bridge",
+        "xml-interface-network",
+        "domxml-interface-portgroup",
+        "virsh-domiflist",
+    ),
 )
 def test_live_document_is_that_of_libvirt(ours: NetDaemon, real_libvirtd: DaemonHandle) -> None:
     """Networks, pools, bridges and cards: the same interfaces in the live document, the same table."""
@@ -94,7 +109,9 @@ def test_host_side(ours: NetDaemon) -> None:
     """Taps are on their bridges, the isolated one says so; macvtaps are over their cards in their modes."""
     shown = ours.inside("ip", "-d", "-o", "link")
     lines = {line.split(": ")[1].split("@")[0]: line for line in shown.splitlines()}
-    assert "master brshown" in lines["vnet0"] and "master brshown" in lines["vnet1"] and "master brhost" in lines["vnet2"]
+    assert (
+        "master brshown" in lines["vnet0"] and "master brshown" in lines["vnet1"] and "master brhost" in lines["vnet2"]
+    )
     assert "macvtap mode private" in lines["macvtap0"] and "macvtap0@showna" in shown
     assert "macvtap mode bridge" in lines["macvtap1"] and "52:54:00:70:00:05" in lines["macvtap1"]
     assert "isolated on" in lines["named6"] and "isolated off" in lines["vnet2"]
@@ -137,11 +154,15 @@ def test_release(ours: NetDaemon) -> None:
 def test_card_moves_to_another_bridge_while_the_guest_runs(ours: NetDaemon) -> None:
     """17.13: update-device with another source; the tap changes the bridge, the port is given back."""
     path = ours.folder / "move.xml"
-    path.write_text("<interface type='bridge'><mac address='52:54:00:70:00:01'/><source bridge='brhost'/><model type='virtio'/></interface>")
+    path.write_text(
+        "<interface type='bridge'><mac address='52:54:00:70:00:01'/><source bridge='brhost'/><model type='virtio'/></interface>"
+    )
     ours.say("update-device", "shown", str(path))
     assert "master brhost" in ours.inside("ip", "-o", "link", "show", "vnet0")
     assert "<network connections='1'>" in ours.say("net-dumpxml", "shown")
-    path.write_text("<interface type='network'><mac address='52:54:00:70:00:01'/><source network='shown'/><model type='virtio'/></interface>")
+    path.write_text(
+        "<interface type='network'><mac address='52:54:00:70:00:01'/><source network='shown'/><model type='virtio'/></interface>"
+    )
     ours.say("update-device", "shown", str(path))
     assert "master brshown" in ours.inside("ip", "-o", "link", "show", "vnet0")
     assert "<network connections='2'>" in ours.say("net-dumpxml", "shown")
@@ -175,8 +196,14 @@ def test_limits_are_in_the_kernel(ours: NetDaemon) -> None:
     ours.define("""<network><name>slow</name><forward mode='route'/><bridge name='brslow'/><bandwidth><inbound average='1000' peak='2000'/>
       </bandwidth><ip address='10.9.71.1' prefix='24'/></network>""")
     path = ours.folder / "slow.xml"
-    path.write_text(GUEST.format(name="slow", n=9, cards="""<interface type='network'><mac address='52:54:00:70:02:01'/>
-      <source network='slow'/><target dev='slow0'/><bandwidth><inbound average='100' peak='200' burst='64' floor='50'/></bandwidth></interface>"""))
+    path.write_text(
+        GUEST.format(
+            name="slow",
+            n=9,
+            cards="""<interface type='network'><mac address='52:54:00:70:02:01'/>
+      <source network='slow'/><target dev='slow0'/><bandwidth><inbound average='100' peak='200' burst='64' floor='50'/></bandwidth></interface>""",
+        )
+    )
     ours.say("create", "--paused", str(path))
     assert "rate 800Kbit ceil 1600Kbit burst 64Kb" in ours.inside("tc", "class", "show", "dev", "slow0")
     classes = ours.inside("tc", "class", "show", "dev", "brslow")
@@ -196,8 +223,14 @@ def test_limits_are_in_the_kernel(ours: NetDaemon) -> None:
 
 def test_guarantees_cannot_be_sold_twice(ours: NetDaemon) -> None:
     path = ours.folder / "greedy.xml"
-    path.write_text(GUEST.format(name="greedy", n=6, cards="""<interface type='network'><source network='slow'/>
-      <bandwidth><inbound average='100' floor='2500'/></bandwidth></interface>"""))
+    path.write_text(
+        GUEST.format(
+            name="greedy",
+            n=6,
+            cards="""<interface type='network'><source network='slow'/>
+      <bandwidth><inbound average='100' floor='2500'/></bandwidth></interface>""",
+        )
+    )
     done = ours.virsh("create", str(path))
     assert done.returncode == 1 and "it would overcommit peak on network 'slow'" in done.stderr
 
@@ -260,7 +293,11 @@ def _unshare() -> None:
 def _play(mode: str) -> int:
     from kvasir.errors import Error
 
-    subprocess.run("ip link add card type veth peer name wire && ip link set card up && ip link set wire up", shell=True, check=True)
+    subprocess.run(
+        "ip link add card type veth peer name wire && ip link set card up && ip link set wire up",
+        shell=True,
+        check=True,
+    )
     macs = ["52:54:00:72:00:01", "52:54:00:72:00:02"]
     taps = []
     for number, mac in enumerate(macs):

@@ -56,8 +56,18 @@ def prepare(daemon: DaemonHandle) -> None:
 
 @pytest.mark.guide(
     *("virsh-domiftune", "virsh-domiftune-opt-inbound", "virsh-domiftune-opt-outbound", "virsh-domiftune-opt-config"),
-    *("virsh-domiftune-opt-live", "virsh-domiftune-opt-current", "virsh-domif-setlink-opt-config", "virsh-domif-getlink"),
-    *("virsh-domif-getlink-opt-config", "virsh-domif-setlink-arg-interface", "virsh-domiflist-opt-inactive", "virsh-domiflist"),
+    *(
+        "virsh-domiftune-opt-live",
+        "virsh-domiftune-opt-current",
+        "virsh-domif-setlink-opt-config",
+        "virsh-domif-getlink",
+    ),
+    *(
+        "virsh-domif-getlink-opt-config",
+        "virsh-domif-setlink-arg-interface",
+        "virsh-domiflist-opt-inactive",
+        "virsh-domiflist",
+    ),
 )
 def test_commands_of_cards(netd: NetDaemon, real_libvirtd: DaemonHandle) -> None:
     four((("libvirtd", real_libvirtd), ("kvasird", netd)), SCRIPT, prepare=prepare)

@@ -93,7 +93,10 @@ def test_names(client: tuple[Host, dict[str, object]]) -> None:
     """Addresses, both ways, texts, services; what is not known in the own domain is asked nowhere else."""
     host, lease = client
     assert host.probe("dns", SERVER, "web.guests.test", "A") == lease["address"]
-    assert host.probe("dns", SERVER, "printer", "A") == "10.9.20.9" and host.probe("dns", SERVER, "laser.guests.test", "A") == "10.9.20.9"
+    assert (
+        host.probe("dns", SERVER, "printer", "A") == "10.9.20.9"
+        and host.probe("dns", SERVER, "laser.guests.test", "A") == "10.9.20.9"
+    )
     assert host.probe("dns", SERVER, "9.20.9.10.in-addr.arpa", "PTR") == "printer.guests.test"
     assert host.probe("dns", SERVER, "note.guests.test", "TXT") == "a note"
     assert host.probe("dns", SERVER, "_ldap._tcp.guests.test", "SRV") == "5 7 389 fix.guests.test"
@@ -135,7 +138,9 @@ def test_update_of_names_is_live(full: NetDaemon, client: tuple[Host, dict[str, 
     host, _ = client
     update(full, "add", "dns-host", "<host ip='10.9.20.66'><hostname>scanner</hostname></host>")
     update(full, "add", "dns-txt", "<txt name='more.guests.test' value='more'/>")
-    update(full, "add", "dns-srv", "<srv service='x' protocol='udp' domain='guests.test' target='t.guests.test' port='9'/>")
+    update(
+        full, "add", "dns-srv", "<srv service='x' protocol='udp' domain='guests.test' target='t.guests.test' port='9'/>"
+    )
     assert host.probe("dns", SERVER, "scanner", "A") == "10.9.20.66"
     assert host.probe("dns", SERVER, "more.guests.test", "TXT") == "more"
     assert host.probe("dns", SERVER, "_x._udp.guests.test", "SRV") == "0 0 9 t.guests.test"
@@ -190,7 +195,9 @@ mount -t tmpfs tmpfs /var/lib && mkdir -p /var/lib/libvirt/dnsmasq
 mount --bind {full.folder}/var/lib/libvirt/dnsmasq /var/lib/libvirt/dnsmasq
 export LD_LIBRARY_PATH={modules}
 getent ahostsv4 web"""
-    done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script], capture_output=True, text=True)
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script], capture_output=True, text=True
+    )
     assert done.stdout.split()[:1] == [client[1]["address"]], done.stderr + done.stdout
 
 

@@ -49,7 +49,9 @@ def scene(netd: NetDaemon) -> Iterator[Scene]:
     yield Scene(netd, guests)
 
 
-@pytest.mark.guide("net-mode-nat", "net-scenario-nat", "net-default-nat", "net-nat-firewall-rules", "concept-network-setups")
+@pytest.mark.guide(
+    "net-mode-nat", "net-scenario-nat", "net-default-nat", "net-nat-firewall-rules", "concept-network-setups"
+)
 def test_nat_hides_guests_behind_the_host(scene: Scene) -> None:
     """Out with the host's address; nobody outside reaches in, whatever routes it has."""
     one, two = scene.guests["nat"]
@@ -146,7 +148,10 @@ def test_static_route_goes_over_the_network(netd: NetDaemon) -> None:
 
 
 def test_a_network_that_the_host_has_is_refused(netd: NetDaemon) -> None:
-    netd.define("<network><name>taken</name><bridge name='brtaken'/><ip address='192.0.2.77' prefix='24'/></network>", start=False)
+    netd.define(
+        "<network><name>taken</name><bridge name='brtaken'/><ip address='192.0.2.77' prefix='24'/></network>",
+        start=False,
+    )
     done = netd.virsh("net-start", "taken")
     assert done.returncode == 1 and "Network is already in use by interface up0" in done.stderr
     assert "brtaken" not in netd.inside("ip", "link")

@@ -240,8 +240,21 @@ def cells(netd: NetDaemon, real: DaemonHandle, script: str) -> list[tuple[str, s
 
 
 @pytest.mark.guide(
-    *("virsh-net-list", "virsh-net-dumpxml", "virsh-net-autostart", "virsh-net-autostart-opt-disable", "virsh-net-create"),
-    *("virsh-net-destroy", "virsh-net-name", "virsh-net-uuid", "virsh-net-start", "virsh-net-undefine", "virsh-net-info"),
+    *(
+        "virsh-net-list",
+        "virsh-net-dumpxml",
+        "virsh-net-autostart",
+        "virsh-net-autostart-opt-disable",
+        "virsh-net-create",
+    ),
+    *(
+        "virsh-net-destroy",
+        "virsh-net-name",
+        "virsh-net-uuid",
+        "virsh-net-start",
+        "virsh-net-undefine",
+        "virsh-net-info",
+    ),
     *("virsh-net-dumpxml-opt-inactive", "virsh-net-list-opt-all", "virsh-net-list-opt-inactive", "xml-network-example"),
     *("virsh-net-list-opt-persistent", "virsh-net-list-opt-transient", "virsh-net-list-opt-autostart", "net-concept"),
     *("virsh-net-list-opt-no-autostart", "virsh-net-define", "virsh-net-start-default", "virsh-net-autostart-default"),
@@ -256,12 +269,27 @@ def test_ports(netd: NetDaemon, real_libvirtd: DaemonHandle) -> None:
 
 
 @pytest.mark.guide(
-    *("virsh-net-update", "virsh-net-update-dir-add-first", "virsh-net-update-dir-add-last", "virsh-net-update-dir-delete"),
-    *("virsh-net-update-dir-modify", "virsh-net-update-sec-bridge", "virsh-net-update-sec-domain", "virsh-net-update-sec-ip"),
+    *(
+        "virsh-net-update",
+        "virsh-net-update-dir-add-first",
+        "virsh-net-update-dir-add-last",
+        "virsh-net-update-dir-delete",
+    ),
+    *(
+        "virsh-net-update-dir-modify",
+        "virsh-net-update-sec-bridge",
+        "virsh-net-update-sec-domain",
+        "virsh-net-update-sec-ip",
+    ),
     *("virsh-net-update-sec-ip-dhcp-host", "virsh-net-update-sec-ip-dhcp-range", "virsh-net-update-sec-forward"),
     *("virsh-net-update-sec-forward-interface", "virsh-net-update-sec-forward-pf", "virsh-net-update-sec-portgroup"),
     *("virsh-net-update-sec-dns-host", "virsh-net-update-sec-dns-txt", "virsh-net-update-sec-dns-srv"),
-    *("virsh-net-update-arg-xml", "virsh-net-update-opt-parent-index", "virsh-net-update-opt-live", "limit-mac-unicast"),
+    *(
+        "virsh-net-update-arg-xml",
+        "virsh-net-update-opt-parent-index",
+        "virsh-net-update-opt-live",
+        "limit-mac-unicast",
+    ),
     *("virsh-net-update-opt-config", "virsh-net-update-opt-current", "limit-static-ip-in-range"),
 )
 def test_updates(netd: NetDaemon, real_libvirtd: DaemonHandle) -> None:

@@ -58,10 +58,23 @@ class Host:
             place.unlink()
         place.symlink_to(os.path.relpath(self.sys / to, place.parent))
 
-    def pci(self, address: str, at: str = "devices/pci0000:00", driver: str = "", group: int | None = None, **files: str | bytes | int) -> str:
+    def pci(
+        self,
+        address: str,
+        at: str = "devices/pci0000:00",
+        driver: str = "",
+        group: int | None = None,
+        **files: str | bytes | int,
+    ) -> str:
         """A PCI function."""
         path = f"{at}/{address}"
-        given: dict[str, str | bytes | int] = {"vendor": "0x8086", "device": "0x10ca", "class": "0x020000", "config": config(), **files}
+        given: dict[str, str | bytes | int] = {
+            "vendor": "0x8086",
+            "device": "0x10ca",
+            "class": "0x020000",
+            "config": config(),
+            **files,
+        }
         self.put(path, **given)
         self.link(f"bus/pci/devices/{address}", path)
         if driver:
@@ -87,10 +100,14 @@ def build(root: Path) -> Host:
         virtual = host.pci(address, parent, "igbvf", 8 + number, device="0x10ca")
         host.link(f"{virtual}/physfn", first)
         host.link(f"{first}/virtfn{number}", virtual)
-    host.put(f"{first}/net/eth9", address="52:54:00:11:22:33", operstate="up", speed=10000, type=1, features="rx tx rdma")
+    host.put(
+        f"{first}/net/eth9", address="52:54:00:11:22:33", operstate="up", speed=10000, type=1, features="rx tx rdma"
+    )
     host.link("class/net/eth9", f"{first}/net/eth9")
     card = host.pci("0000:00:02.0", driver="i915", group=1, **{"class": "0x030000", "config": config(0, True, True)})
-    host.put(f"{card}/mdev_supported_types/i915-GVTg_V5_4", name="GVTg_V5_4", device_api="vfio-pci", available_instances=2)
+    host.put(
+        f"{card}/mdev_supported_types/i915-GVTg_V5_4", name="GVTg_V5_4", device_api="vfio-pci", available_instances=2
+    )
     host.put(f"{card}/drm/card0", dev="226:0")
     host.link("class/drm/card0", f"{card}/drm/card0")
     host.put(f"{card}/drm/renderD128", dev="226:128")
@@ -111,11 +128,28 @@ def build(root: Path) -> Host:
 
 def usb(host: Host) -> None:
     bus = host.pci("0000:00:14.0", driver="xhci_hcd", **{"class": "0x0c0330"})
-    host.put(f"{bus}/usb1", busnum=1, devnum=1, idVendor="1d6b", idProduct="0002", product="xHCI Host Controller", manufacturer="Linux")
+    host.put(
+        f"{bus}/usb1",
+        busnum=1,
+        devnum=1,
+        idVendor="1d6b",
+        idProduct="0002",
+        product="xHCI Host Controller",
+        manufacturer="Linux",
+    )
     stick = f"{bus}/usb1/1-4"
-    host.put(stick, busnum=1, devnum=7, idVendor="0781", idProduct="5567", product="Cruzer Blade", manufacturer="SanDisk")
+    host.put(
+        stick, busnum=1, devnum=7, idVendor="0781", idProduct="5567", product="Cruzer Blade", manufacturer="SanDisk"
+    )
     part = f"{stick}/1-4:1.0"
-    host.put(part, bInterfaceNumber="00", bInterfaceClass="08", bInterfaceSubClass="06", bInterfaceProtocol="50", interface="Disk")
+    host.put(
+        part,
+        bInterfaceNumber="00",
+        bInterfaceClass="08",
+        bInterfaceSubClass="06",
+        bInterfaceProtocol="50",
+        interface="Disk",
+    )
     for path in (f"{bus}/usb1", stick, part):
         host.link(f"bus/usb/devices/{path.rpartition('/')[2]}", path)
 
@@ -150,7 +184,9 @@ def scsi(host: Host) -> None:
     database = host.root / "run/udev/data"
     database.mkdir(parents=True)
     (database / "b8:16").write_text("S:disk/by-id/wwn-0x1\nE:ID_BUS=scsi\nE:ID_SERIAL=3600a0b80\nE:ID_TYPE=disk\n")
-    (database / "b11:0").write_text("E:ID_TYPE=cd\nE:ID_CDROM_MEDIA=1\nE:ID_FS_LABEL=ISO\nE:ID_BUS=ata\nE:ID_SERIAL=DVD_1\n")
+    (database / "b11:0").write_text(
+        "E:ID_TYPE=cd\nE:ID_CDROM_MEDIA=1\nE:ID_FS_LABEL=ISO\nE:ID_BUS=ata\nE:ID_SERIAL=DVD_1\n"
+    )
 
 
 def mainframe(host: Host) -> None:
@@ -170,5 +206,10 @@ def mainframe(host: Host) -> None:
     for name, path in (("card07", "devices/ap/card07"), ("07.0038", "devices/ap/card07/07.0038")):
         host.put(path)
         host.link(f"bus/ap/devices/{name}", path)
-    host.put("devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough", name="VFIO AP", device_api="vfio-ap", available_instances=65536)
+    host.put(
+        "devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough",
+        name="VFIO AP",
+        device_api="vfio-ap",
+        available_instances=65536,
+    )
     host.link("bus/matrix/devices/matrix", "devices/vfio_ap/matrix")

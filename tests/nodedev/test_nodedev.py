@@ -186,12 +186,21 @@ def test_every_kind(faked: tuple[KvasirDaemon, fake.Host]) -> None:
     assert ok(daemon, "nodedev-list", "--tree") == daemon.our_virsh("nodedev-list", "--tree").stdout
     physical = ok(daemon, "nodedev-dumpxml", "pci_0000_03_00_0")
     assert "<parent>pci_0000_00_01_0</parent>" in physical and "<name>igb</name>" in physical
-    assert "<capability type='virt_functions' maxCount='7'>\n      <address domain='0x0000' bus='0x03' slot='0x10' function='0x0'/>" in physical
+    assert (
+        "<capability type='virt_functions' maxCount='7'>\n      <address domain='0x0000' bus='0x03' slot='0x10' function='0x0'/>"
+        in physical
+    )
     assert "<iommuGroup number='7'>" in physical and "<numa node='0'/>" in physical
-    assert "<link validity='cap' port='5' speed='8' width='16'/>\n      <link validity='sta' speed='2.5' width='8'/>" in physical
+    assert (
+        "<link validity='cap' port='5' speed='8' width='16'/>\n      <link validity='sta' speed='2.5' width='8'/>"
+        in physical
+    )
     assert "<part_number>123</part_number>" in physical and "<vendor_field index='0'>x</vendor_field>" in physical
     virtual = ok(daemon, "nodedev-dumpxml", "pci_0000_03_10_0")
-    assert "<capability type='phys_function'>\n      <address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/>" in virtual
+    assert (
+        "<capability type='phys_function'>\n      <address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/>"
+        in virtual
+    )
     assert "<capability type='pci-bridge'/>" in ok(daemon, "nodedev-dumpxml", "pci_0000_00_01_0")
     card = ok(daemon, "nodedev-dumpxml", "pci_0000_00_02_0")
     assert "<type id='i915-GVTg_V5_4'>\n        <name>GVTg_V5_4</name>\n        <deviceAPI>vfio-pci</deviceAPI>" in card
@@ -202,7 +211,9 @@ def test_every_kind(faked: tuple[KvasirDaemon, fake.Host]) -> None:
     assert "<capability type='fc_remote_port'>" in ok(daemon, "nodedev-dumpxml", "scsi_target5_0_0")
     disc = ok(daemon, "nodedev-dumpxml", "block_sr0_DVD_1")
     assert "<media_available>1</media_available>" in disc and "<media_label>ISO</media_label>" in disc
-    assert "<devnode type='link'>/dev/disk/by-id/wwn-0x1</devnode>" in ok(daemon, "nodedev-dumpxml", "block_sdb_3600a0b80")
+    assert "<devnode type='link'>/dev/disk/by-id/wwn-0x1</devnode>" in ok(
+        daemon, "nodedev-dumpxml", "block_sdb_3600a0b80"
+    )
     assert "<channel_dev_addr>" in ok(daemon, "nodedev-dumpxml", "css_0_0_0033")
     assert "<link speed='10000' state='up'/>" in ok(daemon, "nodedev-dumpxml", "net_eth9_52_54_00_11_22_33")
     assert "<vendor>Nobody</vendor>" in ok(daemon, "nodedev-dumpxml", "computer")
@@ -222,7 +233,12 @@ def test_virtual_adapters(faked: tuple[KvasirDaemon, fake.Host]) -> None:
         (daemon.folder / "v.xml").write_text(f"<device>{parent}{inside}")
         door = host.sys / "class/fc_host/host5/vport_create"
         door.write_text("")
-        asking = subprocess.Popen([*_virsh(daemon), "nodedev-create", str(daemon.folder / "v.xml")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        asking = subprocess.Popen(
+            [*_virsh(daemon), "nodedev-create", str(daemon.folder / "v.xml")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         end = time.monotonic() + 60
         while not door.read_text() and time.monotonic() < end:
             time.sleep(0.05)
@@ -236,7 +252,9 @@ def test_virtual_adapters(faked: tuple[KvasirDaemon, fake.Host]) -> None:
         assert f"Node device scsi_{name} created from" in said, said
         assert "<parent>scsi_host5</parent>" in ok(daemon, "nodedev-dumpxml", f"scsi_{name}")
         ok(daemon, "nodedev-destroy", f"scsi_{name}")
-        assert (host.sys / "class/fc_host/host5/vport_delete").read_text().strip() == "2101001b32a90001:2001001b32a90001"
+        assert (
+            host.sys / "class/fc_host/host5/vport_delete"
+        ).read_text().strip() == "2101001b32a90001:2001001b32a90001"
         (host.sys / f"bus/scsi/devices/{name}").unlink()
 
 
@@ -246,7 +264,14 @@ def _virsh(daemon: KvasirDaemon) -> list[str]:
     return [sys.executable, "-m", "kvasir.cli.virsh.main", "-c", daemon.uri]
 
 
-@pytest.mark.guide("virsh-nodedev-detach", "virsh-nodedev-reattach", "virsh-nodedev-reset", "virsh-nodedev-opt-driver", "cmd-xml-nodedev-detach-reattach", "api-xml-nodedevice-detach")
+@pytest.mark.guide(
+    "virsh-nodedev-detach",
+    "virsh-nodedev-reattach",
+    "virsh-nodedev-reset",
+    "virsh-nodedev-opt-driver",
+    "cmd-xml-nodedev-detach-reattach",
+    "api-xml-nodedevice-detach",
+)
 def test_detach_and_back(faked: tuple[KvasirDaemon, fake.Host]) -> None:
     """Up to the kernel's door: what is written where, in a tree that takes writes but does nothing by itself."""
     daemon, host = faked
@@ -266,7 +291,9 @@ def test_detach_and_back(faked: tuple[KvasirDaemon, fake.Host]) -> None:
     ok(daemon, "nodedev-reset", "pci_0000_03_10_0")
     (host.sys / "bus/pci/drivers_probe").write_text("")
     ok(daemon, "nodedev-reattach", "pci_0000_03_10_0")
-    assert (device / "driver_override").read_text().startswith("\n")  # a file, not sysfs: what was there stays behind it
+    assert (
+        (device / "driver_override").read_text().startswith("\n")
+    )  # a file, not sysfs: what was there stays behind it
     assert (host.sys / "bus/pci/drivers/vfio-pci/unbind").read_text() == "0000:03:10.0"
     assert (host.sys / "bus/pci/drivers_probe").read_text() == "0000:03:10.0"
     host.link("devices/pci0000:00/0000:00:01.0/0000:03:10.0/driver", "bus/pci/drivers/igbvf")
@@ -323,6 +350,8 @@ def test_forms_beside_the_real_test_driver(peers: Peers, tmp_path: Path) -> None
         done = peers.virsh(f"test://{path}", "-q", "nodedev-dumpxml", name)
         assert done.returncode == 0, done.stderr
         theirs = re.sub(OWN, "", done.stdout)
-        differences += list(difflib.unified_diff(theirs.splitlines(), re.sub(OWN, "", text).splitlines(), name, lineterm=""))
+        differences += list(
+            difflib.unified_diff(theirs.splitlines(), re.sub(OWN, "", text).splitlines(), name, lineterm="")
+        )
         assert NodeDevice.from_xml(text).xml() == text
     assert not differences, "\n".join(differences)

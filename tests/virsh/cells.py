@@ -75,7 +75,11 @@ def four(
             ]
             first = first or said
             different = [
-                "\n".join(difflib.unified_diff(theirs.splitlines(), mine.splitlines(), line, f"{who} virsh on {name}", lineterm=""))
+                "\n".join(
+                    difflib.unified_diff(
+                        theirs.splitlines(), mine.splitlines(), line, f"{who} virsh on {name}", lineterm=""
+                    )
+                )
                 for (line, theirs), (_, mine) in zip(first, said, strict=True)
                 if theirs != mine
             ]

@@ -71,7 +71,9 @@ async def domain_set_interface_parameters(session: Session, dom: Any, device: st
         cards = [_find(domain, device) for domain in change.domains]
         for net in cards:
             if net.actual_type not in TUNED:
-                raise ConfigUnsupported(f"setting bandwidth on interfaces of type '{net.actual_type}' is not implemented yet")
+                raise ConfigUnsupported(
+                    f"setting bandwidth on interfaces of type '{net.actual_type}' is not implemented yet"
+                )
         if change.live is not None:
             await _live(_find(change.live, device), wanted)
         for domain, net in zip(change.domains, cards, strict=True):

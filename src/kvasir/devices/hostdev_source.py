@@ -6,7 +6,7 @@ from typing import Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.xml import Element, Form, attr, child, children, text
-from kvasir.xml.types import ENUM, HEX, ONOFF, UINT, UUID, YESNO, Type
+from kvasir.xml.types import ANYBASE, ENUM, HEX, ONOFF, UINT, UUID, YESNO, Type
 
 from .words import internal, missing, unsupported, zero
 
@@ -28,8 +28,8 @@ class UsbSource(Element):
     missing: bool | None = attr("source/@missing", YESNO, only="live")
     vendor: int | None = attr("source/vendor/@id", _USBID)
     product: int | None = attr("source/product/@id", _USBID)
-    bus: int | None = attr("source/address/@bus", UINT, when=_address_shown)
-    device: int | None = attr("source/address/@device", UINT, when=_address_shown)
+    bus: int | None = attr("source/address/@bus", ANYBASE, when=_address_shown)
+    device: int | None = attr("source/address/@device", ANYBASE, when=_address_shown)
     found: bool | None = attr("source/address/@found", YESNO, only="status")
 
     def parsed(self, node: Any) -> None:

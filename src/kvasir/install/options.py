@@ -170,7 +170,11 @@ def handler_of(about: Option, key: str) -> Any:
 
 
 def known(about: Option, key: str) -> bool:
-    return key == "clearxml" or key in about.listed or bool(_XPATH.fullmatch(key) or handler_of(about, key) or target(about, key))
+    return (
+        key == "clearxml"
+        or key in about.listed
+        or bool(_XPATH.fullmatch(key) or handler_of(about, key) or target(about, key))
+    )
 
 
 _XPATH = re.compile(r"xpath(\d*)\.(delete|set|create|value)")

@@ -59,7 +59,10 @@ SECLABEL = (
 )
 ADDRESS = {f"address.{w}": f"address/@{w}" for w in (
     ["type", "domain", "bus", "slot", "multifunction", "function", "controller", "unit", "port", "target", "reg", "cssid", "ssid", "devno", "iobase", "irq", "base", "uuid", "loadparm"])}  # fmt: skip
-ADDRESS |= {f"address.{w}": f"address/@{w}:int" for w in ["bus", "controller", "domain", "function", "port", "slot", "target", "unit"]}
+ADDRESS |= {
+    f"address.{w}": f"address/@{w}:int"
+    for w in ["bus", "controller", "domain", "function", "port", "slot", "target", "unit"]
+}
 COMMON = {**ADDRESS, "alias.name": "alias/@name", "boot.order": "boot/@order", "boot.loadparm": "boot/@loadparm",
           "address.multifunction": "address/@multifunction:on", "address.zpci.uid": "address/zpci/@uid",
           "address.zpci.fid": "address/zpci/@fid",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from kvasir.errors import ConfigUnsupported, Error, Origin
 from kvasir.xml import Element, attr, child, children, text
 from kvasir.xml.types import CPUSET, ENUM, ONOFF, POSITIVE, UINT, YESNO
+
+
+def _bad_policy(value: str) -> Error:
+    return ConfigUnsupported("Invalid CPU feature policy", origin=Origin.CPU)
 
 
 class CpuFeature(Element, tag="feature"):
     """A CPU feature and what to do with it."""
 
-    policy: str | None = attr("@policy", ENUM("force", "require", "optional", "disable", "forbid"))
+    policy: str | None = attr("@policy", ENUM("force", "require", "optional", "disable", "forbid"), error=_bad_policy)
     name: str | None = attr("@name", required=True)
 
 

@@ -6,7 +6,7 @@ import re
 import uuid as _uuid
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
+from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
 
 from . import sysinfo
 from .clock import Clock
@@ -204,6 +204,8 @@ def _clock(domain: Any) -> None:
         domain.clock = Clock(offset="utc")
         return
     clock.offset = clock.offset or "utc"
+    if clock.offset == "timezone" and not clock.timezone:
+        raise InternalError("missing 'timezone' attribute for clock with offset='timezone'", origin=Origin.DOMAIN)
     if clock.offset == "variable":
         clock.adjustment = clock.adjustment or "0"
         clock.basis = clock.basis or "utc"
@@ -252,9 +254,16 @@ def _drop_empty(domain: Any) -> None:
 def _seclabels(domain: Any) -> None:
     """A label without a type says nothing: libvirt does not keep it."""
     domain.seclabels = [label for label in domain.seclabels if label.type is not None]
+    models = [label.model for label in domain.seclabels if label.model]
+    for model in models:
+        if models.count(model) > 1:
+            text = f"seclabel for model {model} is already provided"
+            raise Error(text, code=Code.XML_DETAIL, origin=Origin.DOMAIN)
     for label in domain.seclabels:
         if label.type == "dynamic" and label.relabel is False:
             raise ConfigUnsupported("dynamic label type must use resource relabeling", origin=Origin.DOMAIN)
+        if label.type == "static" and not label.label:
+            raise XmlError("security label is missing")
         if label.type == "none":
             if label.relabel:
                 text = "resource relabeling is not compatible with 'none' label type"

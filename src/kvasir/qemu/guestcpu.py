@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kvasir.cpu import x86, x86_tables
-from kvasir.errors import Code, Error, Origin
+from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,11 @@ def resolve(vm: Any) -> None:
         _host_model(vm, cpu)
     if cpu.mode != "custom" or not cpu.model:
         return
+    if cpu.model not in x86_tables.models():
+        raise InternalError(f"Unknown CPU model {cpu.model}", origin=Origin.CPU)
+    for feature in cpu.features:
+        if feature.name not in x86_tables.features():
+            raise ConfigUnsupported(f"unknown CPU feature: {feature.name}", origin=Origin.CPU)
     host = x86.from_qemu(vm.caps.accel(vm.virt_type).host).features
     for feature in cpu.features:
         if feature.policy == "optional":

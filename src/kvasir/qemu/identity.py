@@ -55,6 +55,13 @@ def closed_folder(folder: str) -> str:
     return ""
 
 
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 @dataclass(slots=True)
 class Identity:
     """Numbers of the guests' user; None where the daemon is no root and guests run as itself."""
@@ -101,6 +108,15 @@ class Identity:
                 except KeyError:
                     continue
         return cls(uid, gid, sorted(set(groups)), name)
+
+    def labelled(self, label: Any) -> Identity:
+        """As whom a guest runs whose document has a static label (``user:group``) of its own. Raises Error."""
+        if self.uid is None or label is None or not label.static or not label.text:
+            return self
+        user, _, group = label.text.partition(":")
+        uid = user_id(user)
+        gid = group_id(group or user)
+        return Identity(uid, gid, sorted({gid, *self.groups} - {self.gid or 0}) or [gid], _name(uid))
 
     @property
     def probe_uid(self) -> int | None:

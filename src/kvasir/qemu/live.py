@@ -77,6 +77,7 @@ class DacLabel:
 
     relabel: bool
     text: str | None
+    static: bool = False
 
 
 def dac_label(domain: Any) -> DacLabel | None:
@@ -85,7 +86,8 @@ def dac_label(domain: Any) -> DacLabel | None:
         if label.model in (None, "dac"):
             if label.type == "none":
                 return DacLabel(False, None)
-            return DacLabel(label.relabel is not False, label.label if label.type == "static" else label.baselabel)
+            static = label.type == "static"
+            return DacLabel(label.relabel is not False, label.label if static else label.baselabel, static)
     return None
 
 

@@ -126,6 +126,7 @@ class Start:
         self.vm.id = guest.id
         self.run.words = sorted(caps.words)
         self.host = Host(self.driver, guest, self.vm, self.stack)
+        self.host.identity = self.driver.identity.labelled(live.dac_label(self.domain))
         self.stack.callback(self.host.close_fds)
         if self.incoming is not None:
             self.incoming.prepare(self)
@@ -163,6 +164,7 @@ class Start:
 
     def _master_key(self) -> None:
         """The key that secrets of the command line are encrypted with."""
+        assert self.host is not None
         path = f"{self.run.lib}/master-key.aes"
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -173,7 +175,7 @@ class Start:
                 os.close(fd)
         except OSError as error:
             raise SystemFailure("failed to open domain master key file for write", error) from error
-        self.driver.identity.own(path)
+        self.host.identity.own(path)
 
     async def devices(self) -> None:
         """Aliases, addresses and the host resources of each device; labels on its files."""
@@ -198,7 +200,7 @@ class Start:
             fd = listen_unix(self.run.monitor_path)
         except Error as error:
             raise InternalError(error.text) from error
-        self.driver.identity.own(self.run.monitor_path)
+        self.host.identity.own(self.run.monitor_path)
         self.host.pass_fd("monitor", fd)
         self.argv = live.command_line(self.vm, self.domain, self.guest)
         self.run.nodename_index = graph.highest(self.domain)
@@ -206,7 +208,7 @@ class Start:
     async def execute(self) -> None:
         """Run QEMU."""
         assert self.host is not None and self.log is not None
-        identity, config = self.driver.identity, self.driver.config
+        identity, config = self.host.identity, self.driver.config
         env = environment(self.driver, self.run.lib, self.domain)
         version = self.vm.caps.version
         self.log.begin(live.VERSION, ".".join(map(str, version)) + (self.vm.caps.package or ""))

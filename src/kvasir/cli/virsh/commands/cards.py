@@ -141,6 +141,8 @@ def with_link(card: Node, state: str) -> str:
 
 
 CARD = data("interface", "the network card, by name or MAC")
+
+
 def rate(text: str, side: str) -> list[tuple[str, int]]:
     """``average,peak,burst,floor`` as parameters of one side."""
     words = ("average", "peak", "burst", "floor")
