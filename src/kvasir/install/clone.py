@@ -237,7 +237,7 @@ class Cloner:
                     self._copy(disk, drafts, volumes)
             domain = self.connection.defineXML(self.text())
             for draft in drafts:
-                draft.keep()
+                self._keep(draft)
             self._refresh()
             if hooks is not None:
                 hooks(self.name, self.text(), [d.new_path for d in self.disks if d.action == CLONE])
@@ -248,6 +248,13 @@ class Cloner:
             if not done:
                 self._undo(domain, volumes)
         return domain
+
+    @staticmethod
+    def _keep(draft: copying.Draft) -> None:
+        try:
+            draft.keep()
+        except OSError as error:
+            raise OptionError(f"Could not make {draft.path}: {error.strerror}") from None
 
     @staticmethod
     def _undo(domain: Any, volumes: list[Any]) -> None:

@@ -30,7 +30,11 @@ class Draft:
             os.unlink(self.draft)
             self.draft = ""
         else:
-            os.link(f"/proc/self/fd/{self.fd}", self.path, follow_symlinks=True)
+            here = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY)  # with a folder, link() follows the symbolic link
+            try:
+                os.link(str(self.fd), self.path, src_dir_fd=here, follow_symlinks=True)
+            finally:
+                os.close(here)
         self.made = True
 
     def close(self, *, undo: bool = False) -> None:

@@ -315,7 +315,7 @@ def _clear_source(node: tree.Node) -> None:
     for host in source.findall("host"):
         source.remove(host)
     if not source.attrib and not len(source):
-        node.remove(source)
+        source.set("_pad", "yes")  # it keeps its place, should something come into it
 
 
 def put_path(node: tree.Node, kind: str, path: str) -> None:

@@ -23,10 +23,14 @@ def letters(number: int) -> str:
     return out
 
 
+ORDER = ("driver", "auth", "source", "target")
+
+
 def place(disks: list[tree.Node], guest: Guest) -> None:
     """Give each disk driver, bus and target as the original would. Raises OptionError when a bus is full."""
     for node in disks:
         _driver(node)
+        node[:] = sorted(node, key=lambda kid: ORDER.index(kid.tag) if kid.tag in ORDER else len(ORDER))
         if tree.get(node, "target/@bus") is None:
             tree.put(node, "target/@bus", _bus(node, guest))
         if node.get("device") == "cdrom" and node.find("readonly") is None:

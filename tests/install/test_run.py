@@ -1,0 +1,411 @@
+"""virt-install at work on both daemons: what it creates, waits for, leaves, and takes back."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from kvasir.install import cloudinit, media, osinfo, unattended
+from kvasir.install.grammar import OptionError
+from tests.conftest import PROJECT, DaemonHandle, TinyGuest, short_folder
+from tests.install import sides
+
+BASE = [
+    "--virt-type",
+    "qemu",
+    "--memory",
+    "64",
+    "--osinfo",
+    "generic",
+    "--network",
+    "none",
+    "--graphics",
+    "none",
+    "--noautoconsole",
+]
+
+
+@pytest.fixture(params=["libvirtd", "kvasird"])
+def daemon(request: pytest.FixtureRequest) -> DaemonHandle:
+    handle: DaemonHandle = request.getfixturevalue("real_libvirtd" if request.param == "libvirtd" else "kvasird")
+    return handle
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with short_folder("kv-run-") as path:
+        monkeypatch.setenv("KVASIR_BOOT_DIR", str(path / "boot"))
+        yield path
+
+
+def install(daemon: DaemonHandle, *words: str) -> dict[str, Any]:
+    return sides.ours("virt-install", ["--connect", daemon.uri, *BASE, *words])
+
+
+def dumped(daemon: DaemonHandle, name: str, *words: str) -> ET.Element:
+    done = daemon.our_virsh("dumpxml", name, *words)
+    assert done.returncode == 0, done.stderr
+    return ET.fromstring(done.stdout)
+
+
+def gone(daemon: DaemonHandle, *names: str) -> None:
+    for name in names:
+        daemon.our_virsh("destroy", name)
+        daemon.our_virsh("undefine", name)
+
+
+@pytest.mark.guide(
+    "virt-install-import",
+    "virt-install-dry-run",
+    "virt-install-autostart",
+    "virt-install-noreboot",
+    "virt-install-transient",
+)
+def test_lives_of_new_guests(daemon: DaemonHandle, folder: Path) -> None:
+    image = folder / "one.qcow2"
+    try:
+        answer = install(daemon, "--name", "one", "--disk", f"{image},size=1", "--import", "--dry-run")
+        assert (answer["rc"], answer["out"]) == (0, "Dry run completed successfully\n")
+        assert not image.exists()
+        answer = install(daemon, "--name", "one", "--disk", f"{image},size=1", "--import", "--noreboot", "--autostart")
+        assert answer["rc"] == 0, answer
+        assert "Starting install..." in answer["out"] and "Domain creation completed." in answer["out"]
+        assert f"virsh --connect {daemon.uri} start one" in answer["out"] or "start one" in answer["out"]
+        assert image.exists()
+        info = daemon.our_virsh("dominfo", "one").stdout
+        assert "shut off" in info and "enable" in info.split("Autostart:")[1].split("\n")[0]
+        answer = install(daemon, "--name", "one", "--disk", "none", "--import")
+        assert (answer["rc"], answer["err"].strip().splitlines()[-1]) == (
+            1,
+            "ERROR    Guest name 'one' is already in use.",
+        )
+        answer = install(daemon, "--name", "two", "--disk", f"{image}", "--import")
+        assert answer["rc"] == 1 and "is already in use by other guests ['one']" in answer["err"]
+        answer = install(
+            daemon, "--name", "two", "--disk", f"{image}", "--import", "--transient", "--check", "path_in_use=off"
+        )
+        assert answer["rc"] == 0, answer
+        assert "is already in use by other guests ['one']" in answer["err"], "then it is a warning"
+        assert daemon.our_virsh("domstate", "two").stdout.strip() == "running"
+        daemon.our_virsh("destroy", "two")
+        assert daemon.our_virsh("domstate", "two").returncode == 1
+    finally:
+        gone(daemon, "one", "two")
+
+
+@pytest.mark.guide("virt-install-wait")
+def test_wait_ends_at_its_time_or_with_the_guest(daemon: DaemonHandle, folder: Path, tiny_guest: TinyGuest) -> None:
+    iso = Path(shutil.copy(tiny_guest.iso, folder / "t.iso"))
+    iso.chmod(0o644)
+    try:
+        words = ["--disk", f"{folder}/w.qcow2,size=1", "--cdrom", str(iso)]
+        answer = install(daemon, "--name", "w", *words)
+        assert answer["rc"] == 0, answer
+        assert "Domain is still running. Installation may be in progress." in answer["out"]
+        live, kept = dumped(daemon, "w"), dumped(daemon, "w", "--inactive")
+        assert live.findtext("on_reboot") == "destroy" and kept.findtext("on_reboot") in (None, "restart")
+        assert [b.get("dev") for b in live.findall("os/boot")] == ["cdrom", "hd"]
+        assert [b.get("dev") for b in kept.findall("os/boot")] == ["hd"]
+        assert live.find("devices/disk[@device='cdrom']/source") is not None
+        assert kept.find("devices/disk[@device='cdrom']/source") is None
+        gone(daemon, "w")
+        answer = sides.ours(
+            "virt-install",
+            ["--connect", daemon.uri, *BASE[:-1], "--name", "w", *words[2:], "--disk", "none", "--wait", "0"],
+        )
+        assert answer["rc"] == 0 and "Treating --wait 0 as --noautoconsole" in answer["err"]
+    finally:
+        gone(daemon, "w")
+
+
+def test_a_failed_start_takes_its_images_back(daemon: DaemonHandle, folder: Path) -> None:
+    words = ["--disk", f"{folder}/f.qcow2,size=1", "--import", "--boot", "kernel=/nonexistent/kernel"]
+    answer = install(daemon, "--name", "f", *words)
+    assert answer["rc"] == 1
+    assert "Domain installation does not appear to have been successful." in answer["err"]
+    assert not (folder / "f.qcow2").exists()
+    assert daemon.our_virsh("domstate", "f").returncode == 1
+
+
+@pytest.mark.guide("virt-install-cloud-init")
+def test_cloud_init_seed_stands_in_the_first_boot_only(daemon: DaemonHandle, folder: Path) -> None:
+    (folder / "key.pub").write_text("ssh-ed25519 AAAA me@here\n")
+    try:
+        answer = install(
+            daemon,
+            "--name",
+            "c",
+            "--disk",
+            f"{folder}/c.qcow2,size=1",
+            "--import",
+            "--cloud-init",
+            f"ssh-key={folder}/key.pub",
+        )
+        assert answer["rc"] == 0, answer
+        live, kept = dumped(daemon, "c"), dumped(daemon, "c", "--inactive")
+        assert live.find("devices/disk[@device='cdrom']/source") is not None
+        assert "ds=nocloud" in [e.text for e in live.findall("sysinfo/system/entry")]
+        assert kept.find("devices/disk[@device='cdrom']/source") is None and kept.find("sysinfo") is None
+        assert list((folder / "boot").iterdir()) == [], "the seed may hold secrets"
+    finally:
+        gone(daemon, "c")
+
+
+def seed(data: cloudinit.CloudInit, folder: Path) -> dict[str, bytes]:
+    """Make a seed and read its files back."""
+    import pycdlib
+
+    path = data.make(str(folder), "guest")
+    assert Path(path).stat().st_mode & 0o077 == 0
+    assert media.labels(path)["volume-id"] == "cidata"
+    iso = pycdlib.PyCdlib()
+    iso.open(path)
+    out = {}
+    for kid in iso.list_children(rr_path="/"):
+        name = kid.rock_ridge.name().decode() if kid.rock_ridge else ""
+        if kid.is_file():
+            into = io.BytesIO()
+            iso.get_file_from_iso_fp(into, rr_path=f"/{name}")
+            out[name] = into.getvalue()
+    iso.close()
+    return out
+
+
+def config(files: dict[str, bytes]) -> dict[str, Any]:
+    head, _, rest = files["user-data"].decode().partition("\n")
+    assert head == "#cloud-config"
+    found: dict[str, Any] = json.loads(rest)
+    return found
+
+
+@pytest.mark.guide("virt-install-cloud-init")
+def test_seeds_say_what_was_asked_and_no_more(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("ssh-rsa AAA me\nsecond line\n")
+    (tmp_path / "password").write_text("s3cret: 'x'\n")
+    plain = config(seed(cloudinit.CloudInit(), tmp_path))
+    assert plain == {}, "no default password, no key"
+    root = config(seed(cloudinit.CloudInit(root_key=str(tmp_path / "key")), tmp_path))
+    assert root["users"] == [{"name": "root", "ssh_authorized_keys": ["ssh-rsa AAA me"]}]
+    user = config(seed(cloudinit.CloudInit(user_key=str(tmp_path / "key"), disable=True), tmp_path))
+    assert (user["users"], user["ssh_authorized_keys"]) == (["default"], ["ssh-rsa AAA me"])
+    assert user["runcmd"] == ["touch /etc/cloud/cloud-init.disabled"]
+    given = config(seed(cloudinit.CloudInit(password_file=str(tmp_path / "password"), generate=True), tmp_path))
+    assert given["chpasswd"] == {"list": "root:s3cret: 'x'\n", "expire": False}
+    made = cloudinit.CloudInit(generate=True)
+    assert config(seed(made, tmp_path))["chpasswd"] == {"list": f"root:{made.password}\n", "expire": True}
+    assert len(made.password) == 16 and made.password != cloudinit.CloudInit(generate=True).password
+    for name in ("user", "meta", "network"):
+        (tmp_path / name).write_text(f"own {name}\n")
+    own = cloudinit.CloudInit(
+        user_data=str(tmp_path / "user"), meta_data=str(tmp_path / "meta"), network_config=str(tmp_path / "network")
+    )
+    assert seed(own, tmp_path) == {
+        "user-data": b"own user\n",
+        "meta-data": b"own meta\n",
+        "network-config": b"own network\n",
+    }
+    with pytest.raises(OptionError, match="cannot read /nonexistent"):
+        cloudinit.CloudInit(root_key="/nonexistent").files("x")
+
+
+@pytest.mark.guide("virt-install-unattended")
+@pytest.mark.parametrize(
+    ("name", "file", "words"),
+    [
+        ("debian12", "preseed.cfg", ["d-i passwd/root-password password topsecret", "d-i netcfg/get_hostname string box"]),
+        ("ubuntu18.04", "preseed.cfg", ["d-i passwd/username string ann"]),
+        ("fedora36", "ks.cfg", ["rootpw --plaintext topsecret", "user --name=ann", "autopart", "@core"]),
+        ("rhel9.0", "ks.cfg", ["bootloader", "--hostname=box"]),
+        ("win11", "autounattend.xml", ["<ComputerName>box</ComputerName>", "<Value>topsecret</Value>", "<Type>EFI</Type>", "<Key>AAAA-BBBB</Key>"]),
+        ("win10", "autounattend.xml", ["<Name>ann</Name>"]),
+    ],
+)  # fmt: skip
+def test_answer_files(tmp_path: Path, name: str, file: str, words: list[str]) -> None:
+    (tmp_path / "root").write_text("topsecret\n")
+    (tmp_path / "user").write_text("annsecret\n")
+    system = osinfo.lookup(name)
+    assert system is not None
+    answers = unattended.Answers(
+        admin_password_file=str(tmp_path / "root"), user_login="ann", user_password_file=str(tmp_path / "user"),
+        hostname="box", product_key="AAAA-BBBB",
+    )  # fmt: skip
+    script = unattended.script(system, answers)
+    assert script.name == file
+    assert [w for w in words if w not in script.content] == []
+    if file.endswith(".xml"):
+        ET.fromstring(script.content.encode())
+
+
+@pytest.mark.guide("virt-install-unattended")
+def test_ubuntu_has_autoinstall_and_no_system_has_a_default_password(tmp_path: Path) -> None:
+    (tmp_path / "user").write_text("annsecret\n")
+    system = osinfo.lookup("ubuntu22.04")
+    assert system is not None
+    script = unattended.script(
+        system, unattended.Answers(user_login="ann", user_password_file=str(tmp_path / "user"), hostname="box")
+    )
+    identity = json.loads(script.content.partition("\n")[2])["autoinstall"]["identity"]
+    assert identity["username"] == "ann" and identity["password"].startswith("$6$")
+    assert "annsecret" not in script.content
+    for name in ("debian11", "fedora36", "ubuntu22.04", "win10"):
+        found = osinfo.lookup(name)
+        assert found is not None
+        with pytest.raises(OptionError, match="there is no default password"):
+            unattended.script(found, unattended.Answers())
+    unknown = osinfo.lookup("openbsd7.0")
+    assert unknown is not None
+    with pytest.raises(OptionError, match="does not support unattended"):
+        unattended.script(unknown, unattended.Answers())
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A web server over a folder."""
+    top = tmp_path / "www"
+    top.mkdir()
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(top)))
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{web.server_port}", top
+    finally:
+        web.shutdown()
+        web.server_close()
+
+
+@pytest.mark.guide("virt-install-location", "virt-install-extra-args", "virt-install-initrd-inject")
+def test_location_over_http_injects_and_boots(
+    daemon: DaemonHandle, folder: Path, server: tuple[str, Path], tiny_guest: TinyGuest
+) -> None:
+    """Kernel and initrd come from the tree that .treeinfo describes; the guest sees the injected file."""
+    url, top = server
+    (top / "images").mkdir()
+    shutil.copy(tiny_guest.bzimage, top / "images/vmlinuz")
+    shutil.copy(tiny_guest.initramfs, top / "images/initrd.img")
+    (top / ".treeinfo").write_text("[general]\nfamily = Fedora\nversion = 36\narch = x86_64\nvariant = Server\n"
+                                   "[images-x86_64]\nkernel = images/vmlinuz\ninitrd = images/initrd.img\n")  # fmt: skip
+    (folder / "injected.txt").write_text("from the host\n")
+    words = [
+        "--name",
+        "net",
+        "--disk",
+        "none",
+        "--location",
+        url,
+        "-x",
+        "console=ttyS0 extra=1",
+        "--initrd-inject",
+        f"{folder}/injected.txt",
+    ]
+    words += ["--osinfo", "detect=on", "--memory", "256", "--serial", f"file,path={folder}/serial.log"]
+    try:
+        answer = install(daemon, *words)
+        assert answer["rc"] == 0, answer
+        live, kept = dumped(daemon, "net"), dumped(daemon, "net", "--inactive")
+        assert live.findtext("os/cmdline") == f"console=ttyS0 extra=1 inst.repo={url}"
+        assert kept.find("os/kernel") is None
+        assert "fedora/36" in ET.tostring(kept, encoding="unicode"), "the tree says which system it is"
+        assert list((folder / "boot").iterdir()) == []
+    finally:
+        gone(daemon, "net")
+
+
+def test_media_say_what_they_are(tmp_path: Path) -> None:
+    import pycdlib
+
+    for label, system in (
+        ("Debian 11.5.0 amd64 n", "debian11"),
+        ("Debian 12.8.0 amd64 n", "debian12"),
+        ("Fedora-WS-Live-36-1-5", "fedora36"),
+    ):
+        iso = pycdlib.PyCdlib()
+        iso.new(vol_ident=label, sys_ident="LINUX")
+        iso.write(str(tmp_path / "m.iso"))
+        iso.close()
+        rule = osinfo.identify("media", media.labels(str(tmp_path / "m.iso")))
+        assert rule is not None and rule["os"] == system, (label, rule)
+    (tmp_path / "no.iso").write_bytes(b"\0" * 50000)
+    assert media.labels(str(tmp_path / "no.iso")) == {}
+
+
+def test_lookups_are_quick_and_the_overlay_is_there() -> None:
+    import time
+
+    osinfo.lookup("debian11")
+    best = min(_timed(time.perf_counter) for _ in range(5))
+    assert best < 0.005, f"{best * 1000:.1f} ms"
+    new = osinfo.lookup("debian12")
+    assert new is not None and osinfo.has(new, "virtio-gpu") and new.ram == 1 << 30
+    windows = osinfo.lookup("win11")
+    assert windows is not None and windows.needs_uefi
+
+
+def _timed(clock: Any) -> float:
+    start = clock()
+    osinfo.lookup("fedora36")
+    return float(clock() - start)
+
+
+@pytest.mark.guide("virt-install-os-variant")
+def test_systems_are_listed_and_an_unknown_one_is_a_hint(daemon: DaemonHandle) -> None:
+    listed = sides.ours("virt-install", ["--osinfo", "list"])
+    assert listed["rc"] == 0 and "debian11, debianbullseye" in listed["out"] and "win11" in listed["out"]
+    answer = install(daemon, "--name", "u", "--disk", "none", "--import", "--osinfo", "nosuch99", "--dry-run")
+    assert answer["rc"] == 0 and "Unknown OS name 'nosuch99': using generic defaults" in answer["err"]
+    answer = install(
+        daemon, "--name", "u", "--disk", "none", "--import", "--osinfo", "name=nosuch99,require=on", "--dry-run"
+    )
+    assert answer["rc"] == 1 and "Unknown OS name 'nosuch99'" in answer["err"]
+    assert "Traceback" not in answer["err"]
+
+
+INSTALLER = Path("/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64")
+
+
+@pytest.mark.skipif(not INSTALLER.exists(), reason="needs the package debian-installer-12-netboot-amd64")
+@pytest.mark.guide("virt-install-location", "virt-install-unattended")
+def test_debians_installer_takes_our_answers(kvasird: DaemonHandle, folder: Path) -> None:
+    """The installer's own initrd, with our preseed appended: its busybox finds /preseed.cfg as cpio unpacks it."""
+    (folder / "root").write_text("topsecret\n")
+    system = osinfo.lookup("debian12")
+    assert system is not None
+    script = unattended.script(system, unattended.Answers(admin_password_file=str(folder / "root"), hostname="box"))
+    place = media.Media(media.Location(str(INSTALLER.parent.parent)), str(folder / "boot"))
+    _, initrd = place.fetch()
+    media.inject(initrd, [(script.name, script.content.encode(), 0o100600)])
+    whole = Path(initrd).read_bytes()
+    assert gzip.GzipFile(fileobj=io.BytesIO(whole)).read(6) == b"070701"
+    archive = whole[whole.rindex(b"070701", 0, whole.rindex(b"preseed.cfg")) :]
+    out = folder / "out"
+    out.mkdir()
+    subprocess.run(["cpio", "-i", "--quiet"], input=archive, cwd=out, check=True)
+    assert (out / "preseed.cfg").read_text() == script.content
+    env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    command = [sys.executable, "-m", "kvasir.cli.virt_install", "--connect", kvasird.uri, *BASE, "--name", "d", "--memory", "256",
+               "--osinfo", "debian12", "--disk", f"{folder}/d.qcow2,size=2", "--location", str(INSTALLER.parent.parent),
+               "--unattended", f"admin-password-file={folder}/root"]  # fmt: skip
+    try:
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        live = dumped(kvasird, "d")
+        assert "preseed/file=/preseed.cfg" in (live.findtext("os/cmdline") or "")
+    finally:
+        gone(kvasird, "d")
