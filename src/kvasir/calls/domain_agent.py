@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import guest
-from kvasir.errors import InternalError, InvalidArg, OperationUnsupported
-from kvasir.qemu import agent, agent_info, statusdoc
+from kvasir.errors import Code, Error, InternalError, InvalidArg, OperationUnsupported, Origin
+from kvasir.qemu import agent, agent_info, live, statusdoc
 
 if TYPE_CHECKING:
     from kvasir.daemon.session import Session
+    from kvasir.qemu.guest import Guest
 
 LEASE, AGENT, ARP = range(3)
 
@@ -30,9 +31,33 @@ async def domain_agent_set_response_timeout(session: Session, dom: Any, timeout:
 async def domain_get_hostname(session: Session, dom: Any, flags: int) -> str:
     """The guest's host name."""
     check_flags(flags, 3, "qemuDomainGetHostname")
-    if flags & 1:
-        raise OperationUnsupported("host names from the network's leases are not built yet")
-    return str((await agent.call(guest(session, dom), "guest-get-host-name")).get("host-name", ""))
+    found = guest(session, dom)
+    if flags & 1 and flags & 2:
+        text = "flags 'VIR_DOMAIN_GET_HOSTNAME_LEASE' and 'VIR_DOMAIN_GET_HOSTNAME_AGENT' are mutually exclusive"
+        raise InvalidArg(text)
+    if not flags & 1:
+        return str((await agent.call(found, "guest-get-host-name")).get("host-name", ""))
+    found.need_active()
+    name = _leased_name(found)
+    if name is None:
+        text = f"no hostname found for domain {found.name}"
+        raise Error(text, code=Code.NO_HOSTNAME, origin=Origin.QEMU, message=f"no hostname found: {text}")
+    return name
+
+
+def _leased_name(found: Guest) -> str | None:
+    """The name under which the guest took a lease in a network of ours, or None."""
+    from kvasir.network.leases import leases
+
+    networks = found.driver.drivers.get("network")
+    for card in live.list_of(found.live, "interfaces"):
+        net = networks.networks.get(card.source.network) if card.type == "network" and networks is not None else None
+        if net is None:
+            continue
+        for lease in leases(networks.files.dnsmasq, net.document, str(card.mac)):
+            if lease.get("hostname"):
+                return str(lease["hostname"])
+    return None
 
 
 async def domain_get_time(session: Session, dom: Any, flags: int) -> tuple[int, int]:

@@ -9,23 +9,15 @@ import socket
 import tempfile
 from typing import Any
 
-from kvasir.errors import InternalError, InvalidArg, OperationFailed, SystemFailure
+from kvasir.errors import InternalError, InvalidArg, OperationFailed, OperationInvalid, SystemFailure
 
-from . import live
+from . import keymap, live
 from .guest import Guest
 from .jobs import Kind
 
 FORCE, SAFE = 1, 2
 CHUNK = 64 << 10
 
-# Linux key codes whose QEMU numbers are not their own value (the extended keys of a PC keyboard)
-EXTENDED = {
-    96: 0x9C, 97: 0x9D, 98: 0xB5, 99: 0x54, 100: 0xB8, 102: 0xC7, 103: 0xC8, 104: 0xC9, 105: 0xCB, 106: 0xCD,
-    107: 0xCF, 108: 0xD0, 109: 0xD1, 110: 0xD2, 111: 0xD3, 113: 0xA0, 114: 0xAE, 115: 0xB0, 116: 0xDE, 117: 0x59,
-    119: 0xC6, 121: 0x7E, 125: 0xDB, 126: 0xDC, 127: 0xDD, 142: 0xDF, 143: 0xE3, 163: 0x99, 164: 0xA2, 165: 0x90,
-    166: 0xA4,
-}  # fmt: skip
-LINUX, XT, XT_KBD, QNUM = 0, 1, 6, 9
 MAX_KEYS = 16
 
 
@@ -170,9 +162,9 @@ async def screenshot(guest: Guest, screen: int) -> tuple[int, str]:
     videos = live.list_of(guest.live, "videos")
     heads = [video for video in videos if getattr(video, "model", None) != "none"]
     if not heads:
-        raise InternalError("no screens to take screenshot from")
+        raise OperationInvalid("no screens to take screenshot from")
     if screen >= sum(int(getattr(video, "heads", None) or 1) for video in heads):
-        raise InvalidArg(f"no such screen ID: {screen}")
+        raise OperationInvalid("no such screen ID")
     driver = guest.driver
     fd, path = tempfile.mkstemp(prefix="qemu.screendump.", dir=driver.paths.qemu.cache)
     try:
@@ -205,14 +197,7 @@ async def send_key(guest: Guest, codeset: int, hold: int, codes: list[int]) -> N
     """Press keys together and let them go after ``hold`` ms."""
     if len(codes) > MAX_KEYS:
         raise InvalidArg(f"nkeycodes exceeds maximum {MAX_KEYS}")
-    if codeset == LINUX:
-        numbers = [EXTENDED.get(code, code) for code in codes]
-    elif codeset in (XT, XT_KBD, QNUM):
-        numbers = list(codes)
-    else:
-        raise InvalidArg(f"key codes of codeset {codeset} cannot be translated")
-    if any(not 0 < number <= 0xFF for number in numbers):
-        raise InvalidArg("keycode is invalid")
+    numbers = [keymap.number(codeset, code) for code in codes]
     guest.need_active()
     arguments: dict[str, Any] = {"keys": [{"type": "number", "data": number} for number in numbers]}
     if hold:

@@ -6,7 +6,7 @@ from kvasir.cli.virsh.grammar import Args, Command, Fail, c_integer, data, numbe
 from kvasir.cli.virsh.shared import DOMAIN
 from kvasir.cli.virsh.shell import Shell
 
-CODESETS = ("linux", "xt", "atset1", "atset2", "atset3", "os_x", "xt_kbd", "usb", "win32", "rfb", "qnum")
+CODESETS = ("linux", "xt", "atset1", "atset2", "atset3", "os_x", "xt_kbd", "usb", "win32", "qnum")
 MOST_KEYS = 16
 LINUX_KEYS = """\
 RESERVED ESC 1 2 3 4 5 6 7 8 9 0 MINUS EQUAL BACKSPACE TAB Q W E R T Y U I O P LEFTBRACE RIGHTBRACE ENTER
@@ -34,6 +34,7 @@ SIGNALS = (
 
 def send_key(shell: Shell, args: Args) -> None:
     name = args.text("codeset") or "linux"
+    name = "qnum" if name == "rfb" else name  # its other name
     hold = args.unsigned("holdtime") or 0
     domain = shell.domain(args)
     if name not in CODESETS:

@@ -26,7 +26,8 @@ def destroy(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     flags = (1 if args.flag("graceful") else 0) | (2 if args.flag("remove-logs") else 0)
     name = domain.name()
-    shell.attempt(f"Failed to destroy domain '{name}'", domain.destroyFlags, flags)
+    call = (domain.destroyFlags, flags) if flags else (domain.destroy,)
+    shell.attempt(f"Failed to destroy domain '{name}'", *call)
     shell.extra(f"Domain '{name}' destroyed\n")
 
 

@@ -1,0 +1,287 @@
+"""Keys, screens, consoles and states of guests (guide 20.6.3 to 20.36.1), through both virsh on both daemons."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon
+from tests.virsh import cells, sectors
+from tests.virsh.test_console import Terminal
+
+
+def wait_for(what: Callable[[], object], seconds: float = 30.0) -> object:
+    end = time.monotonic() + seconds
+    while not (value := what()):
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
+    return value
+
+
+def start(daemon: DaemonHandle, document: str, *more: str) -> str:
+    """Start a transient guest; its name."""
+    match = re.search("<name>(.*?)</name>", document)
+    assert match
+    path = daemon.folder / f"{match[1]}.xml"
+    path.write_text(document)
+    done = daemon.virsh("create", str(path), *more)
+    assert done.returncode == 0, done.stderr
+    return match[1]
+
+
+KEYS = (
+    ("linux", "30 48", "1e309e b0"),
+    ("linux", "KEY_A", "1e9e"),
+    ("linux", "KEY_LEFTCTRL KEY_LEFTALT KEY_DELETE", "1d38e0539db8e0d3"),
+    ("xt", "30", "1e9e"),
+    ("atset1", "30", "1e9e"),
+    ("atset2", "28", "1e9e"),
+    ("atset3", "28", "1e9e"),
+    ("os_x", "1", "1f9f"),
+    ("xt_kbd", "30", "1e9e"),
+    ("win32", "65", "1e9e"),
+    ("usb", "4", "1e9e"),
+    ("rfb", "30", "1e9e"),
+    ("qnum", "30", "1e9e"),
+    ("atset1", "0xe01d", "e01de09d"),
+    ("atset2", "0xe014", "e01de09d"),
+    ("atset3", "0x58", "e01de09d"),
+    ("usb", "0x52", "e048e0c8"),
+    ("win32", "0x2e", "e053e0d3"),
+    ("os_x", "0x7e", "e048e0c8"),
+)
+NO_KEYS = """
+!send-key keys
+send-key keys --codeset nosuch 30
+send-key keys --codeset linux KEY_NOSUCH
+send-key keys --codeset win32 0xffff
+send-key keys 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17
+send-key keys 70000
+send-key nosuch 30
+send-key keys --codeset win32 0xfff0
+send-key keys --codeset usb 0xfff0
+send-key keys --codeset atset1 700
+send-key keys --codeset linux 600
+send-key keys --codeset xt 157
+"""
+
+
+@pytest.mark.guide(
+    "virsh-send-key", "virsh-send-key-opt-holdtime", "virsh-send-key-opt-codeset", "virsh-send-key-codeset-linux",
+    "virsh-send-key-codeset-xt", "virsh-send-key-codeset-atset1", "virsh-send-key-codeset-atset2",
+    "virsh-send-key-codeset-atset3", "virsh-send-key-codeset-os-x", "virsh-send-key-codeset-xt-kbd",
+    "virsh-send-key-codeset-win32", "virsh-send-key-codeset-usb", "virsh-send-key-codeset-rfb",
+    "virsh-send-key-arg-keycode", "virsh-send-key-simultaneous",
+)  # fmt: skip
+def test_keys(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
+    """The guest writes down what its keyboard says: the same scan codes from both daemons, in every codeset."""
+    heard = []
+    for daemon in (real_libvirtd, kvasird):
+        out = daemon.folder / "keys.out"
+        parts = sectors.disk(daemon.folder / "keys.img", sectors.KEYBOARD)
+        start(daemon, sectors.guest("keys", 1, parts + f"<serial type='file'><source path='{out}'/></serial>"))
+        time.sleep(2)
+        wait_for(
+            lambda daemon=daemon, out=out: daemon.virsh("send-key", "keys", "2").returncode == 0 and out.stat().st_size
+        )
+        time.sleep(0.5)
+        sets = []
+        for codeset, codes, _ in KEYS:
+            before = out.stat().st_size
+            done = daemon.our_virsh("send-key", "keys", "--codeset", codeset, *codes.split())
+            assert done.returncode == 0, done.stderr
+            count = len(bytes.fromhex(KEYS[[k[:2] for k in KEYS].index((codeset, codes))][2]))
+            wait_for(lambda out=out, before=before, count=count: out.stat().st_size >= before + count, 20)
+            sets.append(out.read_bytes()[before:].hex())
+        before, began = out.stat().st_size, time.monotonic()
+        assert daemon.our_virsh("send-key", "keys", "--holdtime", "1500", "KEY_B").returncode == 0
+        wait_for(lambda out=out, before=before: out.read_bytes()[before:].endswith(b"\xb0"))
+        assert time.monotonic() - began >= 1.5
+        heard.append(sets)
+    assert heard[0] == heard[1]
+    for (codeset, codes, wanted), said in zip(KEYS, heard[1], strict=True):
+        assert sorted(bytes.fromhex(said)) == sorted(bytes.fromhex(wanted)), (codeset, codes)
+    cells.four((("libvirtd", real_libvirtd), ("kvasird", kvasird)), NO_KEYS)
+    for daemon in (real_libvirtd, kvasird):
+        assert daemon.virsh("destroy", "keys").returncode == 0
+
+
+SCREENS = """
+screenshot shot {folder}/shot
+screenshot shot --file {folder}/shot --screen 0
+screenshot shot {folder}/shot --screen 1
+screenshot shot /nosuch/shot
+screenshot blind {folder}/blind
+domdisplay shot
+domdisplay shot --type vnc
+domdisplay shot --type spice
+domdisplay shot --type rdp
+domdisplay shot --include-password
+domdisplay shot --type vnc --include-password
+domdisplay shot --all
+domdisplay blind
+domdisplay blind --type vnc
+vncdisplay shot
+vncdisplay blind
+domid shot
+domid nosuch
+domuuid shot
+domuuid nosuch
+domhostname shot
+domhostname shot --source agent
+domhostname shot --source lease
+domhostname shot --source nosuch
+shutdown shot --mode acpi,agent
+shutdown shot --mode agent,acpi
+reboot shot --mode initctl,signal
+reboot shot --mode signal,initctl
+reboot shot --mode nosuch
+"""
+
+
+@pytest.mark.guide(
+    "virsh-screenshot", "virsh-screenshot-opt-screen", "virsh-screenshot-arg-file", "virsh-domdisplay-opt-type",
+    "virsh-domdisplay-opt-include-password", "virsh-domuuid", "virsh-reboot-mode-order",
+)  # fmt: skip
+def test_screens_and_names(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
+    def prepare(daemon: DaemonHandle) -> None:
+        shot = "<graphics type='vnc' passwd='sesame'/><video><model type='vga'/></video>"
+        start(daemon, sectors.guest("shot", 2, shot))
+        start(daemon, sectors.guest("blind", 3, ""))
+
+    def mask(text: str) -> str:
+        return re.sub(r"(?m)127\.0\.0\.1:\d+$|^\d+$", "N", re.sub(r":\d+$", ":N", text, flags=re.M))
+
+    cells.four((("libvirtd", real_libvirtd), ("kvasird", kvasird)), SCREENS, mask, prepare)
+    for daemon in (real_libvirtd, kvasird):
+        assert (daemon.folder / "shot").read_bytes().startswith((b"P6\n", b"\x89PNG"))
+        for name in ("shot", "blind"):
+            assert daemon.virsh("destroy", name).returncode == 0
+
+
+@pytest.fixture(params=["real", "ours"])
+def talker(request: pytest.FixtureRequest, kvasird: KvasirDaemon) -> Iterator[Callable[..., Terminal]]:
+    """A guest with two serial ports that talk, and each virsh's console on it."""
+    parts = sectors.disk(kvasird.folder / "talk.img", sectors.TWO_PORTS)
+    start(kvasird, sectors.guest("talk", 4, parts + "<serial type='pty'/><serial type='pty'/><console type='pty'/>"))
+    assert kvasird.peers is not None
+    root = kvasird.peers.root
+    libraries = ":".join(str(path.parent) for path in (root / "usr/lib").glob("*/libvirt.so.0"))
+    real = ["/usr/bin/env", f"LD_LIBRARY_PATH={libraries}", "LC_ALL=C.UTF-8", str(root / "usr/bin/virsh")]
+    head = [*(real if request.param == "real" else [str(PROJECT / "bin/virsh")]), "-c", kvasird.uri]
+    opened: list[Terminal] = []
+
+    def open_console(*words: str) -> Terminal:
+        opened.append(Terminal(*head, "console", "talk", *words))
+        return opened[-1]
+
+    yield open_console
+    assert kvasird.virsh("destroy", "talk").returncode == 0
+
+
+@pytest.mark.guide("virsh-console-opt-devname", "virsh-console-opt-safe", "virsh-console-opt-force")
+def test_consoles(talker: Callable[..., Terminal]) -> None:
+    """--devname chooses the port; a console that is held is refused, and taken over with --force."""
+    first = talker("--safe")
+    first.until(b"Escape character is ^] (Ctrl + ])")
+    first.until(b"AAAA", 30)
+    second = talker("--devname", "serial1", "--safe")
+    second.until(b"BBBB", 30)
+    refused = talker("--safe")
+    refused.until(b"Active console session exists for this domain")
+    assert refused.end() == 1
+    unknown = talker("--devname", "serial7")
+    unknown.until(b"cannot find character device serial7")
+    assert unknown.end() == 1
+    taken = talker("--force")
+    taken.until(b"AAAA", 30)
+    first.end()
+    for terminal in (second, taken):
+        terminal.type(b"\x1d")
+        assert terminal.end() == 0
+
+
+def state(daemon: DaemonHandle, name: str) -> str:
+    """The state in the table of ``list --all``: the same from both virsh."""
+    table = daemon.virsh("list", "--all").stdout
+    if daemon.our_virsh("list", "--all").stdout != table:
+        return ""  # it changed in between
+    found = re.search(rf"(?m)^ \S+ +{name} +(.*)$", table)
+    return found[1].strip() if found else "gone"
+
+
+@pytest.mark.guide(
+    "virsh-list-state-crashed", "virsh-list-state-pmsuspended", "virsh-list-state-in-shutdown",
+    "virsh-shutdown-on-shutdown", "virsh-domid-confirm-shut-off",
+)  # fmt: skip
+def test_states(kvasird: KvasirDaemon) -> None:
+    """Guests that crash, sleep and switch themselves off, with each action for that."""
+    panic = sectors.disk(kvasird.folder / "panic.img", sectors.PANIC) + "<panic model='isa'/>"
+    off = sectors.disk(kvasird.folder / "off.img", sectors.POWEROFF)
+    asleep = sectors.disk(kvasird.folder / "sleep.img", sectors.SLEEP)
+    start(kvasird, sectors.guest("crash", 5, panic, "<on_crash>preserve</on_crash>"))
+    wait_for(lambda: state(kvasird, "crash") == "crashed")
+    assert kvasird.virsh("domstate", "crash", "--reason").stdout.strip() == "crashed (panicked)"
+    pm = "<pm><suspend-to-mem enabled='yes'/></pm>"
+    start(kvasird, sectors.guest("sleep", 6, asleep, pm))
+    wait_for(lambda: state(kvasird, "sleep") == "pmsuspended")
+    assert kvasird.virsh("dompmwakeup", "sleep").returncode == 0
+    start(kvasird, sectors.guest("keep", 7, off, "<on_poweroff>preserve</on_poweroff>"))
+    wait_for(lambda: state(kvasird, "keep") == "in shutdown")
+    for name, action in (("ends", "destroy"), ("again", "restart")):
+        path = kvasird.folder / f"{name}.xml"
+        disk = sectors.disk(kvasird.folder / f"{name}.img", sectors.POWEROFF)
+        number = 8 if name == "ends" else 9
+        path.write_text(sectors.guest(name, number, disk, f"<on_poweroff>{action}</on_poweroff>"))
+        for words in (("define", str(path)), ("start", name)):
+            assert kvasird.virsh(*words).returncode == 0
+    wait_for(lambda: state(kvasird, "ends") == "shut off")
+    assert kvasird.virsh("domid", "ends").stdout.strip() == "-"
+    assert kvasird.our_virsh("domid", "ends").stdout.strip() == "-"
+    identity = kvasird.virsh("domid", "again").stdout
+    for _ in range(20):
+        assert state(kvasird, "again") in ("running", "in shutdown", "paused", "")  # it goes round
+        time.sleep(0.1)
+    assert kvasird.virsh("domid", "again").stdout == identity
+    for name in ("crash", "sleep", "keep", "again"):
+        assert kvasird.virsh("destroy", name).returncode == 0
+
+
+@pytest.mark.guide("virsh-list-state-idle")
+def test_a_blocked_guest_is_idle(
+    kvasird: KvasirDaemon, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """QEMU's driver never says "blocked"; where a (mock) driver does, the table says idle."""
+    from kvasir.cli.virsh import main
+    from kvasir.client.objects import Domain
+
+    start(kvasird, sectors.guest("lazy", 10, ""))
+    monkeypatch.setattr(Domain, "state", lambda self, flags=0: [2, 0])
+    monkeypatch.setattr(Domain, "info", lambda self: [2, 0, 0, 0, 0], raising=False)
+    with contextlib.suppress(SystemExit):
+        main.run(["-c", kvasird.uri, "list", "--all"])
+    assert re.search(r"(?m)^ \d+ +lazy +idle$", capfd.readouterr().out)
+    assert kvasird.virsh("destroy", "lazy").returncode == 0
+
+
+@pytest.mark.guide("virsh-connect", "virsh-connect-opt-uri", "virsh-list-root-note")
+def test_connect(kvasird: KvasirDaemon, tmp_path: Path) -> None:
+    """One shell goes from one daemon to another and back, sees each one's guests, and says which cannot be reached."""
+    start(kvasird, sectors.guest("here", 11, ""))
+    script = f"connect {kvasird.uri}\nuri\nlist --name\nconnect qemu+unix:///system?socket=/nosuch/sock\nuri\nconnect --readonly {kvasird.uri}\ndestroy here\nquit\n"
+    said = []
+    for virsh in (kvasird.virsh, kvasird.our_virsh):
+        done = virsh(stdin=script)
+        said.append(done.stderr)
+        text = done.stdout + done.stderr
+        assert kvasird.uri in text
+        assert "here" in text
+        assert "Failed to connect socket to '/nosuch/sock': No such file or directory" in text
+        assert "read only" in text
+    assert said[0] == said[1]
+    assert kvasird.virsh("destroy", "here").returncode == 0
