@@ -51,8 +51,19 @@ def read_head(head: bytes) -> ImageInfo:
                 info.backing = info.backing_format = info.compat = None
                 info.features = []
             if info.format != "raw" or info.encrypted:
-                return info
+                return _sober(info)
     return ImageInfo()
+
+
+def _sober(info: ImageInfo) -> ImageInfo:
+    """Drop what no image can mean: sizes beyond the format's own limits, names that are none."""
+    if info.capacity is not None and info.capacity >= 1 << 64:
+        info.capacity, info.problem = None, info.problem or "impossible capacity"
+    if info.backing is not None:
+        info.backing = info.backing.partition("\0")[0]
+        if not 0 < len(info.backing) <= MAX_NAME:
+            info.backing = info.backing_format = None
+    return info
 
 
 def _qcow2(head: bytes, info: ImageInfo) -> None:
