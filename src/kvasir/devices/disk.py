@@ -280,12 +280,6 @@ class Disk(Device, tag="disk"):
 
     async def prepare(self, host: Any) -> None:
         """Refuse what a later version starts."""
-        if self.type == "volume":
-            raise ConfigUnsupported(
-                f"disk '{self.target}' uses volume '{self.source.volume}' of storage pool '{self.source.pool}', "
-                "which this version cannot resolve yet",
-                hint="name the volume's path with <source file='...'/> in a disk of type 'file'",
-            )
         if self.transient:
             raise ConfigUnsupported(f"disk '{self.target}' is transient, which this version cannot start yet")
         if self.source.reservations is not None and self.source.reservations.managed:

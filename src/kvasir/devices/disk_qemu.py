@@ -111,6 +111,7 @@ def blockdevs(disk: Any, vm: Any) -> Iterator[Arg]:
 def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: int | None, readonly: bool, below: str | None,
            closed: bool) -> Iterator[Arg]:  # fmt: skip
     cache = cache_props(disk)
+    top, source = source, getattr(source, "actual", None) or source
     storage = f"libvirt-{index}-storage"
     tail = {"auto-read-only": True, "discard": "unmap", "cache": cache}
     props = storage_props(source, disk.io)
@@ -135,7 +136,7 @@ def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: i
         zeroes = "on"
     node: dict[str, Any] = {
         "node-name": f"libvirt-{index}-format", "read-only": readonly, "discard": disk.discard,
-        "detect-zeroes": zeroes if source is disk.source else None, "cache": cache,
+        "detect-zeroes": zeroes if top is disk.source else None, "cache": cache,
     }  # fmt: skip
     driver = "raw" if format in (None, "raw", "fat", "iso", "dir", "none") else DRIVERS.get(format, format)
     if driver == "qcow2" and metadata:

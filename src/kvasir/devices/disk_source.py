@@ -258,6 +258,16 @@ class VolumeSource(Source):
     pool: str | None = attr("source/@pool")
     volume: str | None = attr("source/@volume")
     mode: str | None = attr("source/@mode", ENUM("host", "direct"))
+    actual: Any = runtime(None)
+    """The source that the volume is, while the guest runs."""
+
+    @property
+    def file(self) -> str | None:
+        return getattr(self.actual, "file", None)
+
+    @property
+    def dev(self) -> str | None:
+        return getattr(self.actual, "dev", None)
 
     def parsed(self, node: Any) -> None:
         if self.pool is None and self.volume is None:

@@ -11,6 +11,8 @@ from kvasir.errors import InternalError, Origin
 from . import tools
 
 PORT = 3260
+MOST, GAP = 256, 8
+"""Units are looked for up to the first number, and to this many behind the last found."""
 
 
 def _run(name: str, *words: str, user: str = "", password: str = "") -> str:
@@ -40,8 +42,14 @@ def targets(host: str, port: int | None, initiator: str) -> list[str]:
 
 
 def units(host: str, port: int | None, initiator: str, target: str, user: str = "", password: str = "") -> list[int]:
-    """Numbers of a target's disks."""
-    out = _run("iscsi-ls", "-s", "-i", initiator, _url(host, port), user=user, password=password)
+    """Numbers of a target's disks.
+
+    iscsi-ls looks at every target of the portal and ends at the first that refuses; the units are then tried one by one.
+    """
+    try:
+        out = _run("iscsi-ls", "-s", "-i", initiator, _url(host, port), user=user, password=password)
+    except InternalError:
+        return _tried(host, port, initiator, target, user, password)
     found: list[int] = []
     here = False
     for line in out.splitlines():
@@ -50,6 +58,23 @@ def units(host: str, port: int | None, initiator: str, target: str, user: str = 
         match = re.match(r"Lun:(\d+)\s+Type:DIRECT_ACCESS", line)
         if match and here:
             found.append(int(match[1]))
+    return found
+
+
+def _tried(host: str, port: int | None, initiator: str, target: str, user: str, password: str) -> list[int]:
+    found: list[int] = []
+    problem: InternalError | None = None
+    for lun in range(MOST):
+        try:
+            size(host, port, initiator, target, lun, user, password)
+        except InternalError as error:
+            problem = error
+            if lun >= (found[-1] if found else 0) + GAP:
+                break
+            continue
+        found.append(lun)
+    if not found and problem is not None:
+        raise problem
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from kvasir.errors import Error
 
-from . import cgroups, hooks, learn, lifecycle, live, perfevents, process, statusdoc
+from . import cgroups, hooks, learn, lifecycle, live, perfevents, process, statusdoc, volumes
 from .blocks import jobs as block_jobs
 from .events import EventHandler
 from .guest import Guest, Runtime
@@ -81,6 +81,7 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
     driver.guests.give_id(guest, number)
     guest.live.id = guest.id
     guest.set_state(status.state, status.reason)
+    volumes.resolve(guest.live, driver.drivers, quiet=True)
     try:
         pid = run.pid or process.read_pidfile(driver.status.pidfile(guest.name)) or 0
         if not pid:

@@ -13,7 +13,7 @@ from typing import Any
 from kvasir.errors import OperationInvalid, SystemFailure
 from kvasir.storage import probe
 
-from . import live
+from . import live, volumes
 
 MAX_LAYERS = 200
 FOLLOWED = ("qcow2", "qcow", "qed", "vmdk")
@@ -24,12 +24,13 @@ async def complete(domain: Any, driver: Any) -> None:
 
     Raises SystemFailure for an image that is not there, OperationInvalid for a chain that cannot be followed.
     """
+    volumes.resolve(domain, getattr(driver, "drivers", {}))
     disks = live.list_of(domain, "disks")
     for disk in disks:
         disk.driver_name = disk.driver_name or "qemu"
         if getattr(disk, "empty", False):
             disk.format = None
-    local = [disk for disk in disks if disk.type in ("file", "block") and live.source_path(disk)]
+    local = [disk for disk in disks if disk.type in ("file", "block", "volume") and live.source_path(disk)]
     if local:
         await asyncio.to_thread(_complete, local, driver)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from . import admit, guestlog, live
+from . import admit, guestlog, live, volumes
 
 
 async def command_line(driver: Any, document: str) -> str:
@@ -14,6 +14,7 @@ async def command_line(driver: Any, document: str) -> str:
 
     domain = await admit.from_user(driver, document)
     vm = await admit.context(driver, domain)
+    volumes.resolve(domain, driver.drivers)
     await define.prepare_live(domain, vm)
     p = driver.paths.qemu
     leaf = f"domain--1-{str(domain.name)[:20]}"
