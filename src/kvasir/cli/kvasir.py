@@ -204,6 +204,9 @@ def parser() -> argparse.ArgumentParser:
     gone.add_argument("name")
     gone.add_argument("--disks", action="store_true", help="delete its disks too")
     gone.set_defaults(run=delete)
+    from kvasir.cli import kvasir_host
+
+    kvasir_host.add(commands, connect)
     return p
 
 
