@@ -110,3 +110,48 @@ def test_rules_of_each_mode_are_those_of_libvirt() -> None:
         mine[name] = by_chain(body)
     assert len(mine) >= 15
     assert mine == {name: by_chain(harness.sections(name)["rules"]) for name in RULED}
+
+
+ROWS = {
+    "net-xml-vlan-tag": ("bridge-ovs", "<tag id='2' nativeMode='untagged'/>"),
+    "net-vlan-native-mode": ("bridge-ovs", "nativeMode='untagged'"),
+    "net-virtualport-openvswitch": ("bridge-vport-params", "interfaceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f'"),
+    "net-xml-portgroup": ("bridge-ovs", "<portgroup name='vlan-01' default='yes'>"),
+    "xml-virtualport-8021qbg": ("macvtap-8021qbg", "managerid='11'"),
+    "xml-virtualport-8021qbh": ("macvtap-8021qbh", "profileid='finance'"),
+    "xml-bridge-mactablemanager": ("bridge-manager-kernel", "macTableManager='kernel'"),
+    "xml-network-tftp": ("tftp-only", "<tftp root='/tmp'/>"),
+    "xml-network-bootp": ("dhcp-bootp-server", "<bootp file='/boot/grub.efi' server='10.77.55.200'/>"),
+    "domxml-net-nat-address-range": ("nat-address", "<address start='192.0.2.10' end='192.0.2.20'/>"),
+    "net-mode-bridged": ("bridge-host", "<forward mode='bridge'/>"),
+    "net-mode-nat": ("nat-default", "<forward mode='nat'/>"),
+    "net-mode-routed": ("route-plain", "<forward mode='route'/>"),
+    "net-mode-isolated": ("isolated-plain", "<bridge name='virbr0' stp='on' delay='0'/>"),
+    "net-forward-dev": ("nat-dev", "<forward dev='lo' mode='nat'>"),
+    "xml-network-example": ("order", "<mac address='52:54:00:01:02:03'/>"),
+    "trouble-pxe-net-edit-bridge": ("bridge-opts", "delay='4'"),
+    "domxml-net-forward-mode-host-setup": ("macvtap-vepa", "<interface dev='hosta'/>"),
+    "net-qos-reference": ("portgroup-bandwidth", "<inbound average='1' peak='2' burst='3'/>"),
+}
+REFUSED = {
+    "net-vlan-transparent-types": ("vlan-nat", "whose type doesn't support vlan configuration"),
+    "limit-static-ip-in-range": ("dhcp-range-outside", "is not entirely within network"),
+    "limit-mac-unicast": ("dhcp-host-multicast", "expected unicast mac address, found multicast"),
+    "limit-static-ip-forward-mode": ("bridge-ip", "Unsupported <ip> element"),
+}
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, marks=pytest.mark.guide(row)) for row in ROWS])
+def test_row(row: str) -> None:
+    """The document that has the row's element, the same bytes as libvirt's."""
+    name, words = ROWS[row]
+    assert words in harness.sections(name)["out"] + harness.sections(name).get("live", "")
+    test_document(name)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, marks=pytest.mark.guide(row)) for row in REFUSED])
+def test_refused_row(row: str) -> None:
+    """The document that breaks the row's rule is refused in libvirt's words."""
+    name, words = REFUSED[row]
+    assert words in harness.sections(name)["error"]
+    test_document(name)

@@ -22,8 +22,8 @@ def _pid_path(net: Any, folder: str, guest: str) -> str:
 
 def command(net: Any, folder: str, guest: str) -> list[str]:
     """The helper's command line."""
-    words = ["passt", "--one-off", "--socket", socket_path(net, folder, guest), "--mac-addr", str(net.mac), "--pid",
-             _pid_path(net, folder, guest)]  # fmt: skip
+    # Its --mac-addr is the host's side: the guest's own address there would leave the guest deaf.
+    words = ["passt", "--one-off", "--socket", socket_path(net, folder, guest), "--pid", _pid_path(net, folder, guest)]
     if net.source.dev:
         words += ["--interface", net.source.dev]
     if net.backend_log:
@@ -55,15 +55,29 @@ def ports(forward: Any) -> str:
     return f"{where}/{text}" if where else text
 
 
+def _user(identity: Any) -> tuple[int, int] | None:
+    """Who the helper runs as: the guests' user, or nobody where guests are root's; None for an ordinary user's daemon."""
+    if os.geteuid():
+        return None
+    if identity.uid:
+        return int(identity.uid), int(identity.gid or 0)
+    import pwd
+
+    nobody = pwd.getpwnam("nobody")
+    return nobody.pw_uid, nobody.pw_gid
+
+
 async def start(net: Any, host: Any) -> None:
     """Start the helper; it goes to the background by itself, and ends with QEMU. Raises InternalError with its words."""
     folder, guest = host.paths.qemu.passt, host.vm.name
     os.makedirs(folder, 0o755, exist_ok=True)
-    host.own(folder)
+    user = _user(host.identity)
+    if user is not None:
+        os.chown(folder, *user)
     host.vm.facts[f"passt-{net.alias}"] = socket_path(net, folder, guest)
     try:
         child = await asyncio.create_subprocess_exec(
-            *command(net, folder, guest), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+            *command(net, folder, guest), *(["--runas", f"{user[0]}:{user[1]}"] if user else []), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE, start_new_session=True)  # fmt: skip
     except FileNotFoundError:
         raise InternalError(
