@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, short_folder
+from tests.conftest import PROJECT, KvasirDaemon, short_folder
 
 
-@pytest.mark.guide("virsh-user-visibility")
-def test_first_client_starts_the_daemon() -> None:
+@pytest.mark.guide("virsh-user-visibility", "virsh-list-root-note", "virsh-connect-opt-uri")
+def test_first_client_starts_the_daemon(kvasird: KvasirDaemon) -> None:
+    """What is defined in a session is not in the system's list."""
     if not Path(sys.executable).with_name("kvasird").exists():
         pytest.skip("kvasird is not installed beside this Python (pip install -e .)")
     with short_folder("kv-ses-") as folder:
@@ -38,6 +39,15 @@ def test_first_client_starts_the_daemon() -> None:
             )
             assert (second.stdout, second.returncode) == ("", 0), second.stderr
             assert (folder / "pid").read_text() == started, "the second client uses the same daemon"
+            (folder / "mine.xml").write_text(
+                "<domain type='qemu'><name>mine</name><memory>32768</memory><os><type>hvm</type></os></domain>"
+            )
+            script = f"define {folder}/mine.xml\nlist --all --name\nconnect {kvasird.uri}\nlist --all --name\nquit\n"
+            third = subprocess.run(command, env=env, input=script, capture_output=True, text=True, timeout=60)
+            assert "Domain 'mine' defined" in third.stdout, third.stderr
+            assert third.stdout.split("connect")[0].split().count("mine") == 1
+            assert "mine" not in third.stdout.split(kvasird.uri)[-1]
+            assert kvasird.virsh("list", "--all", "--name").stdout.strip() == ""
         finally:
             if (folder / "pid").exists():
                 os.kill(int((folder / "pid").read_text()), signal.SIGTERM)

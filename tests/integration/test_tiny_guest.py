@@ -81,7 +81,12 @@ def console(kvasird, command: bytes, answer: bytes, seconds: float = 60) -> byte
 
 
 @pytest.mark.guide(
-    "virsh-console", "virsh-console-escape", "virsh-shutdown", "virsh-shutdown-opt-mode", "virsh-reboot-opt-mode"
+    "virsh-console",
+    "virsh-console-escape",
+    "virsh-shutdown",
+    "virsh-shutdown-opt-mode",
+    "virsh-reboot-opt-mode",
+    "virsh-domhostname",
 )
 def test_a_life_with_a_restart_of_the_daemon(kvasird, tiny_guest):
     path = document(kvasird, tiny_guest)
@@ -91,7 +96,10 @@ def test_a_life_with_a_restart_of_the_daemon(kvasird, tiny_guest):
     said = console(kvasird, b"echo kvasir-$((40+2))", b"kvasir-42")
     assert b"Connected to domain 'tiny'" in said
     wait_for_agent(kvasird)
-    assert kvasird.virsh("domhostname", "tiny").stdout.strip() == "tiny"
+    for virsh in (kvasird.virsh, kvasird.our_virsh):
+        assert virsh("domhostname", "tiny").stdout.strip() == "tiny"
+        assert virsh("domhostname", "tiny", "--source", "agent").stdout.strip() == "tiny"
+        assert "no hostname found for domain tiny" in virsh("domhostname", "tiny", "--source", "lease").stderr
     assert "state='connected'" in kvasird.virsh("dumpxml", "tiny").stdout
     assert kvasird.virsh("reboot", "tiny", "--mode", "acpi").returncode == 0
     time.sleep(4)

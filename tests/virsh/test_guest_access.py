@@ -269,7 +269,7 @@ def test_a_blocked_guest_is_idle(
     assert kvasird.virsh("destroy", "lazy").returncode == 0
 
 
-@pytest.mark.guide("virsh-connect", "virsh-connect-opt-uri", "virsh-list-root-note")
+@pytest.mark.guide("virsh-connect", "virsh-connect-opt-uri")
 def test_connect(kvasird: KvasirDaemon, tmp_path: Path) -> None:
     """One shell goes from one daemon to another and back, sees each one's guests, and says which cannot be reached."""
     start(kvasird, sectors.guest("here", 11, ""))

@@ -30,7 +30,9 @@ class Draft:
             os.unlink(self.draft)
             self.draft = ""
         else:
-            here = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY)  # with a folder, link() follows the symbolic link
+            here = os.open(
+                "/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY
+            )  # with a folder, link() follows the symbolic link
             try:
                 os.link(str(self.fd), self.path, src_dir_fd=here, follow_symlinks=True)
             finally:

@@ -1,0 +1,98 @@
+"""Which daemon a URI means, and what is said when it cannot be reached (guide 20.4, A.19.2, A.19.9), by both virsh."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT, DaemonHandle, Done, KvasirDaemon, Peers
+
+
+def both(peers: Peers, uri: str, *words: str) -> tuple[Done, Done]:
+    """The same call by the real virsh and by ours."""
+    command = [str(PROJECT / "bin/virsh"), "-c", uri, *words]
+    env = {**os.environ, "LC_ALL": "C"}
+    ours = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    return peers.virsh(uri, *words), ours
+
+
+REFUSED = {
+    "qemu://system": "invalid URI qemu://system (maybe you want qemu:///system)",
+    "qemu://session/": "invalid URI qemu://session/ (maybe you want qemu:///session)",
+    "qemu://127.0.0.1/system": "Cannot read CA certificate",
+    "qemu+tcp://127.0.0.1:1/system": "unable to connect to server at '127.0.0.1:1': Connection refused",
+    "qemu+unix:///system?socket=/nosuch/sock": "Failed to connect socket to '/nosuch/sock': No such file or directory",
+}
+
+
+@pytest.mark.guide("trouble-uri-intro", "trouble-uri-ca-cert", "trouble-uri-slashes")
+@pytest.mark.parametrize("uri", REFUSED)
+def test_what_cannot_be_reached(peers: Peers, uri: str) -> None:
+    if "CA certificate" in REFUSED[uri] and Path("/etc/pki/CA/cacert.pem").exists():
+        pytest.skip("this host has a CA certificate of its own")
+    real, ours = both(peers, uri, "list")
+    assert (ours.returncode, ours.stderr) == (real.returncode, real.stderr)
+    assert ours.returncode == 1
+    assert ours.stderr.startswith("error: failed to connect to the hypervisor\n")
+    assert REFUSED[uri] in ours.stderr
+
+
+@pytest.mark.guide("uri-lxc", "trouble-no-guests-uri", "trouble-uri-slashes")
+def test_what_a_daemon_does_not_serve(peers: Peers, kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
+    """Containers and other hypervisors are refused in the same words by both daemons."""
+    for path in ("lxc+unix:///", "lxc+unix:///system", "vbox+unix:///system", "qemu+unix:///nosuch"):
+        said = []
+        for daemon in (kvasird, real_libvirtd):
+            socket = daemon.uri.partition("?")[2]
+            said += [done.stderr for done in both(peers, f"{path}?{socket}", "uri")]
+        assert len(set(said)) == 1, said
+        assert "no connection driver available for" in said[0] or "unexpected qemu URI path '/nosuch'" in said[0]
+
+
+SYSTEM = """
+set -e
+mkdir {work}/etc
+cp -a /etc/. {work}/etc/ 2>/dev/null || true
+rm -rf {work}/etc/libvirt
+mount --bind {work}/etc /etc
+for folder in /run /var/lib /var/log /var/cache; do mount -t tmpfs -o mode=755 tmpfs $folder; done
+{python} -m kvasir.daemon > {work}/log 2>&1 &
+daemon=$!
+for turn in $(seq 300); do [ -S /run/libvirt/libvirt-sock ] && break; sleep 0.1; done
+for virsh in '{ours}' 'env LD_LIBRARY_PATH={libraries} {real}'; do
+    $virsh -q -c qemu:///system uri
+    $virsh -q uri
+    $virsh -q -c qemu:///system list --all --name
+    LIBVIRT_DEFAULT_URI=qemu:///system $virsh -q uri
+    echo connect qemu:///system | $virsh -q > /dev/null
+done
+ls /etc/libvirt/qemu /run/libvirt
+kill $daemon
+wait $daemon
+"""
+
+
+@pytest.mark.guide("uri-qemu-system", "trouble-no-guests-uri", "virsh-connect")
+def test_the_system_itself(peers: Peers, tmp_path: Path) -> None:
+    """kvasird as the system's daemon, in a mount namespace with an /etc, /run and /var of its own."""
+    if shutil.which("unshare") is None or os.geteuid() != 0:
+        pytest.skip("needs root and unshare")
+    libraries = ":".join(str(path.parent) for path in (peers.root / "usr/lib").glob("*/libvirt.so.0"))
+    text = SYSTEM.format(
+        work=tmp_path, python=sys.executable, ours=PROJECT / "bin/virsh", real=peers.root / "usr/bin/virsh",
+        libraries=libraries,
+    )  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "LC_ALL": "C"}
+    for name in ("LIBVIRT_DEFAULT_URI", "KVASIR_ROOT"):
+        env.pop(name, None)
+    command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", text]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr + (tmp_path / "log").read_text()
+    assert done.stdout.split().count("qemu:///system") == 6
+    assert "libvirt-sock" in done.stdout
+    assert "autostart" in done.stdout
