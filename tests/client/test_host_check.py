@@ -39,7 +39,7 @@ def test_extensions_and_modules() -> None:
         assert bool(found.hint) == (not said[2]) and ("BIOS" in found.hint or not found.hint)
 
 
-@pytest.mark.guide("req-kvm-cpu")
+@pytest.mark.guide("req-kvm-cpu", "trouble-no-guests-extensions")
 @pytest.mark.parametrize(("cpuinfo", "verdict"), [(INTEL, "PASS"), (AMD, "PASS"), (PLAIN, "FAIL")])
 def test_host_validate(tmp_path: Path, capsys: pytest.CaptureFixture[str], cpuinfo: str, verdict: str) -> None:
     assert virt_host_validate.main(["qemu"], made(tmp_path, cpuinfo)) == 1  # no /dev/kvm, no tun

@@ -121,15 +121,22 @@ def _use_switch(daemon: NetDaemon, log: Path) -> None:
     asked = log.read_text().splitlines()
     assert "add-port ovsbr ovs1 vlan_mode=native-untagged tag=42 trunk=42,47" in asked[0]
     assert "add-port ovsbr ovs2 tag=9" in asked[1] and 'external-ids:attached-mac="52:54:00:80:03:02"' in asked[1]
-    assert 'external-ids:iface-id="09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f"' in asked[0] and f'external-ids:vm-id="{uuid}"' in asked[0]
+    assert (
+        'external-ids:iface-id="09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f"' in asked[0]
+        and f'external-ids:vm-id="{uuid}"' in asked[0]
+    )
     live = daemon.say("dumpxml", "ovs")
-    assert "<interface type='bridge'>" in live and "<virtualport type='openvswitch'>" in live and "<tag id='47'/>" in live
+    assert (
+        "<interface type='bridge'>" in live and "<virtualport type='openvswitch'>" in live and "<tag id='47'/>" in live
+    )
     daemon.say("destroy", "ovs")
     assert sum("del-port ovs" in line and "add-port" not in line for line in log.read_text().splitlines()) == 2
     Path(f"{log}.fail").touch()
     done = daemon.virsh("create", "--paused", str(path))
     assert done.returncode == 1 and "no bridge named ovsbr" in done.stderr
-    wrong = cards.replace("<target dev='ovs1'/>", "<virtualport type='802.1Qbh'><parameters profileid='x'/></virtualport>")
+    wrong = cards.replace(
+        "<target dev='ovs1'/>", "<virtualport type='802.1Qbh'><parameters profileid='x'/></virtualport>"
+    )
     path.write_text(path.read_text().replace(cards, wrong))
     done = daemon.virsh("create", "--paused", str(path))
     assert done.returncode == 1 and "mismatched types" in done.stderr
@@ -141,13 +148,22 @@ def test_events(netd: NetDaemon) -> None:
     path = netd.folder / "seen.xml"
     path.write_text("<network><name>seen</name><bridge name='brseen'/></network>")
     for real in (True, False):
-        command = [str(PROJECT / "bin/virsh"), "-c", netd.uri] if not real else [str(PROJECT / "scripts/peer"), "virsh", "-c", netd.uri]
+        command = (
+            [str(PROJECT / "bin/virsh"), "-c", netd.uri]
+            if not real
+            else [str(PROJECT / "scripts/peer"), "virsh", "-c", netd.uri]
+        )
         assert netd.peers is not None
         env = {**os.environ, "KVASIR_PEERS": str(netd.peers.root)}
         child = subprocess.Popen([*command, "net-event", "--event", "lifecycle", "--loop", "--timeout", "6"], stdout=subprocess.PIPE,
                                  text=True, env=env)  # fmt: skip
         time.sleep(1.5)
-        for words in (("net-define", str(path)), ("net-start", "seen"), ("net-destroy", "seen"), ("net-undefine", "seen")):
+        for words in (
+            ("net-define", str(path)),
+            ("net-start", "seen"),
+            ("net-destroy", "seen"),
+            ("net-undefine", "seen"),
+        ):
             netd.say(*words)
         said, _ = child.communicate(timeout=60)
         assert said.splitlines()[:4] == [f"event 'lifecycle' for network seen: {word}" for word in
@@ -164,11 +180,15 @@ def test_edit(netd: NetDaemon, which: str) -> None:
     assert netd.peers is not None
     env = {**os.environ, "KVASIR_PEERS": str(netd.peers.root), "EDITOR": "sed -i s/delay='0'/delay='7'/"}
     env["EDITOR"] = "sed -i \"s/delay='0'/delay='7'/\""
-    done = subprocess.run([*base, "-c", netd.uri, "net-edit", "edited"], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*base, "-c", netd.uri, "net-edit", "edited"], env=env, capture_output=True, text=True, check=False
+    )
     assert done.stdout.strip() == "Network edited XML configuration edited.", done.stderr
     assert "delay='7'" in netd.say("net-dumpxml", "edited")
     env["EDITOR"] = "true"
-    done = subprocess.run([*base, "-c", netd.uri, "net-edit", "edited"], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*base, "-c", netd.uri, "net-edit", "edited"], env=env, capture_output=True, text=True, check=False
+    )
     assert done.stdout.strip() == "Network edited XML configuration not changed."
     netd.say("net-undefine", "edited")
 

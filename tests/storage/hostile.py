@@ -43,7 +43,11 @@ def named() -> Iterator[tuple[str, bytes]]:
         b"\xff\xfe", b"\n", b"\0", b"%s%n", b"$(touch /tmp/x)", b"`id`", b"a" * 1000,
     ):  # fmt: skip
         yield f"scheme-{scheme[:12]!r}", qcow2(backing=scheme + BAIT)
-    for text in (b'json:{"a":' * 200, b"json:" + b"[" * 900, b'json:{"file":{"driver":"file","filename":"/bait/secret"}}'):
+    for text in (
+        b'json:{"a":' * 200,
+        b"json:" + b"[" * 900,
+        b'json:{"file":{"driver":"file","filename":"/bait/secret"}}',
+    ):
         yield f"json-{len(text)}", qcow2(backing=text)
     for kind in (0, 0xE2792ACA, 0x6803F857, 0x0537BE77, 0x44415441, 0xFFFFFFFF):
         for length in (0, 1, 7, 64, 65, 2**31, 2**32 - 1):
@@ -59,8 +63,10 @@ def others() -> Iterator[tuple[str, bytes]]:
     for number in (0, 1, 2, 3, 4, 2**31, 2**32 - 1):
         yield f"qcow1-{number}", struct.pack(">4sIQIIQ", b"QFI\xfb", 1, 48, number, 0, most) + BAIT.ljust(4096, b"\0")
         yield f"qed-{number}", struct.pack("<4sIIIQQQQQII", b"QED\0", 0, 0, 0, number, 0, 0, 0, most, 72, number) + BAIT
-        yield f"vmdk-{number}", struct.pack("<4sIIQ", b"KDMV", number, 0, most).ljust(512, b"\0") + (
-            b'parentFileNameHint="/bait/secret"\nparentFileNameHint=\n' * 20
+        yield (
+            f"vmdk-{number}",
+            struct.pack("<4sIIQ", b"KDMV", number, 0, most).ljust(512, b"\0")
+            + (b'parentFileNameHint="/bait/secret"\nparentFileNameHint=\n' * 20),
         )
         yield f"luks-{number}", (b"LUKS\xba\xbe" + struct.pack(">H", number & 0xFFFF)).ljust(104, b"\0") + b"\xff" * 4
         yield f"vpc-{number}", b"conectix" + struct.pack(">II", 0, number) + b"\xff" * 496

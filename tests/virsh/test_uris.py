@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -96,3 +97,27 @@ def test_the_system_itself(peers: Peers, tmp_path: Path) -> None:
     assert done.stdout.split().count("qemu:///system") == 6
     assert "libvirt-sock" in done.stdout
     assert "autostart" in done.stdout
+
+
+@pytest.mark.guide("trouble-no-guests", "trouble-no-guests-modules", "trouble-no-guests-extensions")
+@pytest.mark.parametrize("module", ["there", "missing"])
+def test_no_guests_shown(
+    tmp_path: Path, kvasird: KvasirDaemon, capsys: pytest.CaptureFixture[str], module: str
+) -> None:
+    """The three looks of the guide: extensions, the kernel's module (made-up hosts), the URI; then the empty list."""
+    from kvasir.cli import virt_host_validate
+
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vmx sse2\n")
+    if module == "there":
+        (tmp_path / "dev/kvm").touch()
+    virt_host_validate.main(["qemu"], str(tmp_path))
+    said = capsys.readouterr().out
+    assert re.search(r"Checking for hardware virtualization +: PASS", said)
+    wanted = "PASS" if module == "there" else r"FAIL \(Check that the 'kvm_intel' module is loaded"
+    assert re.search(rf"Checking if device /dev/kvm exists +: {wanted}", said)
+    for virsh in (kvasird.virsh, kvasird.our_virsh):
+        assert virsh("-q", "uri").stdout.strip() == kvasird.uri
+        assert virsh("list", "--all").stdout.splitlines()[0].split() == ["Id", "Name", "State"]
+        assert len(virsh("list", "--all").stdout.strip().splitlines()) == 2

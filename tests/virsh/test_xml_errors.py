@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from tests.conftest import DaemonHandle, KvasirDaemon
+from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon
 from tests.virsh import cells
 
 OK = """<domain type='qemu'>
@@ -95,3 +99,39 @@ def test_a_broken_stored_document_is_named_and_the_others_load(kvasird: KvasirDa
     assert kvasird.virsh("list", "--all", "--name").stdout.split() == ["good"]
     assert str(stored) in kvasird.log()
     assert "Opening and ending tag mismatch" in kvasird.log()
+
+
+def validator(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "kvasir.cli.virt_xml_validate", *map(str, words)]
+    env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "LC_ALL": "C"}
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.guide("xml-virt-xml-validate", "xml-vanishing-parts")
+def test_virt_xml_validate(kvasird: KvasirDaemon) -> None:
+    """What the daemon itself writes validates; what would vanish or is malformed does not, and is named."""
+    folder = kvasird.folder
+    for name, text in {**LOST, **BROKEN}.items():
+        (folder / f"{name}.xml").write_text(text)
+    assert kvasird.virsh("define", str(folder / "file.xml")).returncode == 0
+    pool = "<pool type='dir'><name>p</name><target><path>/tmp</path></target></pool>"
+    (folder / "pool.xml").write_text(pool)
+    assert kvasird.virsh("pool-define", str(folder / "pool.xml")).returncode == 0
+    for words in (("dumpxml", "x"), ("pool-dumpxml", "p")):
+        path = folder / "dumped.xml"
+        path.write_text(kvasird.virsh(*words).stdout)
+        done = validator(path)
+        assert (done.returncode, done.stderr.strip()) == (0, f"{path} validates")
+    done = validator(folder / "vanish.xml")
+    assert done.returncode == 3
+    assert "nosuch" in done.stderr
+    assert done.stderr.strip().endswith(f"{folder}/vanish.xml fails to validate")
+    for name in BROKEN:
+        if name not in ("root", "noname"):
+            done = validator(folder / f"{name}.xml")
+            assert done.returncode in (1, 3), name
+            assert f"{name}.xml fails to validate" in done.stderr
+    assert validator(folder / "nosuch.xml").returncode == 2
+    assert validator().returncode == 1
+    assert validator(folder / "pool.xml", "storagepool").returncode == 0
+    assert validator(folder / "pool.xml", "domain").returncode == 3

@@ -19,7 +19,9 @@ def of(
 
     Gives kind and secret of the encryption that the format node is to open, None where it has none to open.
     """
-    top = disk if source is (getattr(disk.source, "actual", None) or disk.source) else None  # the older place of both, beside the source
+    top = (
+        disk if source is (getattr(disk.source, "actual", None) or disk.source) else None
+    )  # the older place of both, beside the source
     auth = source.auth or getattr(top, "auth", None)
     if auth is not None and getattr(source, "protocol", None) in USAGES:
         name = f"libvirt-{index}-storage-auth-secret0"
