@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from . import virtio
+from .virtio_options import SUFFIX
+from .virtio_options import props as virtio_props
 
 if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
@@ -89,9 +90,9 @@ def _scsi(device: Any, vm: Any) -> Iterator[Arg]:
             "cmd_per_lun": device.cmd_per_lun or None,
             "max_sectors": device.max_sectors or None,
             "ioeventfd": device.ioeventfd,
-            **virtio.options(device),
+            **virtio_props(device),
         }
-        yield Dev("virtio-scsi-pci" + virtio.SUFFIX.get(device.model, ""), props)
+        yield Dev("virtio-scsi-pci" + SUFFIX.get(device.model, ""), props)
 
 
 def _sata(device: Any, vm: Any) -> Iterator[Arg]:
@@ -104,8 +105,8 @@ def _sata(device: Any, vm: Any) -> Iterator[Arg]:
 def _serial(device: Any, vm: Any) -> Iterator[Arg]:
     from kvasir.qemu.args import Dev
 
-    props = {"id": device.alias, "max_ports": device.ports, "vectors": device.vectors, **virtio.options(device)}
-    yield Dev("virtio-serial-pci" + virtio.SUFFIX.get(device.model or "", ""), props)
+    props = {"id": device.alias, "max_ports": device.ports, "vectors": device.vectors, **virtio_props(device)}
+    yield Dev("virtio-serial-pci" + SUFFIX.get(device.model or "", ""), props)
 
 
 def _ccid(device: Any, vm: Any) -> Iterator[Arg]:

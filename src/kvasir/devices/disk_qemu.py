@@ -10,7 +10,7 @@ from kvasir.qemu.args import Arg, Blockdev, Chardev, Dev, Obj, Opt, comma
 
 from . import disk_secrets
 from .disk_source import NodeName
-from .virtio import SUFFIX, options
+from .virtio_options import SUFFIX, props
 
 CACHES = {"none": (True, False), "writeback": (False, False), "writethrough": (False, False), "directsync": (True, False),
           "unsafe": (False, True)}  # fmt: skip
@@ -309,7 +309,7 @@ def error_policies(disk: Any) -> tuple[str | None, str | None]:
 
 def _virtio(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
     return "virtio-blk-pci" + SUFFIX.get(disk.model or "", "") if not _mmio(disk) else "virtio-blk-device", {
-        **options(disk),
+        **props(disk),
         "iothread": f"iothread{disk.iothread}" if disk.iothread else None,
         "ioeventfd": disk.ioeventfd,
         "event_idx": disk.event_idx,
@@ -378,5 +378,5 @@ def _vhost_user(disk: Any) -> Iterator[Arg]:
     reconnect = disk.source.reconnect_timeout if disk.source.reconnect else None
     yield Chardev("socket", name, {"path": disk.source.path, "reconnect": reconnect})
     yield Dev("vhost-user-blk-pci" + SUFFIX.get(disk.model or "", ""),
-              {**options(disk), "num-queues": disk.queues, "queue-size": disk.queue_size, "chardev": name,
+              {**props(disk), "num-queues": disk.queues, "queue-size": disk.queue_size, "chardev": name,
                "id": disk.alias})  # fmt: skip

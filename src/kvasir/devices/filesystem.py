@@ -11,7 +11,7 @@ from kvasir.xml import Form, attr, flag, scaled
 from kvasir.xml.types import ENUM, INT, ONOFF, Type
 
 from .base import Device
-from .virtio import SUFFIX, options
+from .virtio_options import SUFFIX, props
 from .words import no_bus
 
 TYPES = ("mount", "block", "file", "template", "ram", "bind", "volume")
@@ -206,13 +206,13 @@ class Filesystem(Device, tag="filesystem"):
             yield Chardev("socket", name, {"path": path})
             yield Dev(
                 f"vhost-user-fs-{self._bus(vm)}",
-                {**options(self), "id": self.alias, "chardev": name, "queue-size": self.queue, "tag": self.target},
+                {**props(self), "id": self.alias, "chardev": name, "queue-size": self.queue, "tag": self.target},
             )
             return
         yield Opt("-fsdev", ",".join(self._fsdev()))
         yield Dev(
             f"virtio-9p-{self._bus(vm)}{SUFFIX.get(self.model or '', '')}",
-            {**options(self), "id": self.alias, "fsdev": f"fsdev-{self.alias}", "mount_tag": self.target},
+            {**props(self), "id": self.alias, "fsdev": f"fsdev-{self.alias}", "mount_tag": self.target},
         )
 
     def _bus(self, vm: Any) -> str:

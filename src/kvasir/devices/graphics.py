@@ -8,7 +8,7 @@ from typing import Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.qemu.args import Arg, Opt, comma
-from kvasir.xml import Element, Form, attr, children
+from kvasir.xml import Element, Form, attr, children, runtime
 from kvasir.xml.types import ENUM, INT, UINT, YESNO, Type
 
 from .base import Device
@@ -102,6 +102,7 @@ class Graphics(Device, tag="graphics"):
     p2p: bool | None = attr("@p2p", YESNO, when=lambda o, form: bool(o.p2p))
     address_: str | None = attr("@address")
     listens: list[Listen] = children(Listen)
+    default_password: str | None = runtime()
     channels: list[Channel] = children(Channel)
     image: str | None = attr("image/@compression", ENUM("auto_glz", "auto_lz", "quic", "glz", "lz", "off"))
     jpeg: str | None = attr("jpeg/@compression", ENUM("auto", "never", "always"))
@@ -287,13 +288,14 @@ class Graphics(Device, tag="graphics"):
 
     async def started(self, monitor: Any) -> None:
         """Tell the waiting QEMU the password: it never stands on a command line."""
-        if self.passwd is None or self.type not in ("vnc", "spice"):
+        password = self.passwd or self.default_password
+        if password is None or self.type not in ("vnc", "spice"):
             return
         await monitor.command(
             "set_password",
             {
                 "protocol": self.type,
-                "password": self.passwd,
+                "password": password,
                 **({"connected": self.connected} if self.connected else {}),
             },
         )

@@ -8,7 +8,7 @@ from typing import Any
 from kvasir.errors import ConfigUnsupported
 from kvasir.qemu.args import Arg, Chardev, Dev, Netdev, Opt
 
-from .virtio import SUFFIX, options
+from .virtio_options import SUFFIX, props
 
 TAPS = ("network", "bridge", "ethernet", "direct")
 MAX_FORWARDS = 1024
@@ -154,7 +154,7 @@ def _virtio(net: Any, vm: Any) -> dict[str, Any]:
     count = fd_count(net, vm)
     many = count > 1 and (net.type in ("vhostuser", "vdpa") or uses_vhost(net, vm))
     return {
-        **options(net),
+        **props(net),
         "tx": {"iothread": "bh", "timer": "timer"}.get(net.txmode or ""),
         "ioeventfd": net.ioeventfd,
         "event_idx": net.event_idx,

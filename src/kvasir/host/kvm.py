@@ -14,6 +14,11 @@ def present() -> bool:
     return os.path.exists("/dev/kvm")
 
 
+def usable() -> bool:
+    """True where this process may use KVM."""
+    return os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
 def max_cpus() -> int | None:
     """The most processors that a guest may have under KVM; None where KVM cannot be asked."""
     try:

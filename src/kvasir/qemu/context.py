@@ -23,6 +23,8 @@ class Vm:
         self.fds: dict[str, int] = {}
         self.id = -1
         self.facts: dict[str, Any] = {}
+        self.software = False
+        """A guest of type ``kvm`` that runs without it, as its user may not open /dev/kvm."""
         self.secrets: Any = None
         """The daemon's secret driver, None where there is none."""
 
@@ -37,7 +39,7 @@ class Vm:
     @property
     def virt_type(self) -> str:
         """``kvm`` or ``qemu`` (TCG)."""
-        return str(self.domain.type)
+        return "qemu" if self.software else str(self.domain.type)
 
     @property
     def arch(self) -> str:

@@ -14,6 +14,8 @@ from kvasir.errors import InternalError, OperationUnsupported
 
 async def prepare(display: Graphics, host: Any) -> None:
     """Fill in addresses, ports and socket paths. Raises InternalError when no port is free."""
+    if display.type in ("vnc", "spice"):
+        display.default_password = getattr(host.config, f"{display.type}_password", None) or None
     if display.type == "dbus" and not display.p2p and not display.address_:
         raise OperationUnsupported(
             "a D-Bus display with a bus of its own is not built yet", hint="give its address='...', or p2p='yes'"

@@ -14,7 +14,7 @@ from typing import Any
 from kvasir.errors import Error, InternalError, NoDomain, OperationFailed, OperationInvalid, Origin, SystemFailure
 from kvasir.events import Bus, Lifecycle
 
-from . import adopt, autostart, identity
+from . import adopt, autostart, identity, logrotate
 from .capabilities import Store as CapsStore
 from .capabilities import binaries
 from .guest import Guest, Registry
@@ -76,6 +76,7 @@ class QemuDriver:
             guest.set_config(None, found.text)
             self.guests.add(guest)
         await adopt.adopt_all(self)
+        self.spawn(logrotate.watch(self), "log rotation")
         if autostart.first_of_boot(f"{self.paths.qemu.run}/autostarted"):
             self.spawn(autostart.autostart_all(self), "autostart")
 

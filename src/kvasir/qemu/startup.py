@@ -17,6 +17,7 @@ from kvasir.errors import (
     OperationUnsupported,
     SystemFailure,
 )
+from kvasir.host import kvm
 
 from . import cgroups, chain, firmware, guestlog, hooks, live, numa, perfevents, process, statusdoc
 from .blocks import graph
@@ -125,6 +126,7 @@ class Start:
         self.vm = self.driver.vm(self.domain, caps)
         self.vm.id = guest.id
         self.run.words = sorted(caps.words)
+        self._without_kvm()
         self.host = Host(self.driver, guest, self.vm, self.stack)
         self.host.identity = self.driver.identity.labelled(live.dac_label(self.domain))
         self.stack.callback(self.host.close_fds)
@@ -133,6 +135,14 @@ class Start:
         self.run.first_cpu = self.domain.cpu.copy() if self.domain.cpu is not None else None
         if self.incoming is not None and self.incoming.cpu is not None:
             self.domain.cpu = self.incoming.cpu
+
+    def _without_kvm(self) -> None:
+        """An ordinary user who may not open /dev/kvm gets a slower guest, and is told; root gets QEMU's refusal."""
+        if self.domain.type == "kvm" and not self.driver.privileged and not kvm.usable():
+            self.vm.software = True
+            log.warning(
+                "guest %s runs without KVM: /dev/kvm cannot be opened (is its user in group kvm?)", self.guest.name
+            )
 
     def _unidentify(self) -> None:
         guest = self.guest
@@ -212,6 +222,8 @@ class Start:
         env = environment(self.driver, self.run.lib, self.domain)
         version = self.vm.caps.version
         self.log.begin(live.VERSION, ".".join(map(str, version)) + (self.vm.caps.package or ""))
+        if self.vm.software:
+            self.log.write("warning: /dev/kvm cannot be opened: emulated by TCG\n")
         self.log.command(self.argv, env)
         self.run.log_start = self.log.start
         await self.save_status()

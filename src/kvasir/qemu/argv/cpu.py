@@ -39,7 +39,7 @@ def _model(vm: Any) -> Iterator[str]:
     if cpu is None or (cpu.mode is None and cpu.model is None):
         return
     if cpu.mode == "host-passthrough":
-        yield "host"
+        yield "max" if vm.software else "host"
         yield from _switch("migratable", cpu.migratable)
     elif cpu.mode == "maximum":
         yield "max"
