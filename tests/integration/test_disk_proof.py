@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KvasirDaemon, TinyGuest
-from tests.integration.diskguest import DiskGuest, check, raw_of, tool
+from tests.integration.diskguest import DiskGuest, check, raw_of, tool, wait
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -126,3 +126,78 @@ def test_snapshots_and_reverts_under_writes(kvasird: KvasirDaemon, tiny_guest: T
     last = guest.flushed()
     guest.virsh("destroy", "disks")
     check(raw_of(guest.top), last)
+
+
+def backup(guest: DiskGuest, name: str, body: str, *more: str) -> None:
+    """Begin a backup of vda."""
+    path = guest.folder / f"{name}.xml"
+    path.write_text(body)
+    guest.virsh("backup-begin", "disks", str(path), *more)
+
+
+def until_no_job(guest: DiskGuest) -> None:
+    wait(lambda: "None" in guest.virsh("domjobinfo", "disks").stdout, 60, "the backup does not end")
+
+
+PUSH = "<domainbackup>{since}<disks><disk name='vda'><target file='{path}'/></disk></disks></domainbackup>"
+PULL = (
+    "<domainbackup mode='pull'>{since}<server transport='unix' socket='{folder}/nbd'/><disks><disk name='vda' exportname='ex'>"
+    "<scratch file='{folder}/scratch'/></disk></disks></domainbackup>"
+)
+
+
+def on_full(full: Path, part: Path) -> bytes:
+    """An incremental backup laid over the whole one."""
+    tool("qemu-img", "rebase", "-u", "-F", "qcow2", "-b", str(full), "-f", "qcow2", str(part))
+    return raw_of(part)
+
+
+def test_backups_under_writes(kvasird: KvasirDaemon, tiny_guest: TinyGuest) -> None:
+    guest = DiskGuest(kvasird, tiny_guest)
+    guest.start()
+    guest.write()
+    (guest.folder / "c1.xml").write_text("<domaincheckpoint><name>c1</name></domaincheckpoint>")
+    full = guest.folder / "full"
+    before = guest.flushed()
+    backup(guest, "full", PUSH.format(since="", path=full), str(guest.folder / "c1.xml"))
+    after = guest.flushed() + 1
+    until_no_job(guest)
+    check(raw_of(full), before, latest=after)
+    guest.more_rounds(2)
+    guest.virsh("snapshot-create-as", "disks", "above", "--disk-only", "--no-metadata")
+    guest.more_rounds(2)
+    since = "<incremental>c1</incremental>"
+    for name in ("inc1", "inc2"):
+        path = guest.folder / name
+        before = guest.flushed()
+        backup(guest, name, PUSH.format(since=since, path=path))
+        after = guest.flushed() + 1
+        until_no_job(guest)
+        check(on_full(full, path), before, latest=after)
+        if name == "inc1":
+            guest.virsh("blockcommit", "disks", "vda", "--shallow", "--active", "--pivot")
+        guest.more_rounds(2)
+    before = guest.flushed()
+    backup(guest, "pull", PULL.format(since=since, folder=guest.folder))
+    after = guest.flushed() + 1
+    guest.more_rounds(2)
+    pid = (kvasird.folder / "run/libvirt/qemu/disks.pid").read_text()
+    kvasird.kill()
+    kvasird.start()
+    assert (kvasird.folder / "run/libvirt/qemu/disks.pid").read_text() == pid
+    assert "Backup" in guest.virsh("domjobinfo", "disks").stdout
+    assert "exportname='ex'" in guest.virsh("backup-dumpxml", "disks").stdout
+    guest.more_rounds(2)
+    out = guest.folder / "pulled.raw"
+    where = f"nbd+unix:///ex?socket={guest.folder}/nbd"
+    tool("qemu-img", "convert", "-f", "raw", "-O", "raw", where, str(out))
+    check(out.read_bytes(), before, latest=after)
+    tool("qemu-img", "map", "--output=json", "--image-opts", f"driver=nbd,server.type=unix,server.path={guest.folder}/nbd,"
+         "export=ex,x-dirty-bitmap=qemu:dirty-bitmap:backup-vda")  # fmt: skip
+    guest.virsh("domjobabort", "disks")
+    until_no_job(guest)
+    assert not (guest.folder / "scratch").exists()
+    guest.more_rounds()
+    last = guest.flushed()
+    guest.virsh("destroy", "disks")
+    check(raw_of(top_of(guest)), last)

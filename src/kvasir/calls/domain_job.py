@@ -8,6 +8,7 @@ from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import guest
 from kvasir.errors import Code, Error, OperationInvalid, Origin
 from kvasir.qemu import dump, jobstats, migrate_to_file
+from kvasir.qemu.backups import run as backups
 from kvasir.qemu.jobs import Async, Kind
 from kvasir.rpc.typed import Params
 
@@ -26,6 +27,10 @@ async def _figures(found: Guest) -> jobstats.Figures | None:
     if not found.has_jobs or found.jobs.async_job is Async.NONE:
         return None
     figures = found.jobs.figures
+    if found.jobs.async_job is Async.BACKUP and found.run is not None:
+        async with found.jobs.normal(Kind.QUERY, nested=True):
+            await backups.note_progress(found)
+        return figures
     if figures is None or found.run is None or found.run.migration is None:
         return figures
     async with found.jobs.normal(Kind.QUERY, nested=True):
@@ -83,7 +88,7 @@ async def domain_abort_job_flags(session: Session, dom: Any, flags: int) -> None
     if job is Async.DUMP and found.jobs.figures is not None and found.jobs.figures.dump:
         raise OperationInvalid("cannot abort memory-only dump")
     async with found.jobs.normal(Kind.ABORT, nested=True):
-        await migrate_to_file.cancel(found)
+        await (backups.abort(found) if job is Async.BACKUP else migrate_to_file.cancel(found))
 
 
 async def domain_core_dump(session: Session, dom: Any, to: str, flags: int) -> None:

@@ -9,6 +9,7 @@ from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, dispatcher, exclusive, guest, impact
 from kvasir.errors import InvalidArg, OperationInvalid
 from kvasir.qemu import autostart, lifecycle, startup, tpm_host
+from kvasir.qemu.checkpoints.tree import CheckpointTree
 from kvasir.qemu.jobs import CALLER, Kind
 from kvasir.qemu.snapshots.tree import Tree
 
@@ -105,11 +106,11 @@ def _undefine_files(found: Guest, flags: int) -> None:
         tree = Tree.of(found)
         if tree.known and not flags & SNAPSHOTS:
             raise OperationInvalid(f"cannot delete inactive domain with {len(tree.known)} snapshots")
+        points = CheckpointTree.of(found)
+        if points.known and not flags & CHECKPOINTS:
+            raise OperationInvalid(f"cannot delete inactive domain with {len(points.known)} checkpoints")
         tree.drop_all()
-        folder = f"{paths.checkpoint}/{found.name}"
-        count = len([n for n in os.listdir(folder) if n.endswith(".xml")]) if os.path.isdir(folder) else 0
-        if count and not flags & CHECKPOINTS:
-            raise OperationInvalid(f"cannot delete inactive domain with {count} checkpoints")
+        points.drop_all()
     saved = f"{paths.save}/{found.name}.save"
     if os.path.exists(saved):
         if not flags & MANAGED_SAVE:

@@ -9,7 +9,6 @@ from kvasir.calls.guests import CONFIG, LIVE, guest, impact
 from kvasir.errors import (
     ConfigUnsupported,
     InvalidArg,
-    OperationFailed,
     OperationInvalid,
     OperationUnsupported,
 )
@@ -119,17 +118,3 @@ def _set_vcpus(found: Guest, count: int, maximum: bool) -> None:
             )
         domain.vcpu_current = count if count < stats.max_cpus(domain) else None
     found.driver.rewrite(found, domain)
-
-
-def domain_list_all_checkpoints(session: Session, dom: Any, need_results: int, flags: int) -> tuple[list[Any], int]:
-    """The guest's checkpoints; reading those that exist is a later part."""
-    return _none(guest(session, dom), "checkpoint")
-
-
-def _none(found: Guest, what: str) -> tuple[list[Any], int]:
-    import os
-
-    folder = f"{getattr(found.driver.paths.qemu, what)}/{found.name}"
-    if os.path.isdir(folder) and any(name.endswith(".xml") for name in os.listdir(folder)):
-        raise OperationFailed(f"reading the {what}s in {folder} is not built yet")
-    return [], 0

@@ -13,6 +13,7 @@ from typing import Any
 from kvasir.errors import Error
 
 from . import cgroups, hooks, learn, lifecycle, live, perfevents, process, statusdoc, volumes
+from .backups import run as backups
 from .blocks import jobs as block_jobs
 from .events import EventHandler
 from .guest import Guest, Runtime
@@ -67,7 +68,7 @@ def _runtime(status: statusdoc.Status) -> Runtime:
     run.fake_reboot, run.allow_reboot = status.fake_reboot, status.allow_reboot
     run.agent_timeout, run.nodename_index = status.agent_timeout, status.nodename_index
     run.words, run.taints, run.vcpus = status.words, status.taints, status.vcpus
-    run.blockjobs, run.pending_snapshot = status.blockjobs, status.pending_snapshot
+    run.blockjobs, run.pending_snapshot, run.backup = status.blockjobs, status.pending_snapshot, status.backup
     run.labels = ["remembered"] if status.remembers else []
     run.got_shutdown = status.state is State.SHUTDOWN
     return run
@@ -107,6 +108,7 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
         perfevents.resume(run, guest.live)
         await learn.everything(guest, adopted=True)
         await overlays.settle(guest)
+        await backups.adopt(guest)
         await block_jobs.adopt(guest)
         await _cards(guest)
         await hooks.ask(guest, "reconnect")

@@ -58,6 +58,8 @@ class QemuDriver:
         """All drivers of the daemon, by name."""
         self.snapshot_trees: weakref.WeakKeyDictionary[Guest, Any] = weakref.WeakKeyDictionary()
         """Snapshots of guests that were asked for (``snapshots.tree.Tree``)."""
+        self.checkpoint_trees: weakref.WeakKeyDictionary[Guest, Any] = weakref.WeakKeyDictionary()
+        """The same of checkpoints."""
 
     # -- life of the driver
 

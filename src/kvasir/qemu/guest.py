@@ -94,7 +94,7 @@ class Runtime:
         self.waiters: dict[str, asyncio.Event] = {}
         """Jobs of QEMU that somebody waits for, by name."""
         self.backup: Any = None
-        """The backup that runs (``blocks.backup.Backup``)."""
+        """The backup that runs (``backups.document.Backup``)."""
 
 
 class Guest:

@@ -23,6 +23,8 @@ class Figures:
     downtime: int | None = None
     migrate: dict[str, Any] = field(default_factory=dict)
     dump: dict[str, Any] = field(default_factory=dict)
+    backup: dict[str, Any] = field(default_factory=dict)
+    """Of a backup: whether it is pulled, total and done bytes, the error."""
     type: int = UNBOUNDED
     errmsg: str | None = None
 
@@ -39,6 +41,9 @@ class Figures:
         if self.dump:
             total, done = int(self.dump.get("total", 0)), int(self.dump.get("completed", 0))
             return total, done, total - done, 0, 0, 0
+        if self.backup:
+            total, done = int(self.backup["total"]), int(self.backup["done"])
+            return 0, 0, 0, total, done, total - done
         ram, disk = self.migrate.get("ram") or {}, self.migrate.get("disk") or {}
         return (
             int(ram.get("total", 0)), int(ram.get("transferred", 0)), int(ram.get("remaining", 0)),
@@ -62,9 +67,26 @@ def params(figures: Figures) -> Params:
         memory, done, left = figures.totals()[:3]
         rows = (("memory_total", memory), ("memory_processed", done), ("memory_remaining", left))
         return [*out, *((name, ULLong(value)) for name, value in rows)]
+    if figures.backup:
+        return [*out, *_backup(figures)]
     if not figures.migrate:
         return out
     return [*out, *_migration(figures)]
+
+
+def _backup(figures: Figures) -> Params:
+    *_, total, done, left = figures.totals()
+    rows: Params
+    if figures.backup["pull"]:
+        rows = [("disk_temp_used", ULLong(done)), ("disk_temp_total", ULLong(total))]
+    else:
+        rows = [(f"disk_{name}", ULLong(value)) for name, value in
+                (("total", total), ("processed", done), ("remaining", left))]  # fmt: skip
+    if figures.elapsed is not None:
+        rows.append(("success", figures.type == COMPLETED))
+        if figures.errmsg:
+            rows.append(("errmsg", figures.errmsg))
+    return rows
 
 
 def _migration(figures: Figures) -> Params:

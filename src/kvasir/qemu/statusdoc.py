@@ -30,6 +30,7 @@ def render(guest: Any) -> str:
     from kvasir.xml.form import STATUS
 
     from . import live
+    from .backups import status as backups
     from .blocks import status as blocks
     from .snapshots import status as snapshots
 
@@ -61,6 +62,7 @@ def render(guest: Any) -> str:
     out.append(f"  <nodename index='{run.nodename_index}'/>\n")
     out.append(blocks.render(guest))
     out.append(snapshots.render(guest))
+    out.append(backups.render(guest))
     out.append(f"  <agentTimeout>{run.agent_timeout}</agentTimeout>\n")
     out.append(guest.live.xml(STATUS, "  "))
     out.append("</domstatus>\n")
@@ -114,6 +116,7 @@ class Status:
     blockjobs: dict[str, Any] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
     pending_snapshot: dict[str, Any] = field(default_factory=dict)
+    backup: Any = None
 
 
 def parse(text: str) -> Status:
@@ -121,6 +124,7 @@ def parse(text: str) -> Status:
     from kvasir.model.domain import Domain
     from kvasir.xml.reader import read
 
+    from .backups import status as backups
     from .blocks import status as blocks
     from .snapshots import status as snapshots
 
@@ -152,6 +156,7 @@ def parse(text: str) -> Status:
             remembers=root.find("rememberOwner") is not None,
             blockjobs=blocks.parse(root),
             pending_snapshot=snapshots.parse(root),
+            backup=backups.parse(root),
         )
     except (ValueError, TypeError) as error:
         if isinstance(error, Error):

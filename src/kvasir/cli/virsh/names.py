@@ -39,8 +39,8 @@ allocpages:hostmemory capabilities:host cpu-baseline:cpus cpu-compare:cpus cpu-m
 hostname:host hypervisor-cpu-baseline:cpus hypervisor-cpu-compare:cpus maxvcpus:host node-memory-tune:hostmemory nodecpumap:host
 nodecpustats:nodestats nodeinfo:host nodememstats:nodestats nodesevinfo:hostmemory nodesuspend:hostmemory sysinfo:host uri:host version:host
 checkpoint = Checkpoint
-checkpoint-create checkpoint-create-as checkpoint-delete checkpoint-dumpxml checkpoint-edit checkpoint-info
-checkpoint-list checkpoint-parent
+checkpoint-create:checkpoints checkpoint-create-as:checkpoints checkpoint-delete:checkpoints checkpoint-dumpxml:checkpoints checkpoint-edit:checkpoints checkpoint-info:checkpoints
+checkpoint-list:checkpoints checkpoint-parent:checkpoints
 interface = Interface
 iface-begin iface-bridge iface-commit iface-define iface-destroy iface-dumpxml iface-edit iface-list iface-mac
 iface-name iface-rollback iface-start iface-unbridge iface-undefine
@@ -64,7 +64,7 @@ snapshot = Snapshot
 snapshot-create:snapshots snapshot-create-as:snapshots snapshot-current:snapshots snapshot-delete:snapshots snapshot-dumpxml:snapshots snapshot-edit:snapshots snapshot-info:snapshots
 snapshot-list:snapshotlist snapshot-parent:snapshots snapshot-revert:snapshots
 backup = Backup
-backup-begin backup-dumpxml
+backup-begin:checkpoints backup-dumpxml:checkpoints
 pool = Storage Pool
 find-storage-pool-sources-as:poolsearch find-storage-pool-sources:poolsearch pool-autostart:pools pool-build:pools pool-create-as:pools pool-create:pools
 pool-define-as:pools pool-define:pools pool-delete:pools pool-destroy:pools pool-dumpxml:pools pool-edit:pools pool-info:pools pool-list:pools pool-name:pools pool-refresh:pools

@@ -75,6 +75,9 @@ class BlockJob:
     bitmap: str = ""
     store: dict[str, str] = field(default_factory=dict)
     """Backup: the image that is written (type, format, path, index)."""
+    done: int = 0
+    whole: int = 0
+    """How much of it was done at its end (bytes)."""
     waited: bool = False
     """Somebody who holds the guest's job takes the end himself."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -200,6 +203,8 @@ async def conclude(guest: Any, job: BlockJob) -> None:
     before = job.phase
     if row is not None and row.get("status") != "concluded":
         return
+    if row is not None:
+        job.done, job.whole = int(row.get("current-progress", 0)), int(row.get("total-progress", 0))
     if job.phase in LIVE:
         job.error = str(row.get("error") or "") if row is not None else job.error
         if job.error:
@@ -219,8 +224,7 @@ async def conclude(guest: Any, job: BlockJob) -> None:
             await outcome.apply(guest, job, disk, before)
         except Error as error:
             log.error("guest %s: end of block job %s: %s", guest.name, job.name, error.message)
-        if job.what is not What.BACKUP:
-            publish(guest, job, number)
+        publish(guest, job, number)
     log.info("guest %s: block job %s %s %s", guest.name, job.name, job.phase.value, job.error)
     forget(guest, job)
 

@@ -191,12 +191,28 @@ async def _pivot(guest: Any, disk: Any, job: BlockJob) -> None:
             from .copy import before_pivot
 
             await before_pivot(guest, disk, job)
+        await _record_last_writes(guest, disk)
         await guest.monitor().command("job-complete", {"id": job.name})
     except BaseException:
         if guest.active:
             job.phase, disk.mirror.ready = Phase.READY, "yes"
             statusdoc.save(guest)
         raise
+
+
+async def _record_last_writes(guest: Any, disk: Any) -> None:
+    """Where checkpoints watch the disk, the copy records what is written until it takes the disk's place."""
+    from kvasir.qemu.checkpoints import bitmaps
+
+    found = await bitmaps.all_of(guest)
+    watched = any(
+        bitmap.get("persistent")
+        for image in graph.of_disk(disk).images()
+        for bitmap in found.get(image.node, {}).values()
+    )
+    node = f"libvirt-{disk.mirror.source.index}-format"
+    if watched and bitmaps.LAST_WRITES not in found.get(node, {}):
+        await bitmaps.transaction(guest, [bitmaps.add(node, bitmaps.LAST_WRITES, persistent=False)])
 
 
 async def info(guest: Any, path: str, in_bytes: bool) -> tuple[int, int, int, int, int]:

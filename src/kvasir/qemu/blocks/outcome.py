@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from kvasir.devices.disk_source import BackingStore
+from kvasir.errors import Error
 from kvasir.qemu import statusdoc
 
 from . import graph, labels
@@ -37,9 +38,9 @@ async def apply(guest: Any, job: BlockJob, disk: Any, before: Phase) -> None:
     elif job.what is What.COPY:
         await _copied(guest, job, disk, pivoted=good and before is Phase.PIVOTING)
     elif job.what is What.BACKUP:
-        from . import backup
+        from kvasir.qemu.backups import run
 
-        await backup.ended(guest, job)
+        await run.ended(guest, job)
     statusdoc.save(guest)
 
 
@@ -66,6 +67,7 @@ async def _pulled(guest: Any, job: BlockJob, disk: Any) -> None:
     below = chain[at - 1].below or BackingStore()
     disk.backing_store = below
     _config(guest, disk, disk.location(), lambda known: setattr(known, "backing_store", _config_below(known, below)))
+    await _keep_bitmaps(guest, gone, chain[0])
     await drop(guest, gone)
 
 
@@ -89,6 +91,7 @@ async def _committed(guest: Any, job: BlockJob, disk: Any) -> None:
         owner.backing_store = below
     _config(guest, disk, disk.location(), lambda known: setattr(known, "backing_store",
                                                                 _config_below(known, disk.backing_store)))  # fmt: skip
+    await _keep_bitmaps(guest, chain[top:base], chain[base])
     labels.allow(guest, chain[base], readonly=True)
     await drop(guest, chain[top:base], delete=job.delete)
 
@@ -110,6 +113,7 @@ async def _active_committed(guest: Any, job: BlockJob, disk: Any) -> None:
     if disk.backing_store is None:
         disk.backing_store = BackingStore()
     _config(guest, disk, old, lambda known: graph.put(known, graph.plain(base)))
+    await _keep_bitmaps(guest, chain[:at], base)
     await drop(guest, chain[:at], delete=job.delete)
 
 
@@ -132,7 +136,19 @@ async def _copied(guest: Any, job: BlockJob, disk: Any, *, pivoted: bool) -> Non
     graph.put(disk, image)
     disk.source.nodenames = image.named().source.nodenames
     _config(guest, disk, old, lambda known: graph.put(known, graph.plain(image)))
-    await drop(guest, [each for each in chain if all(each.index != kept.index for kept in keep)])
+    gone = [each for each in chain if all(each.index != kept.index for kept in keep)]
+    await _keep_bitmaps(guest, gone, image)
+    await drop(guest, gone)
+
+
+async def _keep_bitmaps(guest: Any, gone: list[Image], into: Image) -> None:
+    """What checkpoints know of the layers that go stays known of the one that has their data now."""
+    from kvasir.qemu.checkpoints import bitmaps
+
+    try:
+        await bitmaps.copy_down(guest, [image.node for image in gone], into.node, bitmaps.LAST_WRITES)
+    except Error as error:
+        log.warning("guest %s: bitmaps of %s are lost: %s", guest.name, into.path, error.message)
 
 
 def _config(guest: Any, disk: Any, path: str | None, change: Any) -> None:

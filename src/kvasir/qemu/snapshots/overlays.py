@@ -15,6 +15,7 @@ from kvasir.errors import Error
 from kvasir.qemu import statusdoc
 from kvasir.qemu.blocks import create, graph, labels
 from kvasir.qemu.blocks.graph import Image
+from kvasir.qemu.checkpoints import bitmaps
 from kvasir.qemu.monitor import MonitorError
 
 from .document import Snapshot, SnapshotDisk
@@ -46,9 +47,12 @@ async def take(guest: Any, tree: Tree | None, snap: Snapshot, *, reuse: bool) ->
             await _prepare(guest, vm, each, reuse)
             done.append(each)
         announce(guest, snap, done, tree)
-        actions = [
+        actions: list[bitmaps.Action] = [
             {"type": "blockdev-snapshot", "data": {"node": each.old.node, "overlay": each.new.node}} for each in done
         ]
+        found = await bitmaps.all_of(guest)
+        for each in done:
+            actions += bitmaps.for_overlay(found, each.old.node, each.new.node)
         await guest.monitor().command("transaction", {"actions": actions})
     except BaseException:
         await _undo(guest, tree, snap, done)

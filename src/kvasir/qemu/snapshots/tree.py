@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from kvasir.errors import Code, Error, Origin, SystemFailure
 from kvasir.host.files import NEW, banner, write_file
 from kvasir.qemu.store import body, read_text
 
-from .document import DISK_SNAPSHOT, Snapshot, parse
+from .document import DISK_SNAPSHOT, parse
 
 log = logging.getLogger(__name__)
 
@@ -28,20 +28,27 @@ class NoSnapshot(Error):
 class Tree:
     """The snapshots of a guest by name, in the order of their files."""
 
+    WHAT, COMMAND = "snapshot", "snapshot-edit"
+
     def __init__(self, guest: Any) -> None:
         self.guest = guest
-        self.known: dict[str, Snapshot] = {}
-        self.current: Snapshot | None = None
+        self.known: dict[str, Any] = {}
+        self.current: Any = None
         self._load()
 
     @classmethod
-    def of(cls, guest: Any) -> Tree:
+    def cache(cls, driver: Any) -> Any:
+        """Where the driver keeps the trees."""
+        return driver.snapshot_trees
+
+    @classmethod
+    def of(cls, guest: Any) -> Self:
         """The guest's tree; read once."""
-        trees = guest.driver.snapshot_trees
+        trees = cls.cache(guest.driver)
         tree = trees.get(guest)
         if tree is None:
             tree = trees[guest] = cls(guest)
-        found: Tree = tree
+        found: Self = tree
         return found
 
     @property
@@ -61,9 +68,9 @@ class Tree:
                 continue
             path = f"{self.folder}/{entry}"
             try:
-                found = parse(body(read_text(path)), stored=True)
+                found = self.parse(body(read_text(path)))
             except (OSError, Error) as error:
-                log.error("snapshot %s of guest %s cannot be read: %s", path, self.guest.name, error)
+                log.error("%s of guest %s cannot be read: %s", path, self.guest.name, error)
                 continue
             if found.current:
                 if self.current is not None:
@@ -74,37 +81,41 @@ class Tree:
             if found.parent and found.parent not in self.known:
                 log.warning("snapshot %s of guest %s: its parent is gone", found.name, self.guest.name)
 
+    def parse(self, text: str) -> Any:
+        """A metadata file's content."""
+        return parse(text, stored=True)
+
     # -- looking
 
-    def find(self, name: str) -> Snapshot:
+    def find(self, name: str) -> Any:
         """Raises NoSnapshot."""
         found = self.known.get(name)
         if found is None:
             raise NoSnapshot(f"no domain snapshot with matching name '{name}'")
         return found
 
-    def parent(self, snap: Snapshot) -> Snapshot | None:
+    def parent(self, snap: Any) -> Any:
         return self.known.get(snap.parent) if snap.parent else None
 
-    def children(self, snap: Snapshot | None) -> list[Snapshot]:
+    def children(self, snap: Any) -> list[Any]:
         """The snapshots just below one, or the roots."""
         if snap is None:
             return [one for one in self.known.values() if self.parent(one) is None]
         return [one for one in self.known.values() if one.parent == snap.name]
 
-    def below(self, snap: Snapshot | None) -> Iterator[Snapshot]:
+    def below(self, snap: Any) -> Iterator[Any]:
         """Everything below one (or all), parents first."""
         for one in self.children(snap):
             yield one
             yield from self.below(one)
 
-    def select(self, start: Snapshot | None, flags: int) -> list[Snapshot]:
+    def select(self, start: Any, flags: int) -> list[Any]:
         """What passes the filters of a list call, below ``start`` (all where None)."""
         direct = bool(flags & 1) if start is None else not flags & 1
         found = self.children(start) if direct else list(self.below(start))
         return [one for one in found if self._passes(one, flags)]
 
-    def _passes(self, one: Snapshot, flags: int) -> bool:
+    def _passes(self, one: Any, flags: int) -> bool:
         leaf = not self.children(one)
         kind = 32 if one.offline else 128 if one.state == DISK_SNAPSHOT else 64
         pairs = (
@@ -118,19 +129,19 @@ class Tree:
 
     # -- changing
 
-    def save(self, snap: Snapshot) -> None:
+    def save(self, snap: Any) -> None:
         """Write the metadata file. Raises SystemFailure."""
         path = self.path(snap.name)
         try:
             os.makedirs(self.folder, 0o755, exist_ok=True)
-            write_file(path, banner("virsh snapshot-edit") + snap.xml(stored=True))
+            write_file(path, banner(f"virsh {self.COMMAND}") + snap.xml(stored=True))
         except OSError as error:
-            raise SystemFailure(f"cannot write snapshot file '{path}'", error) from error
+            raise SystemFailure(f"cannot write {self.WHAT} file '{path}'", error) from error
 
-    def add(self, snap: Snapshot) -> None:
+    def add(self, snap: Any) -> None:
         self.known[snap.name] = snap
 
-    def set_current(self, snap: Snapshot | None) -> None:
+    def set_current(self, snap: Any) -> None:
         """Make one snapshot the current one, in the files too."""
         old, self.current = self.current, snap
         if old is not None and old is not snap:
@@ -141,7 +152,7 @@ class Tree:
             snap.current = True
             self.save(snap)
 
-    def drop(self, snap: Snapshot) -> None:
+    def drop(self, snap: Any) -> None:
         """Forget a snapshot and its file; its children belong to its parent then."""
         for child in self.children(snap):
             child.parent = snap.parent

@@ -1,0 +1,26 @@
+"""Backups of running guests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kvasir.calls.flags import check_flags
+from kvasir.calls.guests import guest
+from kvasir.qemu.backups import run
+
+if TYPE_CHECKING:
+    from kvasir.daemon.session import Session
+
+
+async def domain_backup_begin(
+    session: Session, dom: Any, backup_xml: str, checkpoint_xml: str | None, flags: int
+) -> None:
+    """Begin a backup; with a second document a checkpoint of the same moment too."""
+    check_flags(flags, run.REUSE, "qemuBackupBegin")
+    await run.begin(guest(session, dom), backup_xml, checkpoint_xml, flags)
+
+
+def domain_backup_get_xml_desc(session: Session, dom: Any, flags: int) -> str:
+    """The document of the backup that runs."""
+    check_flags(flags, 0, "qemuBackupGetXMLDesc")
+    return run.document(guest(session, dom))

@@ -1,0 +1,1 @@
+"""Backups of running guests: pushed into images, or pulled by a client over NBD."""
