@@ -224,3 +224,27 @@ def test_a_crashed_guest_leaves_a_core(kvasird: KvasirDaemon, monkeypatch: pytes
     ok(kvasird, "start", "b")
     wait_for(lambda: len(list(cores.iterdir())) >= 3)  # it boots and crashes again
     ok(kvasird, "destroy", "b")
+
+
+def test_autostart_goes_on_from_a_saved_state(kvasird: KvasirDaemon) -> None:
+    """At a boot of the host (the marker is gone) a guest that starts with it goes on where its managed save stopped."""
+    (kvasird.folder / "b.xml").write_text(GUEST % ("destroy", ""))
+    ok(kvasird, "define", kvasird.folder / "b.xml")
+    ok(kvasird, "autostart", "b")
+    ok(kvasird, "start", "b")
+    ok(kvasird, "managedsave", "b")
+    image = kvasird.folder / "var/lib/libvirt/qemu/save/b.save"
+    assert image.stat().st_mode & 0o777 == 0o600
+    assert kvasird.stop() == 0
+    (kvasird.folder / "etc/libvirt/qemu.conf").write_text("auto_start_bypass_cache = 1\n")
+    (kvasird.folder / "run/libvirt/qemu/autostarted").unlink()
+    kvasird.start()
+    wait_for(lambda: "running (restored)" in kvasird.virsh("domstate", "b", "--reason").stdout)
+    assert not image.exists()
+    ok(kvasird, "managedsave", "b")
+    data = image.read_bytes()
+    image.write_bytes(b"LibvirtQemudPart" + data[16:])  # as a save that was cut off leaves it
+    ok(kvasird, "start", "b")
+    assert ok(kvasird, "domstate", "b", "--reason") == "running (booted)"
+    assert not image.exists()
+    ok(kvasird, "destroy", "b")

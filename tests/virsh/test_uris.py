@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, DaemonHandle, Done, KvasirDaemon, Peers
+from tests.conftest import PROJECT, DaemonHandle, Done, KvasirDaemon, Peers, short_folder
 
 
 def both(peers: Peers, uri: str, *words: str) -> tuple[Done, Done]:
@@ -49,8 +50,8 @@ def test_what_a_daemon_does_not_serve(peers: Peers, kvasird: KvasirDaemon, real_
     for path in ("lxc+unix:///", "lxc+unix:///system", "vbox+unix:///system", "qemu+unix:///nosuch"):
         said = []
         for daemon in (kvasird, real_libvirtd):
-            socket = daemon.uri.partition("?")[2]
-            said += [done.stderr for done in both(peers, f"{path}?{socket}", "uri")]
+            where = daemon.uri.partition("?")[2]
+            said += [done.stderr for done in both(peers, f"{path}?{where}", "uri")]
         assert len(set(said)) == 1, said
         assert "no connection driver available for" in said[0] or "unexpected qemu URI path '/nosuch'" in said[0]
 
@@ -121,3 +122,50 @@ def test_no_guests_shown(
         assert virsh("-q", "uri").stdout.strip() == kvasird.uri
         assert virsh("list", "--all").stdout.splitlines()[0].split() == ["Id", "Name", "State"]
         assert len(virsh("list", "--all").stdout.strip().splitlines()) == 2
+
+
+SYSLOG = """
+set -e
+for node in null zero random urandom full tty ptmx; do touch {work}/dev/$node; mount --bind /dev/$node {work}/dev/$node; done
+mkdir -p {work}/dev/pts {work}/dev/shm
+mount --bind {work}/dev /dev
+{python} -m kvasir.daemon --root {work}/root > {work}/log 2>&1 &
+daemon=$!
+for turn in $(seq 300); do [ -S {work}/root/run/libvirt/libvirt-sock ] && break; sleep 0.1; done
+{ours} -q -c 'qemu+unix:///system?socket={work}/root/run/libvirt/libvirt-sock' start nosuch || true
+kill $daemon
+wait $daemon
+"""
+
+
+@pytest.mark.guide("conf-libvirtd-log-outputs")
+@pytest.mark.parametrize("line", ['log_outputs="3:syslog:libvirtd"', ""])
+def test_warnings_go_to_syslog(line: str) -> None:
+    """With the line of the guide, warnings and errors reach /dev/log (one of the test's own) as libvirtd's; without, none."""
+    if shutil.which("unshare") is None or os.geteuid() != 0:
+        pytest.skip("needs root and unshare")
+    with short_folder("kv-log-") as work:
+        for folder in ("dev", "root/etc/libvirt/qemu"):
+            (work / folder).mkdir(parents=True)
+        (work / "root/etc/libvirt/libvirtd.conf").write_text(line + "\n")
+        (work / "root/etc/libvirt/qemu/bad.xml").write_text("<domain type='qemu'><name>bad</name>")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as log:
+            log.bind(str(work / "dev/log"))
+            log.setblocking(False)
+            text = SYSLOG.format(work=work, python=sys.executable, ours=PROJECT / "bin/virsh")
+            env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "LC_ALL": "C"}
+            command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", text]
+            done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, done.stderr
+            said = []
+            try:
+                while True:
+                    said.append(log.recv(65536).decode())
+            except BlockingIOError:
+                pass
+    if not line:
+        assert said == []
+        return
+    assert any("libvirtd: " in one and "bad.xml" in one for one in said), said
+    others = [one for one in said if "libvirt version: " not in one and "hostname: " not in one]  # each output's head
+    assert not any(": info :" in one or ": debug :" in one for one in others), others

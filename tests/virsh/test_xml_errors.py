@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -135,3 +136,19 @@ def test_virt_xml_validate(kvasird: KvasirDaemon) -> None:
     assert validator().returncode == 1
     assert validator(folder / "pool.xml", "storagepool").returncode == 0
     assert validator(folder / "pool.xml", "domain").returncode == 3
+
+
+@pytest.mark.guide("xml-xmllint")
+def test_xmllint(kvasird: KvasirDaemon) -> None:
+    """What the daemon writes is well-formed for libxml2's own tool; the broken documents are not."""
+    if shutil.which("xmllint") is None:
+        pytest.skip("xmllint (libxml2-utils) is not installed")
+    path = kvasird.folder / "file.xml"
+    path.write_text(LOST["file"])
+    assert kvasird.virsh("define", str(path)).returncode == 0
+    path.write_text(kvasird.virsh("dumpxml", "x").stdout)
+    done = subprocess.run(["xmllint", "--noout", path], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for name in ("stray", "unterminated", "mismatch", "features", "endonly", "typo", "equals", "extra"):
+        path.write_text(BROKEN[name])
+        assert subprocess.run(["xmllint", "--noout", path], capture_output=True).returncode != 0
