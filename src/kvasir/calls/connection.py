@@ -88,7 +88,7 @@ def connect_open(session: Session, name: str | None, flags: int) -> None:
     if client.service.limits.keepalive_required and not client.keeps_alive:
         text = "keepalive support is required to connect"
         raise Error(text, code=Code.OPERATION_FAILED, origin=Origin.RPC, message=f"operation failed: {text}")
-    client.driver = drivers.choose(name, session.daemon.drivers)
+    client.driver = drivers.choose(name, session.daemon.drivers, client)
     client.data["uri"] = client.driver.uri if not name or name.startswith("remote:") else name
     if flags & OPEN_READ_ONLY:
         client.readonly = True

@@ -19,6 +19,8 @@ SESSION_TIMEOUT = 30
 def connect(uri: uris.Uri, readonly: bool) -> Channel:
     """A connected channel to the daemon that the URI means."""
     transport = uris.check_transport(uri)
+    if transport == "private":
+        return _private()
     if transport in ("tcp", "tls"):
         from kvasir.client import network
 
@@ -135,6 +137,28 @@ def _autostart(path: str) -> Channel | OSError:
                     hint=f"run it in the foreground to see why: {' '.join(command)}",
                 )
         return channel
+
+
+def _private() -> Channel:
+    """A daemon of our own with the test driver, which goes when we do."""
+    import sys
+
+    channel, other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    try:
+        actions = [(os.POSIX_SPAWN_DUP2, other.fileno(), 3)]
+        null = [(os.POSIX_SPAWN_OPEN, fd, "/dev/null", os.O_RDWR, 0) for fd in (0, 1)]
+        environment = {**os.environ, "PYTHONPATH": source_folder() + os.pathsep + os.environ.get("PYTHONPATH", "")}
+        command = [private_python(sys.executable), "-m", "kvasir.daemon.private", "3"]
+        os.posix_spawnp(command[0], command, environment, file_actions=[*null, *actions], setsid=True)
+    finally:
+        other.close()
+    return channel
+
+
+def private_python(own: str) -> str:
+    """The interpreter that has the daemon's packages: the project's own environment, else the one that runs us."""
+    found = os.path.dirname(source_folder()) + "/.venv/bin/python"
+    return found if os.access(found, os.X_OK) else own
 
 
 def _spawn(command: list[str]) -> int:

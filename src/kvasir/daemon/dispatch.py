@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -58,13 +58,18 @@ def load(program: programs.Program) -> dict[int, Entry]:
         module = import_module(f"kvasir.calls.{name}")
         if getattr(module, "PROGRAM", "remote") != program.name:
             continue
-        for attribute, value in vars(module).items():
-            if not attribute.startswith("_") and inspect.isfunction(value) and value.__module__ == module.__name__:
-                if attribute not in program:
-                    raise LookupError(f"kvasir.calls.{name}.{attribute} is no procedure of {program.name}")
-                procedure = program[attribute]
-                found[procedure.number] = Entry(procedure, value)
+        found.update({procedure.number: Entry(procedure, value) for procedure, value in served_by(module, program)})
     return found
+
+
+def served_by(module: Any, program: programs.Program) -> Iterator[tuple[programs.Procedure, Callable[..., Any]]]:
+    """The procedures that a module serves: its public functions, and what its ``PROCEDURES`` names besides."""
+    for attribute, value in {**vars(module), **getattr(module, "PROCEDURES", {})}.items():
+        own = inspect.isfunction(value) and value.__module__ == module.__name__
+        if not attribute.startswith("_") and (own or attribute in getattr(module, "PROCEDURES", {})):
+            if attribute not in program:
+                raise LookupError(f"{module.__name__}.{attribute} is no procedure of {program.name}")
+            yield program[attribute], value
 
 
 def rpc_error(text: str) -> Error:
@@ -173,7 +178,8 @@ class Dispatcher:
             raise rpc_error(f"unknown procedure: {frame.procedure}")
         if not client.authenticated and procedure.name not in BEFORE_LOGIN:
             raise rpc_error("authentication required")
-        entry = self.entries[frame.program].get(frame.procedure)
+        own = getattr(client.driver, "CALLS", None)
+        entry = (self.entries[frame.program] if own is None else own(frame.program)).get(frame.procedure)
         if entry is None:
             Session(client, procedure, frame.serial, []).require_open()
             if client.readonly and procedure.name in REFUSED.get(frame.program, ()):

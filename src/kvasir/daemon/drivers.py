@@ -34,6 +34,7 @@ OTHERS: Final[dict[str, str]] = {
     "nodedev": "kvasir.nodedev.driver:NodeDeviceDriver",
     "secret": "kvasir.secret.driver:SecretDriver",
     "storage": "kvasir.storage.driver:StorageDriver",
+    "test": "kvasir.testdriver.worlds:TestWorlds",
 }
 """Drivers that no URI names; ``session.other(NAME)`` finds them."""
 
@@ -44,7 +45,7 @@ def make(scheme: str, paths: Paths, config: Config) -> Any:
     return getattr(import_module(module), name)(paths, config)
 
 
-def choose(uri: str | None, drivers: dict[str, Any]) -> Any:
+def choose(uri: str | None, drivers: dict[str, Any], client: Any = None) -> Any:
     """The driver that serves the URI; '' or None is the first one's own. Errors are libvirt's."""
     hypervisors = {scheme: driver for scheme, driver in drivers.items() if scheme in DRIVERS}
     parts = urlsplit(uri or "")
@@ -52,6 +53,8 @@ def choose(uri: str | None, drivers: dict[str, Any]) -> Any:
         return next(iter(hypervisors.values()))
     if not parts.scheme:
         raise _no_driver(f"URI '{uri}' does not include a driver name")
+    if parts.scheme == "test" and "test" in drivers and not parts.netloc:
+        return drivers["test"].open(uri, client)
     driver = hypervisors.get(parts.scheme)
     if driver is None or parts.netloc:
         raise _no_driver(uri or "")

@@ -152,14 +152,15 @@ class Service:
                 return
             self.daemon.client_came()
             if listener.tls is None:
-                self._add(PlainChannel(sock), listener)
+                self.adopt(PlainChannel(sock), listener)
             else:
                 self._shake_hands(listener, sock)
             if listener.guarded:
                 self._sweep_later()
             self.check_limits()
 
-    def _add(self, channel: Channel, listener: Listener) -> Client:
+    def adopt(self, channel: Channel, listener: Listener) -> Client:
+        """Serve a connection that stands."""
         client = Client(self, channel, self._next, listener.readonly, listener.auth)
         self._next += 1
         self.clients[client.id] = client
@@ -171,7 +172,7 @@ class Service:
         def done(handshake: Handshake, channel: TlsChannel | None) -> None:
             self.handshakes.discard(handshake)
             if channel is not None:
-                self._add(channel, listener).x509_name = handshake.name
+                self.adopt(channel, listener).x509_name = handshake.name
             else:
                 self.daemon.client_went()
             self.check_limits()

@@ -77,7 +77,8 @@ class Session:
     @property
     def events(self) -> Hub:
         """Where the connection registers for events."""
-        return self.daemon.hub
+        own: Hub | None = getattr(self.client.driver, "hub", None)
+        return self.daemon.hub if own is None else own
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call this when the connection ends."""
