@@ -26,6 +26,8 @@ STATS = (
     ("flush_total_times", "flush_total_times", "total duration of flushes (ns):"),
 )
 """Statistics in the order of print: field, spelling, words for --human."""
+OLD_STATS = ("rd_operations", "rd_bytes", "wr_operations", "wr_bytes", "errs")
+"""What the oldest call gives."""
 ERRORS = ("no error", "unspecified error", "no space")
 
 
@@ -103,7 +105,13 @@ def size_text(value: int, human: bool) -> str:
 def domblkstat(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     device = args.text("device") or ""
-    values = domain.blockStatsFlags(device, 0)
+    try:
+        values = domain.blockStatsFlags(device, 0)
+    except Error as problem:
+        if problem.code != Code.NO_SUPPORT:
+            raise
+        shown = shell.attempt(f"Failed to get block stats {domain.name()} {device}", domain.blockStats, device)
+        values = dict(zip(OLD_STATS, shown, strict=True))
     human = args.flag("human")
     if human:
         shell.out(f"Device: {device}\n")

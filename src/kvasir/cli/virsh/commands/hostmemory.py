@@ -42,8 +42,9 @@ def freepages(shell: Shell, args: Args) -> None:
         document = parse(shell.attempt("unable to get node capabilities", conn.getCapabilities))
         sizes = [size] if size else sorted({int(page.attributes["size"]) for page in document.all("host/cpu/pages")})
         for node in cells(shell):
+            counts = conn.getFreePages(sizes, node, 1, 0)
             shell.out(f"Node {node}:\n")
-            for kib, count in zip(sizes, conn.getFreePages(sizes, node, 1, 0), strict=True):
+            for kib, count in zip(sizes, counts, strict=True):
                 shell.out(f"{kib}KiB: {count}\n")
             shell.out("\n")
         return
@@ -73,7 +74,7 @@ def node_memory_tune(shell: Shell, args: Args) -> None:
     if given:
         shell.attempt("Unable to change memory parameters", conn.setMemoryParameters, given, 0)
         return
-    found = shell.attempt("Unable to get memory parameters", conn.getMemoryParameters, 0)
+    found = shell.attempt("Unable to get number of memory parameters", conn.getMemoryParameters, 0)
     if found:
         shell.out("Shared memory:\n")
     shell.out("".join(f"\t{name:<15} {parameter_text(value)}\n" for name, value in found.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number, text
 from kvasir.cli.virsh.shared import DOMAIN, parameter_text, pretty_size
 from kvasir.cli.virsh.shell import Shell
+from kvasir.errors import Code, Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ ROWS: tuple[tuple[str, str, str, str], ...] = (
 def domjobinfo(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     flags = (COMPLETED if args.flag("completed") else 0) | (KEEP if args.flag("keep-completed") else 0)
-    kind, figures = domain.jobStats(flags)
+    try:
+        kind, figures = domain.jobStats(flags)
+    except Error as problem:
+        if problem.code != Code.NO_SUPPORT or flags:
+            raise
+        kind, figures = domain.jobInfo()[0], {}
     if args.flag("rawstats"):
         shell.out(f"Job type: {kind}\n\n")
         shell.out("".join(f"{name}: {parameter_text(value)}\n" for name, value in figures.items()))

@@ -53,8 +53,7 @@ def nodedev_list(shell: Shell, args: Args) -> None:
         if word not in CAPS:
             raise Fail("Invalid capability type")
         flags |= 1 << CAPS.index(word)
-    if not args.flag("all"):
-        flags |= INACTIVE if args.flag("inactive") else ACTIVE
+    flags |= INACTIVE if args.flag("inactive") else ACTIVE | INACTIVE if args.flag("all") else ACTIVE
     found = shell.attempt("Failed to list node devices", shell.conn.listAllDevices, flags)
     devices = sorted(found, key=lambda device: str(device.name()))
     if not args.flag("tree"):

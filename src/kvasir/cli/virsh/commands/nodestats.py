@@ -29,11 +29,11 @@ def nodecpustats(shell: Shell, args: Args) -> None:
     sleep(1)
     second = shell.attempt("Unable to get node cpu stats", shell.conn.getCPUStats, cpu, 0)
     spent = {name: second[name] - first[name] for name in FIELDS if name in second}
-    total = sum(spent.values()) or 1
-    usage = (spent.get("user", 0) + spent.get("kernel", 0)) / total * 100
-    shell.out(f"{'usage:':<15} {usage:5.1f}%\n")
-    for name, value in spent.items():
-        shell.out(f"{NAMES[name]:<15} {value / total * 100:5.1f}%\n")
+    total = sum(spent.values())
+    rows = [("usage:", spent.get("user", 0) + spent.get("kernel", 0))]
+    rows += [(NAMES[name], value) for name, value in spent.items()]
+    for label, value in rows:
+        shell.out(f"{label:<15} {f'{value / total * 100:.1f}' if total else '-nan':>5}%\n")
 
 
 def nodememstats(shell: Shell, args: Args) -> None:

@@ -7,7 +7,7 @@ from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, text
 from kvasir.cli.virsh.shared import read_file
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.table import table
-from kvasir.errors import Error
+from kvasir.errors import Code, Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,7 +106,13 @@ def usage_text(secret: Secret) -> str:
 
 def secret_list(shell: Shell, args: Args) -> None:
     flags = sum(bit for name, bit in FILTERS.items() if args.flag(name))
-    found = shell.attempt("Failed to list secrets", shell.conn.listAllSecrets, flags)
+    try:
+        found = shell.conn.listAllSecrets(flags)
+    except Error as problem:
+        if problem.code != Code.NO_SUPPORT:
+            raise Fail(f"Failed to list node secrets\nerror: {problem.message}") from None
+        shell.attempt("Failed to count secrets", shell.conn.numOfSecrets)
+        raise
     rows = [
         [secret.UUIDString(), usage_text(secret)] for secret in sorted(found, key=lambda one: str(one.UUIDString()))
     ]

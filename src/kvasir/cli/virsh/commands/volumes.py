@@ -109,7 +109,7 @@ def vol_create(shell: Shell, args: Args) -> None:
     path = args.need("file")
     flags = (PREALLOC if args.flag("prealloc-metadata") else 0) | (VALIDATE if args.flag("validate") else 0)
     volume = shell.attempt(f"Failed to create vol from {path}", pool.createXML, read_file(path), flags)
-    shell.extra(f"Vol {volume.name()} created from input file {path}\n")
+    shell.extra(f"Vol {volume.name()} created from {path}\n")
 
 
 def malformed(shell: Shell, given: str) -> NoReturn:
