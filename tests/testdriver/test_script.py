@@ -15,7 +15,6 @@ from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, Peers
 from tests.testdriver.script import FILES, PARTS
 from tests.virsh.cells import four, lines_of
 
-
 BROKEN = ("freepages",)
 """The real test driver fails here behind a daemon ("Library function returned error but did not set virError")."""
 
