@@ -109,6 +109,13 @@ class Pair:
 
         self.both(one)
 
+    def redefine(self) -> None:
+        """The definition begins anew; a guest that runs goes on."""
+        for daemon in self.each():
+            assert daemon.virsh("define", str(self.document)).returncode == 0
+            if "running" not in daemon.virsh("domstate", "hp").stdout:
+                assert daemon.virsh("start", "hp").returncode == 0
+
     def both(self, work: object) -> list[object]:
         """Do something with each daemon at the same time."""
         assert callable(work)
@@ -199,3 +206,15 @@ def pair_of(peers: Peers, real: DaemonHandle, tiny: TinyGuest) -> Iterator[Pair]
             ours.end_guests()
             ours.space.kill()
             ours.space.wait()
+
+
+def commands(daemon: DaemonHandle, program: str, lines: list[str]) -> list[str]:
+    """What a virsh, the real one or ours, says to each line: as ``transcript``, by a program of its own for each line
+    that may not be part of a script."""
+    import shlex
+
+    said = []
+    for line in lines:
+        done = (daemon.virsh if program == "real" else daemon.our_virsh)(*shlex.split(line))
+        said.append(masked(f"{done.stdout}|{done.stderr}|{done.returncode}", daemon))
+    return said

@@ -67,7 +67,7 @@ def test_plugging_into_the_running_guest(pair: Pair) -> None:
 
 @pytest.mark.guide("virsh-attach-device-opt-config")
 def test_plugging_into_the_definition(pair: Pair) -> None:
-    pair.fresh()
+    pair.redefine()
     same(pair, plugging(pair, "--config", list(FRAGMENTS)))
 
 
@@ -92,7 +92,7 @@ def test_changing_the_running_guest(pair: Pair) -> None:
 
 
 def test_changing_the_definition(pair: Pair) -> None:
-    pair.fresh()
+    pair.redefine()
     same(pair, changing(pair, "--config"))
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, guest, one
-from kvasir.errors import InternalError, InvalidArg, OperationInvalid, OperationUnsupported
+from kvasir.errors import InternalError, InvalidArg, OperationInvalid
 from kvasir.host import proc
-from kvasir.qemu import live, stats, stats_block
+from kvasir.qemu import live, stats, stats_block, vcpus
 from kvasir.qemu.jobs import Async, Kind
 from kvasir.rpc.typed import LLong
 
@@ -65,11 +65,16 @@ def domain_get_max_vcpus(session: Session, dom: Any) -> int:
     return stats.max_cpus(found.live if found.live is not None else found.config)
 
 
-def domain_get_vcpus_flags(session: Session, dom: Any, flags: int) -> int:
+async def domain_get_vcpus_flags(session: Session, dom: Any, flags: int) -> int:
     """The number of CPUs: current or maximal, of the running guest or its definition."""
     check_flags(flags, LIVE | CONFIG | 4 | 8, "qemuDomainGetVcpusFlags")
     if flags & 8:
-        raise OperationUnsupported("asking the guest itself for its CPUs is not built yet")
+        found = guest(session, dom)
+        if flags & CONFIG or not found.active:
+            raise InvalidArg("vCPU count provided by the guest agent can only be requested for live domains")
+        if flags & 4:
+            raise InvalidArg("maximum vCPU count of the guest agent cannot be requested")
+        return await vcpus.guest_online(found)
     domain, _ = one(guest(session, dom), flags)
     return stats.max_cpus(domain) if flags & 4 else stats.online_cpus(domain)
 

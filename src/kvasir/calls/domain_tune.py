@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, guest, impact
 from kvasir.errors import (
-    ConfigUnsupported,
     InvalidArg,
     OperationInvalid,
-    OperationUnsupported,
 )
 from kvasir.qemu import live, stats, statusdoc
 from kvasir.qemu.jobs import Kind
@@ -69,52 +67,4 @@ def _change(found: Guest, memory: int | None = None, max_memory: int | None = No
             domain.current_memory = max_memory
     if memory is not None:
         domain.current_memory = memory
-    found.driver.rewrite(found, domain)
-
-
-async def domain_set_vcpus(session: Session, dom: Any, nvcpus: int) -> None:
-    """Change the running guest's number of CPUs."""
-    await domain_set_vcpus_flags(session, dom, nvcpus, LIVE)
-
-
-async def domain_set_vcpus_flags(session: Session, dom: Any, nvcpus: int, flags: int) -> None:
-    """Change the number of CPUs: current or (flag 4) maximal, of the next start. Hotplug is a later part."""
-    check_flags(flags, LIVE | CONFIG | MAXIMUM | GUEST | HOTPLUGGABLE, "qemuDomainSetVcpusFlags")
-    if nvcpus < 1:
-        raise InvalidArg("argument out of range: nvcpus must be greater than zero")
-    found = guest(session, dom)
-    async with found.jobs.normal(Kind.MODIFY):
-        in_live, in_config = impact(found, flags)
-        if flags & GUEST:
-            raise OperationUnsupported("changing CPUs through the guest agent is not built yet")
-        if in_live:
-            if nvcpus > stats.max_cpus(found.live):
-                most = stats.max_cpus(found.live)
-                raise InvalidArg(
-                    f"requested vcpus is greater than max allowable vcpus for the live domain: {nvcpus} > {most}"
-                )
-            if nvcpus != stats.online_cpus(found.live):
-                raise ConfigUnsupported(
-                    "failed to find appropriate hotpluggable vcpus to reach the desired target vcpu count"
-                )
-        if in_config:
-            _set_vcpus(found, nvcpus, bool(flags & MAXIMUM))
-
-
-def _set_vcpus(found: Guest, count: int, maximum: bool) -> None:
-    domain = found.config.copy()
-    if maximum:
-        topology = getattr(domain.cpu, "topology", None) if domain.cpu is not None else None
-        if topology is not None:
-            raise InvalidArg("CPU topology doesn't match the desired vcpu count")
-        domain.vcpu = count
-        if domain.vcpu_current is not None and domain.vcpu_current >= count:
-            domain.vcpu_current = None
-    else:
-        if count > stats.max_cpus(domain):
-            raise InvalidArg(
-                "requested vcpus is greater than max allowable vcpus for the persistent domain: "
-                f"{count} > {stats.max_cpus(domain)}"
-            )
-        domain.vcpu_current = count if count < stats.max_cpus(domain) else None
     found.driver.rewrite(found, domain)

@@ -44,6 +44,7 @@ class Connection(Remote):
         "domainXMLFromNative": "connect_domain_xml_from_native",
         "domainXMLToNative": "connect_domain_xml_to_native",
         "getType": "connect_get_type",
+        "qemuAttach": "qemu:domain_attach",
         "compareCPU": "connect_compare_cpu",
         "baselineCPU": "connect_baseline_cpu",
         "getSEVInfo": "node_get_sev_info",

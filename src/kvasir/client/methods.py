@@ -38,8 +38,8 @@ def snake(name: str) -> str:
 def find(prefixes: Sequence[str], name: str, named: str | None) -> programs.Procedure | None:
     """The procedure behind a method's name."""
     if named:
-        program = programs.QEMU if named.startswith("qemu:") else programs.REMOTE
-        return program[named.removeprefix("qemu:")]
+        owner, _, name = named.rpartition(":")
+        return {"qemu": programs.QEMU, "lxc": programs.LXC}.get(owner, programs.REMOTE)[name]
     base = snake(name)
     for prefix in prefixes:
         for middle in ("", "get_"):

@@ -166,6 +166,7 @@ class Domain(Pinning, Remote):
         "agentSetResponseTimeout": "domain_agent_set_response_timeout",
         "authorizedSSHKeysGet": "domain_authorized_ssh_keys_get",
         "qemuMonitorCommand": "qemu:domain_monitor_command",
+        "lxcOpenNamespace": "lxc:domain_open_namespace",
     }
 
     def ID(self) -> int:
@@ -315,6 +316,12 @@ class Domain(Pinning, Remote):
         link = self._conn.link
         serial = link.begin(programs.REMOTE["domain_open_graphics_fd"], (self.handle, idx, flags))
         return int(link.finish_fds(serial)[1][0])
+
+    def FDAssociate(self, name: str, fds: Sequence[int], flags: int = 0) -> int:
+        """Hand open files to the domain's disks, under a name; they are there as long as this connection."""
+        link = self._conn.link
+        link.finish(link.begin(programs.REMOTE["domain_fd_associate"], (self.handle, name, flags), fds))
+        return 0
 
     def qemuAgentCommand(self, cmd: str, timeout: int = -2, flags: int = 0) -> str | None:
         """A raw guest agent command; timeout in seconds or -2 wait, -1 default, 0 no wait."""

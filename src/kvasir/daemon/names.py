@@ -41,6 +41,8 @@ def api_name(procedure: Procedure) -> str:
     words = "".join(_WORDS.get(word, word.capitalize()) for word in name.split("_"))
     if procedure.program.name == "qemu":
         return "virDomainQemu" + words.removeprefix("Domain")
+    if procedure.program.name == "lxc":
+        return "virDomainLxc" + words.removeprefix("Domain")
     return f"vir{words}"
 
 

@@ -19,7 +19,7 @@ from kvasir.errors import (
 )
 from kvasir.host import kvm
 
-from . import cgroups, chain, firmware, guestlog, hooks, live, numa, perfevents, process, statusdoc
+from . import cgroups, chain, firmware, guestlog, hooks, live, numa, perfevents, process, statusdoc, vcpus
 from .blocks import graph
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
@@ -305,6 +305,7 @@ class Start:
         try:
             for device in live.devices(self.domain):
                 await device.started(monitor)
+            await vcpus.start_hotpluggable(self.guest)
             await live.learn(self.guest)
             await cgroups.place_all(self.guest)
             if self.incoming is not None:

@@ -261,7 +261,7 @@ async def _iothreads(guest: Guest) -> Params:
         return []
     rows = await guest.monitor().command("query-iothreads")
     out: Params = [("iothread.count", UInt(len(rows)))]
-    for row in sorted(rows, key=lambda r: str(r.get("id"))):
+    for row in rows:
         number = str(row.get("id", "")).removeprefix("iothread")
         for key in ("poll-max-ns", "poll-grow", "poll-shrink"):
             if key in row:

@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 
 GROUPS = """\
 domain = Domain Management
-attach-device:devices attach-disk attach-interface autostart:lifecycle blkdeviotune blkiotune:limits blockcommit:blocks blockcopy:blocks blockjob:blocks
-blockpull:blocks blockresize:blocks change-media console:console cpu-stats:scheduling create:define define:define desc:describe
-destroy:lifecycle detach-device:devices detach-device-alias:devices detach-disk detach-interface domdisplay:display domfsfreeze:agent
+attach-device:devices attach-disk:plugging attach-interface:plugging autostart:lifecycle blkdeviotune:throttles blkiotune:limits blockcommit:blocks blockcopy:blocks blockjob:blocks
+blockpull:blocks blockresize:blocks change-media:media console:console cpu-stats:scheduling create:define define:define desc:describe
+destroy:lifecycle detach-device:devices detach-device-alias:devices detach-disk:plugging detach-interface:plugging domdisplay:display domfsfreeze:agent
 domfsthaw:agent domfsinfo:agent domfstrim:agent domhostname:agent domid:identity domif-setlink:cards domiftune:cards
-domjobabort:saving domjobinfo:job domlaunchsecinfo domsetlaunchsecstate domname:identity domrename:identity
+domjobabort:saving domjobinfo:job domlaunchsecinfo:rare domsetlaunchsecstate:rare domname:identity domrename:identity
 dompmsuspend:lifecycle dompmwakeup:lifecycle domuuid:identity domxml-from-native:define domxml-to-native:define dump:job
-dumpxml:define edit:define get-user-sshkeys inject-nmi:input iothreadinfo:pinning iothreadpin:pinning iothreadadd iothreadset
-iothreaddel send-key:input send-process-signal:input lxc-enter-namespace managedsave:saving managedsave-remove:saving
-managedsave-edit:saving managedsave-dumpxml:saving managedsave-define:saving memtune:limits perf:limits metadata:describe migrate
-migrate-setmaxdowntime:job migrate-getmaxdowntime:job migrate-compcache migrate-setspeed:job migrate-getspeed:job migrate-postcopy
-numatune:scheduling qemu-attach qemu-monitor-command:passthrough qemu-monitor-event:monitorevent qemu-agent-command:passthrough
+dumpxml:define edit:define get-user-sshkeys:rare inject-nmi:input iothreadinfo:pinning iothreadpin:pinning iothreadadd:iothreads iothreadset:iothreads
+iothreaddel:iothreads send-key:input send-process-signal:input lxc-enter-namespace:rare managedsave:saving managedsave-remove:saving
+managedsave-edit:saving managedsave-dumpxml:saving managedsave-define:saving memtune:limits perf:limits metadata:describe migrate:migration
+migrate-setmaxdowntime:job migrate-getmaxdowntime:job migrate-compcache:migration migrate-setspeed:job migrate-getspeed:job migrate-postcopy:migration
+numatune:scheduling qemu-attach:rare qemu-monitor-command:passthrough qemu-monitor-event:monitorevent qemu-agent-command:passthrough
 guest-agent-timeout:agent reboot:lifecycle reset:lifecycle restore:saving resume:lifecycle save:saving
 save-image-define:saving save-image-dumpxml:saving save-image-edit:saving schedinfo:scheduling screenshot:display
-set-lifecycle-action:lifecycle set-user-sshkeys set-user-password:agent setmaxmem:tuning setmem:tuning setvcpus:tuning shutdown:lifecycle
-start:lifecycle suspend:lifecycle ttyconsole:display undefine:undefine update-device:devices update-memory-device
-vcpucount:vcpus vcpuinfo:vcpus vcpupin:pinning emulatorpin:pinning vncdisplay:display guestvcpus setvcpu domblkthreshold:blocks
-guestinfo:agent domdirtyrate-calc dom-fd-associate
+set-lifecycle-action:lifecycle set-user-sshkeys:rare set-user-password:agent setmaxmem:tuning setmem:tuning setvcpus:tuning shutdown:lifecycle
+start:lifecycle suspend:lifecycle ttyconsole:display undefine:undefine update-device:devices update-memory-device:media
+vcpucount:vcpus vcpuinfo:vcpus vcpupin:pinning emulatorpin:pinning vncdisplay:display guestvcpus:guestcpus setvcpu:guestcpus domblkthreshold:blocks
+guestinfo:agent domdirtyrate-calc:rare dom-fd-associate:rare
 monitor = Domain Monitoring
 domblkerror:disks domblkinfo:disks domblklist:disks domblkstat:disks domcontrol:state domif-getlink:cards
 domifaddr:cards domiflist:cards domifstat:cards dominfo:state dommemstat:memory domstate:state domstats:stats

@@ -9,7 +9,7 @@ from typing import Any
 
 from kvasir.errors import DeviceMissing, OperationFailed, OperationInvalid, OperationUnsupported
 from kvasir.events import DeviceRemovalFailed, DeviceRemoved
-from kvasir.qemu import aliases, learn, statusdoc
+from kvasir.qemu import aliases, learn, statusdoc, vcpus
 from kvasir.qemu.addresses.tools import place_of
 from kvasir.qemu.jobs import Kind
 from kvasir.qemu.labels import Labels
@@ -113,8 +113,8 @@ def _shares_slot(domain: Any, device: Any, place: Any) -> bool:
 
 
 def _disk(guest: Any, disk: Any) -> None:
-    if disk.device == "floppy":
-        raise OperationUnsupported("disk device type 'floppy' cannot be detached")
+    if disk.device == "floppy" or (disk.device == "cdrom" and disk.bus not in ("usb", "scsi")):
+        raise OperationUnsupported(f"disk device type '{disk.device}' cannot be detached")
     if disk.bus not in ("virtio", "usb", "scsi"):
         raise OperationUnsupported("This type of disk cannot be hot unplugged")
     if disk.mirror is not None or getattr(disk, "job", None):
@@ -205,10 +205,13 @@ async def _late(guest: Any, run: Any, alias: str) -> None:
         if guest.run is not run or not guest.active:
             return
         device = by_alias(guest.live, alias)
-        if device is None:
+        if device is None and alias.startswith("vcpu") and alias[4:].isdigit():
+            await vcpus.removed(guest, int(alias[4:]))
+            statusdoc.save(guest)
+        elif device is None:
             log.debug("guest %s: %s is gone, which no device of the document was", guest.name, alias)
-            return
-        await finish(guest, device)
+        else:
+            await finish(guest, device)
 
 
 class _NoSecrets:
