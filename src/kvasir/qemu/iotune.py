@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kvasir.devices.disk import Iotune
-from kvasir.devices.disk_qemu import throttle
+from kvasir.devices.disk_throttle import throttle
 from kvasir.errors import ConfigUnsupported, InvalidArg
 from kvasir.events import Tunable
 from kvasir.rpc.typed import ULLong

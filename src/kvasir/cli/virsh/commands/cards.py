@@ -151,7 +151,7 @@ def rate(text: str, side: str) -> list[tuple[str, int]]:
         raise Fail(f"Rate string '{text}' has too many fields")
     values = dict.fromkeys(words, 0)
     for word, part in zip(words, parts, strict=False):
-        if not part and word != "average":
+        if not part and (word != "average" or len(parts) > 1):
             continue
         if not part.isascii() or not part.isdigit() or int(part) >= 1 << 32:
             raise Fail(f"field '{word}' is malformed")
