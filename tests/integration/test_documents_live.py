@@ -165,3 +165,89 @@ def test_pins_before_the_set_of_the_guest(guests: Guests) -> None:
     }  # fmt: skip
     assert os.sched_getaffinity(int(pid)) == {0, 1}
     guests.say("destroy", "pinned")
+
+
+@pytest.mark.guide("domxml-devices-supported-virtio")
+def test_virtio_devices_are_in_the_machine(guests: Guests) -> None:
+    image = guests.image("v.img")
+    devices = (
+        "<controller type='scsi' model='virtio-scsi'/><controller type='virtio-serial'/><interface type='user'>"
+        "<model type='virtio'/></interface><memballoon model='virtio'/><rng model='virtio'><backend model='random'>/dev/urandom"
+        "</backend></rng>" + DISK.format(path=image, dev="vda", label="")
+    )
+    guests.say("create", guests.document("virtio", devices=devices))
+    tree = guests.say("qemu-monitor-command", "virtio", "--hmp", "info qtree")
+    names = ("scsi", "blk", "net", "serial", "balloon", "rng")
+    assert [name for name in names if f"dev: virtio-{name}-pci" not in tree] == []
+    guests.say("destroy", "virtio")
+
+
+SAMPLE = """\
+<domain type='qemu'>
+  <name>Testguest1</name><uuid>b7fe6a5b-7d3d-4a4b-9d5a-2b9f3c6c1a01</uuid>
+  <memory unit='KiB'>1048576</memory><currentMemory unit='KiB'>1048576</currentMemory><vcpu placement='static'>1</vcpu>
+  <os><type arch='x86_64' machine='pc-i440fx-2.9'>hvm</type><boot dev='hd'/></os>
+  <features><acpi/><apic/><vmport state='off'/></features>
+  <clock offset='utc'><timer name='rtc' tickpolicy='catchup'/><timer name='pit' tickpolicy='delay'/>
+    <timer name='hpet' present='no'/></clock>
+  <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>
+  <pm><suspend-to-mem enabled='no'/><suspend-to-disk enabled='no'/></pm>
+  <devices>
+    <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{image}'/><target dev='hda' bus='ide'/>
+      <address type='drive' controller='0' bus='0' target='0' unit='0'/></disk>
+    <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><target dev='hdb' bus='ide'/><readonly/>
+      <address type='drive' controller='0' bus='0' target='0' unit='1'/></disk>
+    <controller type='usb' index='0' model='ich9-ehci1'><address type='pci' slot='0x05' function='0x7'/></controller>
+    <controller type='usb' index='0' model='ich9-uhci1'><master startport='0'/>
+      <address type='pci' slot='0x05' function='0x0' multifunction='on'/></controller>
+    <controller type='usb' index='0' model='ich9-uhci2'><master startport='2'/><address type='pci' slot='0x05' function='0x1'/></controller>
+    <controller type='usb' index='0' model='ich9-uhci3'><master startport='4'/><address type='pci' slot='0x05' function='0x2'/></controller>
+    <controller type='pci' index='0' model='pci-root'/>
+    <controller type='ide' index='0'><address type='pci' slot='0x01' function='0x1'/></controller>
+    <controller type='virtio-serial' index='0'><address type='pci' slot='0x06'/></controller>
+    <interface type='user'><mac address='52:54:00:65:29:21'/><model type='rtl8139'/><address type='pci' slot='0x03'/></interface>
+    <serial type='pty'><target port='0'/></serial><console type='pty'><target type='serial' port='0'/></console>
+    <channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/>
+      <address type='virtio-serial' controller='0' bus='0' port='1'/></channel>
+    <input type='mouse' bus='ps2'/><input type='keyboard' bus='ps2'/>
+    <graphics type='spice' autoport='yes'><listen type='address'/><image compression='off'/></graphics>
+    <sound model='ich6'><address type='pci' slot='0x04'/></sound>
+    <video><model type='qxl' ram='65536' vram='65536' vgamem='16384' heads='1' primary='yes'/><address type='pci' slot='0x02'/></video>
+    <redirdev bus='usb' type='spicevmc'><address type='usb' bus='0' port='1'/></redirdev>
+    <redirdev bus='usb' type='spicevmc'><address type='usb' bus='0' port='2'/></redirdev>
+    <memballoon model='virtio'><address type='pci' slot='0x07'/></memballoon>
+  </devices>
+</domain>
+"""
+
+
+def values(node: ElementTree.Element, path: str = "") -> set[str]:
+    """Every attribute and text of a document; numbers of PCI addresses without their leading zeros."""
+    here = f"{path}/{node.tag}"
+    found = {f"{here}@{key}={re.sub('^0x0+(?=.)', '0x', value)}" for key, value in node.attrib.items()}
+    if (node.text or "").strip():
+        found.add(f"{here}={(node.text or '').strip()}")
+    for child in node:
+        found |= values(child, here)
+    return found
+
+
+@pytest.mark.guide("sample-vm-config", "sample-chardevs", "sample-graphics")
+def test_the_sample_guest(guests: Guests) -> None:
+    """Table 23.33 as one document, without KVM and the default network: all of it is in the live document."""
+    text = SAMPLE.format(image=guests.image("sample.img"))
+    path = guests.folder / "sample.xml"
+    path.write_text(text)
+    guests.say("define", str(path))
+    guests.say("start", "Testguest1")
+    live = guests.live("Testguest1")
+    assert values(ElementTree.fromstring(text)) - values(live) == set()
+    info = guests.say("dominfo", "Testguest1")
+    assert re.search(r"CPU\(s\): +1$", info, re.M) and re.search(r"Max memory: +1048576 KiB", info)
+    assert re.fullmatch(r"spice://127\.0\.0\.1:59\d\d", guests.say("domdisplay", "Testguest1"))
+    listen = live.find("devices/graphics/listen")
+    assert listen is not None and listen.get("address") == "127.0.0.1"
+    blocks = guests.say("domblklist", "Testguest1")
+    assert re.search(r"^ ?hda +/.*sample\.img$", blocks, re.M) and re.search(r"^ ?hdb +-$", blocks, re.M)
+    guests.say("destroy", "Testguest1")
+    guests.say("undefine", "Testguest1")

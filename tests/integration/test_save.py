@@ -202,6 +202,7 @@ PANIC = bytes.fromhex("ba0505 b001 ee f4 ebfd").ljust(510, b"\0") + b"\x55\xaa"
 """A boot sector that tells the pvpanic device (port 0x505) that its kernel crashed."""
 
 
+@pytest.mark.guide("domxml-conf-auto-dump-path", "proc-xml-enable-pvpanic", "domxml-panic-on-crash-actions")
 def test_a_crashed_guest_leaves_a_core(kvasird: KvasirDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     """on_crash coredump-destroy and coredump-restart: a core under auto_dump_path, then the end or another boot."""
     cores = kvasird.folder / "cores"
@@ -223,6 +224,10 @@ def test_a_crashed_guest_leaves_a_core(kvasird: KvasirDaemon, monkeypatch: pytes
     ok(kvasird, "set-lifecycle-action", "b", "crash", "coredump-restart", "--config")
     ok(kvasird, "start", "b")
     wait_for(lambda: len(list(cores.iterdir())) >= 3)  # it boots and crashes again
+    ok(kvasird, "destroy", "b")
+    ok(kvasird, "set-lifecycle-action", "b", "crash", "preserve", "--config")
+    ok(kvasird, "start", "b")
+    wait_for(lambda: "crashed (panicked)" in kvasird.virsh("domstate", "b", "--reason").stdout)
     ok(kvasird, "destroy", "b")
 
 
