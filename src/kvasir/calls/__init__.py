@@ -27,6 +27,7 @@ MODULES: tuple[str, ...] = (
     "domain_lifecycle",
     "domain_list",
     "domain_metadata",
+    "domain_peek",
     "domain_perf",
     "domain_pin",
     "domain_scheduler",
