@@ -42,6 +42,7 @@ MODULES: tuple[str, ...] = (
     "domain_xml",
     "network",
     "node",
+    "nwfilter",
     "nodedev",
     "qemu_monitor",
     "secret",

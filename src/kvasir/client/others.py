@@ -42,6 +42,12 @@ class NWFilterBinding(Remote):
 
     PREFIXES = ("nwfilter_binding_",)
 
+    def portDev(self) -> str:
+        return str(self.handle.portdev)
+
+    def filterName(self) -> str:
+        return str(self.handle.filtername)
+
 
 class Interface(Remote):
     """A network interface of the host."""

@@ -31,6 +31,7 @@ DRIVERS: Final[dict[str, str]] = {"qemu": "kvasir.qemu.driver:QemuDriver"}
 
 OTHERS: Final[dict[str, str]] = {
     "network": "kvasir.network.driver:NetworkDriver",
+    "nwfilter": "kvasir.nwfilter.driver:NWFilterDriver",
     "nodedev": "kvasir.nodedev.driver:NodeDeviceDriver",
     "secret": "kvasir.secret.driver:SecretDriver",
     "storage": "kvasir.storage.driver:StorageDriver",

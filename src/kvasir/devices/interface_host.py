@@ -22,10 +22,6 @@ TAPPED = ("network", "bridge", "ethernet")
 
 async def prepare(net: Any, host: Any) -> None:
     """Make the host's side ready and pass its descriptors. Raises kvasir errors."""
-    if net.filterref is not None:
-        raise ConfigUnsupported(
-            f"interface {net.mac} has network filter '{net.filterref.filter}': filters are not built yet"
-        )
     if net.type == "network":
         await allocate(net, host)
     kind = net.actual_type
@@ -33,6 +29,8 @@ async def prepare(net: Any, host: Any) -> None:
         raise ConfigUnsupported(f"interface {net.mac}: host devices as interfaces are not built yet")
     if kind in TAPPED:
         await asyncio.to_thread(_tap, net, host)
+        if net.filterref is not None:
+            await _filter(net, host)
     elif kind == "direct":
         await asyncio.to_thread(_macvtap, net, host)
     elif kind == "vdpa":
@@ -58,6 +56,23 @@ def _tap(net: Any, host: Any) -> None:
         interface_taps.plug(net, host.vm.uuid)
         host.stack.callback(interface_taps.unplug, net)
     _vhost(net, host, queues)
+
+
+async def _filter(net: Any, host: Any) -> None:
+    """Put the interface's network filter in force before the guest can send. Raises kvasir errors."""
+    filters = host.driver.drivers["nwfilter"]
+    await filters.attach(net, host.vm.name, str(host.vm.uuid))
+    host.stack.push_async_callback(filters.detach, net.target_dev)
+
+
+async def change_filter(guest: Any, known: Any, net: Any) -> None:
+    """Another filter for the interface of a running guest, or none. Raises kvasir errors; then the old one is in force."""
+    filters = guest.driver.drivers["nwfilter"]
+    net.target_dev = known.target_dev
+    if net.filterref is None:
+        await filters.detach(known.target_dev)
+    else:
+        await filters.attach(net, guest.name, guest.uuid_text)
 
 
 def _macvtap(net: Any, host: Any) -> None:
@@ -90,6 +105,8 @@ def _pass(host: Any, name: str, path: str) -> None:
 async def release(net: Any, host: Any) -> None:
     """Give back what ``prepare`` took. A tap device goes with its last descriptor; a macvtap and a port do not."""
     kind = net.actual_type
+    if net.filterref is not None and net.target_dev:
+        await host.driver.drivers["nwfilter"].detach(net.target_dev)
     if kind == "direct" and net.target_dev:
         from kvasir.host import macvtap
 

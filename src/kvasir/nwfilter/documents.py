@@ -218,3 +218,32 @@ def already(name: str, uuid: str) -> Error:
     """The refusal of a document whose name belongs to another filter."""
     text = f"filter '{name}' already exists with uuid {uuid}"
     return Error(text, code=Code.OPERATION_FAILED, origin=Origin.NWFILTER, message=f"operation failed: {text}")
+
+
+def validate(text: str) -> None:
+    """Refuse what the schema does not have: unknown elements and attributes. Raises XmlError naming it."""
+    root = read_xml(text, "(nwfilter_definition)")
+    known = {
+        "filter": {"name", "chain", "priority"},
+        "uuid": set[str](),
+        "filterref": {"filter"},
+        "parameter": {"name", "value"},
+    }
+    known["rule"] = {"action", "direction", "priority", "statematch"}
+    for node in root.iter():
+        if node.tag in ATTRIBUTES and node.getparent() is not None and node.getparent().tag == "rule":
+            allowed = {*ATTRIBUTES[node.tag], *SPELLINGS, "match"}
+        elif node.tag in known:
+            allowed = known[node.tag]
+        else:
+            raise _invalid(
+                f"Element {node.getparent().tag if node.getparent() is not None else ''} has extra content: {node.tag}"
+            )
+        extra = set(node.keys()) - allowed
+        if extra:
+            raise _invalid(f"Invalid attribute {sorted(extra)[0]} for element {node.tag}")
+
+
+def _invalid(text: str) -> Error:
+    message = f"XML document failed to validate against schema: Unable to validate doc against nwfilter.rng\n{text}"
+    return Error(message, code=Code.XML_INVALID_SCHEMA, origin=Origin.NWFILTER, message=message)

@@ -120,9 +120,7 @@ def _vlan(made: _Words, rule: Rule, sides: tuple[str, str]) -> None:
         made.put("vlanid", "--vlan-id", int(rule.items["vlanid"].value))
     if "encap-protocol" in rule.items:
         value = rule.items["encap-protocol"].value
-        made.put(
-            "encap-protocol", "--vlan-encap", f"{_TYPES.get(value, 0) if isinstance(value, str) else int(value):#06x}"
-        )
+        made.put("encap-protocol", "--vlan-encap", f"{_TYPES.get(value, 0) if isinstance(value, str) else int(value)}")
 
 
 def _stp(made: _Words, rule: Rule, sides: tuple[str, str]) -> None:

@@ -6,6 +6,7 @@ put back as they were.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import subprocess
 from collections.abc import Mapping
@@ -199,7 +200,7 @@ def _dispatch(port: str) -> list[str]:
 def _line_of(why: str, text: str) -> str:
     """The line that the tool complains of, where it gives a number."""
     words = why.replace(":", " ").split()
-    for before, number in zip(words, words[1:], strict=False):
+    for before, number in itertools.pairwise(words):
         if before == "line" and number.isdigit() and int(number) <= text.count("\n"):
             return f" ({text.splitlines()[int(number) - 1]})"
     return ""

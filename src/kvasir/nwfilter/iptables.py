@@ -29,8 +29,7 @@ class _Place:
     chain: str
     reverse: bool
     state: tuple[str, str | None] | None
-    begins_here: bool
-    """The chain carries packets of the rule's own direction."""
+    """States and direction of connection tracking."""
 
 
 def chains(port: str, instances: list[Instance], ipv6: bool) -> dict[str, list[str]]:
@@ -54,17 +53,18 @@ def _places(rule: Rule) -> list[_Place]:
         to_guest = chain == "FO"
         begins = both or inward == to_guest
         reverse = not inward if to_guest else inward
-        if wanted is not None and rule.statematch and wanted.value != "NONE":
+        if wanted is not None and rule.statematch:
             if begins:
-                places.append(_Place(chain, reverse, (str(wanted.value), None), begins))
+                places.append(_Place(chain, reverse, None if wanted.value == "NONE" else (str(wanted.value), None)))
             continue
         if typed and (both or not begins):
             continue
         state: tuple[str, str | None] | None = None
-        if rule.action == "accept" and rule.statematch and not both and "flags" not in rule.items and wanted is None:
+        limited = "connlimit-above" in rule.items
+        if rule.action == "accept" and rule.statematch and not both and not limited and wanted is None:
             state = BEGINS if begins else ANSWERS
             state = (state[0], None) if typed else state
-        places.append(_Place(chain, reverse, state, begins))
+        places.append(_Place(chain, reverse, state))
     return places
 
 
@@ -78,10 +78,11 @@ def line(rule: Rule, place: _Place) -> str | None:
     items = rule.items
     one, other = ("destination", "source") if place.reverse else ("source", "destination")
     words = ["-p", _protocol(rule)]
-    if "srcmacaddr" in items:
-        if place.reverse:
+    if "srcmacaddr" in items:  # iptables knows the sender's card only: the other way the rule goes without it
+        if place.reverse and not set(items) - {"srcmacaddr", "comment"}:
             return None
-        words += ["-m", "mac", *_not(items["srcmacaddr"]), "--mac-source", str(items["srcmacaddr"].value)]
+        if not place.reverse:
+            words += ["-m", "mac", *_not(items["srcmacaddr"]), "--mac-source", str(items["srcmacaddr"].value)]
     words += _address(items, "srcip", one) + _address(items, "dstip", other)
     words += _range(items, "srcip", "dst" if place.reverse else "src")
     words += _range(items, "dstip", "src" if place.reverse else "dst")

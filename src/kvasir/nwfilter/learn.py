@@ -12,6 +12,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from kvasir.nwfilter.documents import Item, Rule
 from kvasir.nwfilter.tree import Instance
@@ -147,8 +148,8 @@ def _rule(
 
 def meanwhile(mac: str, only_dhcp: bool, servers: list[str]) -> list[Instance]:
     """What passes while the address is not known: ARP and IPv4 of the guest's own card, or DHCP alone."""
-    ports = {"protocol": "udp", "srcportstart": 68, "dstportstart": 67}
-    answers = {"protocol": "udp", "srcportstart": 67, "dstportstart": 68}
+    ports: dict[str, Any] = {"protocol": "udp", "srcportstart": 68, "dstportstart": 67}
+    answers: dict[str, Any] = {"protocol": "udp", "srcportstart": 67, "dstportstart": 68}
     if not only_dhcp:
         return [
             _rule("drop", "out", 100, "mac", True, srcmacaddr=mac),

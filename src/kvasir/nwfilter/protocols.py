@@ -53,8 +53,7 @@ TABLE: Final[dict[str, str]] = {
     **{f"{name}-ipv6": _l3("ip6", "", _MASKS) for name in ("igmp", "esp", "ah", "udplite", "all")},
 }
 ATTRIBUTES: Final[dict[str, dict[str, str]]] = {
-    name: dict(pair.split(":") for pair in words.split())
-    for name, words in TABLE.items()  # type: ignore[misc]
+    name: dict(pair.split(":") for pair in words.split()) for name, words in TABLE.items()
 }
 SPELLINGS: Final = {"port_hi": "port-hi"}
 LAYER2: Final = ("mac", "vlan", "stp", "arp", "rarp", "ip", "ipv6")

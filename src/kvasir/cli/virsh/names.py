@@ -45,8 +45,9 @@ interface = Interface
 iface-begin iface-bridge iface-commit iface-define iface-destroy iface-dumpxml iface-edit iface-list iface-mac
 iface-name iface-rollback iface-start iface-unbridge iface-undefine
 filter = Network Filter
-nwfilter-define nwfilter-dumpxml nwfilter-edit nwfilter-list nwfilter-undefine nwfilter-binding-create
-nwfilter-binding-delete nwfilter-binding-dumpxml nwfilter-binding-list
+nwfilter-define:nwfilters nwfilter-dumpxml:nwfilters nwfilter-edit:nwfilters nwfilter-list:nwfilters
+nwfilter-undefine:nwfilters nwfilter-binding-create:nwfilters nwfilter-binding-delete:nwfilters
+nwfilter-binding-dumpxml:nwfilters nwfilter-binding-list:nwfilters
 network = Networking
 net-autostart:networks net-create:networks net-define:networks net-destroy:networks net-dhcp-leases:networks
 net-dumpxml:networks net-edit:networks net-event:networks net-info:networks net-list:networks

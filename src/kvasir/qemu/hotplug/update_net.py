@@ -8,7 +8,7 @@ from typing import Any
 
 from kvasir.devices import interface_network
 from kvasir.devices.interface_taps import bridge_of, limit, move
-from kvasir.errors import ConfigUnsupported, OperationFailed, OperationUnsupported
+from kvasir.errors import ConfigUnsupported, Error, OperationFailed, OperationUnsupported
 from kvasir.host import tap, tc
 
 from . import compatible, matching
@@ -116,15 +116,15 @@ def _takes_vlan(net: Any) -> bool:
 
 
 async def _filter(guest: Any, known: Any, net: Any) -> None:
-    from kvasir.devices import interface_host
+    from kvasir.devices.interface_host import change_filter
 
-    work = getattr(interface_host, "change_filter", None)
-    if work is None:
+    try:
+        await change_filter(guest, known, net)
+    except Error as problem:
         raise OperationFailed(
             f"failed to add new filter rules to '{known.target_dev}' - attempting to restore old rules",
-            hint="network filters are not built yet",
-        )
-    await work(guest, known, net)
+            hint=problem.message,
+        ) from None
 
 
 def _move(known: Any, net: Any, uuid: str) -> None:

@@ -1,0 +1,1 @@
+"""Network filters: documents, rules and packets."""
