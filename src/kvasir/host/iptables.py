@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 from typing import Any
 
+log = logging.getLogger(__name__)
 CHAINS = {
     "input": ("filter", "LIBVIRT_INP", "INPUT"), "output": ("filter", "LIBVIRT_OUT", "OUTPUT"),
     "cross": ("filter", "LIBVIRT_FWX", "FORWARD"), "into": ("filter", "LIBVIRT_FWI", "FORWARD"),
@@ -80,18 +82,29 @@ def _prepare(family: str) -> None:
             _run(_tool(family), "-w", "-t", table, "-A" if hook == "FORWARD" else "-I", hook, "-j", chain)
 
 
-def install(bridge: str, rules: list[Any]) -> None:
+def install(bridge: str, rules: list[Any], name: str = "") -> None:
     """Enter a network's rules; those that it had go first. Raises IptablesError."""
     remove(bridge, rules)
     for family in ("ip", "ip6"):
         tables: dict[str, list[str]] = {}
         for rule in rules:
-            if rule.family == family:
+            if rule.family == family and rule.verdict != "checksum":
                 table, chain, _ = CHAINS[rule.chain]
                 tables.setdefault(table, []).append(f"-A {chain} {' '.join(words(rule))}")
         if tables:
             _prepare(family)
             _restore(family, tables)
+    for rule in rules:
+        if rule.verdict == "checksum":
+            _fixup(name or bridge, rule)
+
+
+def _fixup(name: str, rule: Any) -> None:
+    """Checksums of DHCP answers for clients that look at them; a kernel without that target is warned of, as libvirt does."""
+    table, chain, _ = CHAINS[rule.chain]
+    if _run(_tool(rule.family), "-w", "-t", table, "-A", chain, *words(rule)).returncode:
+        log.warning("Could not add rule to fixup DHCP response checksums on network '%s'.", name)
+        log.warning("May need to update iptables package & kernel to support CHECKSUM rule.")
 
 
 def remove(bridge: str, rules: list[Any]) -> None:

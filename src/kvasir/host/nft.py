@@ -121,16 +121,16 @@ def _chain(family: str, bridge: str, chain: str) -> dict[str, Any]:
     return {"chain": {"family": family, "table": TABLE, "name": chain_name(bridge, chain), **hook}}
 
 
-def install(bridge: str, rules: list[Any]) -> None:
+def install(bridge: str, rules: list[Any], name: str = "") -> None:
     """Enter a network's rules; those that it had are replaced in the same transaction. Raises NftError."""
     commands: list[dict[str, Any]] = []
     for family in ("ip", "ip6"):
         own = _own(family, rules)
         commands += base(family) if own else []
         for chain, wanted in own:
-            place, name = _chain(family, bridge, chain), chain_name(bridge, chain)
+            place, word = _chain(family, bridge, chain), chain_name(bridge, chain)
             commands += [{"add": place}, {"flush": place}]
-            commands += [_add("rule", family, chain=name, expr=expression(rule)) for rule in wanted]
+            commands += [_add("rule", family, chain=word, expr=expression(rule)) for rule in wanted]
             commands += [{"add": _element(family, bridge, chain)}] if chain in KEYS else []
     if commands:
         run(commands)

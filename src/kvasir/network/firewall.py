@@ -28,7 +28,7 @@ def install(net: Any) -> None:
         return
     engine = _engine()
     try:
-        engine.install(net.bridge, wanted)
+        engine.install(net.bridge, wanted, net.name)
     except OSError as error:
         raise InternalError(f"Failed to apply firewall rules of network '{net.name}': {error.strerror}",
                             origin=Origin.NONE) from None  # fmt: skip
