@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.daemons import PROJECT, Ours, Real, Subject
 
-PARTS = ["oneshot", "memory", "define", "list", "dumpxml", "domstats", "restart", "start", "destroy"]
+PARTS = ["oneshot", "memory", "define", "list", "dumpxml", "domstats", "restart", "start", "destroy", "networks"]
 
 
 def peers() -> Path | None:
@@ -100,6 +100,12 @@ class Bench:
 
     def destroy(self) -> None:
         self.drive("destroy, each", "destroy", self.running)
+
+    def networks(self) -> None:
+        """50 networks with NAT and DHCP; both daemons have a network namespace of their own."""
+        if os.geteuid() == 0:
+            self.drive("network start, each of 50", "net-start", 50)
+            self.drive("network stop, each of 50", "net-stop", 50)
 
     def oneshot(self, label: str) -> None:
         """``virsh list --all`` from the shell, ours and the C tool on the same daemon."""

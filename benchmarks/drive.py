@@ -95,6 +95,24 @@ def destroyed(connection: Any, number: int, folder: str) -> None:
         repeat(1, connection.lookupByName(f"bench-{index}").destroy)
 
 
+NETWORK = """<network><name>bench-{0}</name><forward mode='nat'/><bridge name='benchbr{0}' stp='on' delay='0'/>
+  <ip address='10.66.{0}.1' netmask='255.255.255.0'><dhcp><range start='10.66.{0}.2' end='10.66.{0}.254'/></dhcp></ip></network>"""
+
+
+def networks_started(connection: Any, number: int, folder: str) -> None:
+    """Networks with NAT, DHCP and names, one after the other, beside those that run already."""
+    made = [connection.networkDefineXML(NETWORK.format(index)) for index in range(number)]
+    for network in made:
+        repeat(1, network.create)
+
+
+def networks_stopped(connection: Any, number: int, folder: str) -> None:
+    for index in range(number):
+        network = connection.networkLookupByName(f"bench-{index}")
+        repeat(1, network.destroy)
+        network.undefine()
+
+
 def ready(uri: str, number: int) -> None:
     """After a line on standard input: poll until the daemon answers with all guests; prints the moment."""
     print("waiting", flush=True)
@@ -119,6 +137,8 @@ PHASES = {
     "domstats": statistics,
     "start": started,
     "destroy": destroyed,
+    "net-start": networks_started,
+    "net-stop": networks_stopped,
 }
 
 
