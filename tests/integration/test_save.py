@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon
+from tests.integration.test_lifecycle import Listener
 
 UUID = "d97b19b8-97f3-4770-ba08-12aa22bba9a9"
 GUEST = f"""<domain type='qemu'><name>b</name><uuid>{UUID}</uuid><memory unit='KiB'>32768</memory><vcpu>1</vcpu>
@@ -253,3 +254,35 @@ def test_autostart_goes_on_from_a_saved_state(kvasird: KvasirDaemon) -> None:
     assert ok(kvasird, "domstate", "b", "--reason") == "running (booted)"
     assert not image.exists()
     ok(kvasird, "destroy", "b")
+
+
+EVENTS = (
+    "save b {image}", "restore {image}", "save b {image} --paused", "restore {image}", "resume b", "managedsave b",
+    "start b", "suspend b", "managedsave b", "start b", "destroy b", "start b", "dump b {core}", "dump b {core} --live",
+    "dump b {core} --memory-only", "dump b {core} --crash",
+)  # fmt: skip
+
+
+def test_events_and_what_outlives_the_daemon(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
+    """Saves, restores and dumps tell the same, in the same order, on both daemons; and the file of a transient guest that was
+    adopted after a kill has the CPU of its document, as before."""
+    told = []
+    for daemon in (real_libvirtd, kvasird):
+        (daemon.folder / "b.xml").write_text(GUEST % ("destroy", ""))
+        ok(daemon, "define", daemon.folder / "b.xml")
+        ok(daemon, "start", "b")
+        listener = Listener(daemon, daemon.folder / "events")
+        for line in EVENTS:
+            ok(daemon, *line.format(image=daemon.folder / "b.save", core=daemon.folder / "core").split())
+        told.append([line for line in listener.stop() if "agent-lifecycle" not in line])
+        ok(daemon, "undefine", "b")
+    assert told[1] == told[0]
+    assert any("Started Restored" in line for line in told[0])
+    ok(kvasird, "create", kvasird.folder / "b.xml")
+    before = ok(kvasird, "dumpxml", "b", "--migratable")
+    kvasird.kill()
+    kvasird.start()
+    assert ok(kvasird, "dumpxml", "b", "--migratable") == before
+    ok(kvasird, "save", "b", kvasird.folder / "b.save")
+    ok(real_libvirtd, "restore", kvasird.folder / "b.save")
+    ok(real_libvirtd, "destroy", "b")

@@ -71,6 +71,7 @@ def _runtime(status: statusdoc.Status) -> Runtime:
     run.blockjobs, run.pending_snapshot, run.backup = status.blockjobs, status.pending_snapshot, status.backup
     run.labels = ["remembered"] if status.remembers else []
     run.got_shutdown = status.state is State.SHUTDOWN
+    run.first_cpu = status.first_cpu
     return run
 
 

@@ -51,7 +51,7 @@ async def core_dump(guest: Guest, path: str, form: int, flags: int) -> None:
         try:
             await write(guest, path, form, flags)
             if flags & CRASH:
-                await lifecycle.stop(guest, Shutoff.CRASHED)
+                await lifecycle.stop(guest, Shutoff.CRASHED, silent=True)
         finally:
             if guest.run is run and not run.being_destroyed:
                 await _go_on(guest, halted, bool(flags & RESET))

@@ -219,12 +219,17 @@ async def _kill(guest: Guest, run: Runtime, *, graceful: bool) -> None:
     )
 
 
-async def stop(guest: Guest, reason: Shutoff, detail: int | None = None) -> None:
-    """End the guest from within the daemon (autodestroy, crash action, lost monitor)."""
+async def stop(guest: Guest, reason: Shutoff, detail: int | None = None, *, silent: bool = False) -> None:
+    """End the guest from within the daemon (autodestroy, crash action, lost monitor).
+
+    ``silent``: what QEMU says at its end is not heard (a saved guest does not shut down).
+    """
     run = guest.run
     if run is None:
         return
     run.being_destroyed = True
+    if silent and run.monitor is not None:
+        await run.monitor.close()
     await _kill(guest, run, graceful=False)
     async with guest.jobs.normal(Kind.DESTROY, nested=True):
         if guest.run is not run:

@@ -75,6 +75,15 @@ async def _events_on(guest: Any) -> None:
     )
 
 
+async def _settled(guest: Any) -> None:
+    """QEMU says "completed" a little before it is halted for good; a ``cont`` in between would be undone by that."""
+    monitor = guest.monitor()
+    for _ in range(100):
+        if (await monitor.command("query-status")).get("status") == "postmigrate":
+            return
+        await asyncio.sleep(0.02)
+
+
 async def to_fd(guest: Any, fd: int) -> None:
     """Write the guest's state into a descriptor. Raises OperationFailed, Error 78 when aborted, MonitorGone.
 
@@ -99,6 +108,7 @@ async def to_fd(guest: Any, fd: int) -> None:
         run.migration = None
     jobs.migrated(answer)
     if status == "completed":
+        await _settled(guest)
         return
     if status == "cancelled" or jobs.abort_wanted:
         raise aborted(guest)

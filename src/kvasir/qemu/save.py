@@ -64,7 +64,7 @@ async def save(guest: Guest, path: str, xml: str | None, flags: int) -> None:
             raise
         figures = completed(guest)
         guest.driver.bus.publish(JobCompleted(guest, jobstats.params(figures)))
-        await lifecycle.stop(guest, Shutoff.SAVED)
+        await lifecycle.stop(guest, Shutoff.SAVED, silent=True)
 
 
 async def _document(guest: Guest, xml: str | None) -> str:

@@ -55,6 +55,8 @@ def render(guest: Any) -> str:
         out.append(f"  <devices>\n{rows}  </devices>\n")
     out.append(f"  <libDir path='{_attr(run.lib)}'/>\n")
     out.append(f"  <channelTargetDir path='{_attr(run.channel)}'/>\n")
+    if run.first_cpu is not None:
+        out.append(run.first_cpu.xml(STATUS, "  "))
     if run.labels:
         out.append("  <rememberOwner/>\n")
     if run.allow_reboot is not None:
@@ -113,6 +115,8 @@ class Status:
     job: str = "none"
     async_job: str = "none"
     remembers: bool = False
+    first_cpu: Any = None
+    """The CPU before the start resolved it."""
     blockjobs: dict[str, Any] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)
     pending_snapshot: dict[str, Any] = field(default_factory=dict)
@@ -162,6 +166,11 @@ def parse(text: str) -> Status:
         if isinstance(error, Error):
             raise
         raise XmlError(f"invalid domain state: {error}") from None
+    cpu = root.find("cpu")
+    if cpu is not None:
+        from kvasir.model.cpu import Cpu
+
+        status.first_cpu = Cpu.parse(cpu)
     allow = root.xpath("string(allowReboot/@value)")
     status.allow_reboot = None if not allow else allow == "yes"
     return status
