@@ -130,8 +130,8 @@ def preseed(answers: Answers, url: str) -> str:
         "d-i partman/choose_partition select finish",
         "d-i partman/confirm boolean true",
         "d-i partman/confirm_nooverwrite boolean true",
-        "tasksel tasksel/first multiselect "
-        + ("standard, desktop" if answers.profile == "desktop" else "standard, ssh-server"),
+        "tasksel tasksel/first multiselect " + ("standard, desktop" if answers.profile == "desktop" else "ssh-server"),
+        "d-i pkgsel/upgrade select none",
         "popularity-contest popularity-contest/participate boolean false",
         "d-i grub-installer/only_debian boolean true",
         "d-i grub-installer/with_other_os boolean true",
