@@ -83,7 +83,7 @@ def undefine(daemon: DaemonHandle, *names: str) -> None:
         daemon.our_virsh("undefine", name)
 
 
-@pytest.mark.guide("virt-clone-auto-clone", "virt-clone-original")
+@pytest.mark.guide("virt-clone-auto")
 def test_a_clone_has_its_own_identity_and_images(daemon: DaemonHandle, images: Path) -> None:
     define(daemon, images, make(images))
     try:
@@ -110,7 +110,7 @@ def test_a_clone_has_its_own_identity_and_images(daemon: DaemonHandle, images: P
 
 
 @pytest.mark.guide(
-    "virt-clone-skip-copy",
+    "virt-clone-explicit-files",
     "virt-clone-force-copy",
     "virt-clone-nonsparse",
     "virt-clone-file",

@@ -92,6 +92,7 @@ def configure(cloner: Any, options: argparse.Namespace) -> None:
     from kvasir.install.clone import CLONE, PRESERVE, SHARE
 
     cloner.sparse, cloner.reflink, cloner.replace = options.sparse, options.reflink, options.replace
+    cloner.auto = options.auto_clone
     for disk in cloner.disks:
         if disk.target in (options.force or []):
             disk.action = CLONE

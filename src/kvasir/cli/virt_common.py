@@ -61,7 +61,7 @@ def say(text: str = "") -> None:
 def document_options(group: Any, names: Iterable[str], *, sound_alone: bool = False) -> None:
     """Add options that fill the document, as the option table has them."""
     extra: dict[str, dict[str, Any]] = {"sound": {"nargs": "?", "const": "default"}} if sound_alone else {}
-    spelled = {"network": ["-w", "--network"], "seclabel": ["--seclabel", "--security"],
+    spelled = {"network": ["-w", "--network"], "seclabel": ["--seclabel", "--security"], "hostdev": ["--hostdev", "--host-device"],
                "launchSecurity": ["--launchSecurity", "--launchsecurity"]}  # fmt: skip
     for name in names:
         flag = f"--{name.replace('_', '-')}"

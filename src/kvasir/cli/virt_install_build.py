@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -48,6 +49,12 @@ def build(connection: Any, options: argparse.Namespace) -> Installer:
     _required(options, guest, method)
     _warnings(options, guest)
     return installer
+
+
+def check_name(name: str) -> None:
+    """Ends with 1 for a name that cannot be a guest's: letters, digits, ``_ . - +``, not digits alone."""
+    if not re.fullmatch(r"[\w.+-]+", name) or name.isdigit():
+        fail(f"Guest name '{name}' is not valid: letters, digits, underscore, period and hyphen, and not digits only.")
 
 
 def _begin(connection: Any, options: argparse.Namespace) -> Guest:
@@ -222,6 +229,7 @@ def _fill(guest: Guest, maker: DiskMaker, options: argparse.Namespace, connectio
         name = pools.free_name(stem, lambda n: n in taken, start=2, lead="-")
         say(f"Using default --name {name}")
         tree.put(guest.domain, "name", name)
+    check_name(guest.name)
     for name in OPTIONS:
         if name in ("boot", "metadata"):
             continue
@@ -327,6 +335,7 @@ def _warnings(options: argparse.Namespace, guest: Guest) -> None:
     memory = tree.get(guest.domain, "currentMemory")
     if not memory or not memory.isdigit():
         return
+    _room(guest, int(memory) * 1024)
     least = guest.system.wants("ram", guest.arch, "minimum") or 0
     have = int(memory)
     if least and least // 1024 > have:
@@ -335,6 +344,22 @@ def _warnings(options: argparse.Namespace, guest: Guest) -> None:
         )
     elif not least and have // 1024 < 17:
         warn(f"Requested memory {have // 1024} MiB is abnormally low. Were you trying to specify GiB?")
+
+
+def _room(guest: Guest, memory: int) -> None:
+    """Warn where this guest and those that run want more than this host has."""
+    from kvasir.install import sizing
+
+    if not guest.local:
+        return
+    vcpus = tree.get(guest.domain, "vcpu") or "1"
+    running = [d.info() for d in guest.connection.listAllDomains(1)]
+    host = sizing.Host.here()
+    count = int(vcpus) if vcpus.isdigit() else 1
+    said = sizing.advice(host, memory + sum(row[2] * 1024 for row in running), count + sum(row[3] for row in running))
+    for text in [sizing.guest_vcpus(host, count), *said]:
+        if text:
+            warn(text)
 
 
 def _pxe(guest: Guest, node: tree.Node) -> bool:

@@ -51,7 +51,7 @@ class Cloner:
         self.original = tree.parse(document)
         self.new = tree.parse(document)
         self.pools = Pools(connection, local=local)
-        self.sparse, self.reflink, self.replace = True, False, False
+        self.sparse, self.reflink, self.replace, self.auto = True, False, False, True
         self.warnings: list[str] = []
         self.disks = [self._disk(node) for node in self.original.findall("devices/disk")]
         self.nvram: Disk | None = None
@@ -164,13 +164,20 @@ class Cloner:
         """Decide all paths and put them into the document. Raises OptionError."""
         if not self.replace and self._name_taken(self.name):
             raise OptionError(f"Invalid name for new guest: Guest name '{self.name}' is already in use.")
-        if not re.fullmatch(r"[^/\n]+", self.name):
-            raise OptionError(f"Invalid name for new guest: '{self.name}' holds a slash or a line's end")
+        if not re.fullmatch(r"[\w.+-]+", self.name) or self.name.isdigit():
+            raise OptionError(
+                f"Invalid name for new guest: '{self.name}': letters, digits, underscore, period and hyphen, and not digits only."
+            )
         left = list(paths)
         for disk in self.disks:
             if disk.action == SHARE:
                 continue
             self._cloneable(disk)
+            if not left and not self.auto:
+                raise OptionError(
+                    f"Disk '{disk.target}' ({disk.path}) has no --file: name one for each disk, or use --auto-clone, "
+                    f"or --skip-copy={disk.target}"
+                )
             disk.new_path = os.path.abspath(left.pop(0)) if left else self.default_path(disk.path)
             self._usable(disk)
             self._put(disk)

@@ -189,8 +189,35 @@ def boot_order(node: tree.Node, key: str, value: str | None, domain: tree.Node) 
 def network_type(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
     if value == "default":
         node.set("_default_source", "yes")
+    elif value and value not in INTERFACE_TYPES and _is_bridge(value):
+        node.set("type", "bridge")
+        tree.put(node, "source/@bridge", value)
     else:
         tree.put(node, "@type", value or None)
+
+
+INTERFACE_TYPES = (
+    "bridge",
+    "network",
+    "user",
+    "ethernet",
+    "direct",
+    "hostdev",
+    "vhostuser",
+    "internal",
+    "mcast",
+    "server",
+    "client",
+    "udp",
+    "vdpa",
+)
+
+
+def _is_bridge(name: str) -> bool:
+    """Whether the host has a bridge of that name: ``--network br0`` is a courtesy for ``bridge=br0``."""
+    import os
+
+    return "/" not in name and os.path.isdir(f"/sys/class/net/{name}/bridge")
 
 
 NETWORK_SOURCE = {"network": "network", "bridge": "bridge", "direct": "dev", "hostdev": ""}

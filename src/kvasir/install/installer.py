@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import places, tree
+from . import osinfo, places, tree
 from .cloudinit import CloudInit, make_image
 from .disks import DiskMaker
 from .grammar import OptionError
@@ -228,9 +228,12 @@ class Installer:
     def _insert_seed(self, domain: tree.Node, path: str, windows: bool) -> None:
         devices = domain.find("devices")
         assert devices is not None
-        node = tree.ET.SubElement(
-            devices, "disk", {"device": "cdrom", "type": "file", "_seed": "yes", "_format": "raw"}
-        )
+        # kernels made for clouds have no drivers for SATA or IDE drives: a disk on virtio is seen by all that know virtio
+        disk = not windows and osinfo.has(self.guest.system, "virtio-disk")
+        words = {"device": "disk" if disk else "cdrom", "type": "file", "_seed": "yes", "_format": "raw"}
+        node = tree.ET.SubElement(devices, "disk", words)
+        if disk:
+            tree.ET.SubElement(node, "readonly")
         tree.put(node, "source/@file", path)
         guest = Guest(self.connection, domain)
         guest.system = self.guest.system
@@ -278,8 +281,11 @@ class Installer:
         return kernel, initrd
 
     def _eject(self, final: tree.Node) -> None:
+        devices = final.find("devices")
         for disk in final.findall("devices/disk"):
-            if disk.get("_seed") or (disk.get("_installer") and not self.guest.system.windows):
+            if disk.get("_seed") and disk.get("device") == "disk" and devices is not None:
+                tree.remove(devices, disk)
+            elif disk.get("_seed") or (disk.get("_installer") and not self.guest.system.windows):
                 for gone in (disk.find("source"), disk.find("driver")):
                     if gone is not None:
                         disk.remove(gone)

@@ -133,17 +133,25 @@ class Pools:
         """The volume at a path, and its pool; None when no pool has it."""
         try:
             handle = self.connection.storageVolLookupByPath(path)
-            handle.info()
         except Error as error:
             if int(error.code) not in (0, 50):
                 raise
             handle = None
-        if handle is not None:
+        if handle is not None and self._is_there(handle):
             return handle, self._read(handle.storagePoolLookupByVolume())
         pool = self.over(os.path.dirname(path))
         if pool is None or pool.handle is None or os.path.basename(path) not in pool.handle.listVolumes():
             return None
         return pool.handle.storageVolLookupByName(os.path.basename(path)), pool
+
+    @staticmethod
+    def _is_there(volume: Any) -> bool:
+        """Whether the file was not taken away behind the pool's back."""
+        try:
+            volume.info()
+        except Error:
+            return False
+        return True
 
 
 def free_name(
