@@ -320,7 +320,8 @@ class Parser:
         given: str | None = value if mark else None
         if name == "help":
             return HELP, ""
-        option = next((option for option in command.options if option.name == name), None)
+        known = (option for option in command.options if option.name == name)
+        option = next(known, OUTPUT if name == OUTPUT.name else None)
         if option is not None and option.kind == ALIAS:
             target, mark, value = option.help.partition("=")
             if mark:
@@ -367,3 +368,5 @@ class Parser:
 
 
 HELP = flag("help", "print help for this function")
+OUTPUT = text("output", "text or json", positional=False)
+"""Our addition to every command: see ``table.data``."""

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-from kvasir.cli.virsh import names
-from kvasir.cli.virsh.grammar import ALIAS, Command
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kvasir.cli.virsh.shell import Shell
@@ -130,33 +127,6 @@ class Completer:
 
     def candidates(self, before: str, text: str) -> list[str]:
         """All words that begin with ``text`` after ``before``."""
-        words = before.rpartition(";")[2].split()
-        if not words:
-            known = [name for group in names.groups() for name, file in group.commands if file]
-            return sorted(name for name in known if name.startswith(text))
-        command = names.find(words[0])
-        if command is None:
-            return []
-        if words[0] == "help":
-            known = [name for group in names.groups() for name, _ in (*group.commands, (group.keyword, ""))]
-            return sorted(name for name in known if name.startswith(text))
-        if text.startswith("-"):
-            options = [f"--{option.name}" for option in command.options if option.kind != ALIAS]
-            return [option for option in options if option.startswith(text) and option not in words]
-        return [name for name in self.values(command, words) if name.startswith(text)]
+        from kvasir.cli.virsh.completion import candidates
 
-    def values(self, command: Command, words: list[str]) -> list[str]:
-        """Values for the option that comes next."""
-        previous = words[-1].removeprefix("--") if words[-1].startswith("--") else ""
-        wanted = next((option for option in command.options if option.name == previous and option.positional), None)
-        if wanted is None:
-            given = sum(1 for word in words[1:] if not word.startswith("-"))
-            places = [option for option in command.options if option.positional]
-            wanted = places[given] if given < len(places) else places[-1] if places else None
-        if wanted is None:
-            return []
-        if wanted.name == "domain":
-            return sorted(domain.name() for domain in self._shell.conn.listAllDomains(0))
-        if wanted.name in ("file", "xml", "config"):
-            return sorted(os.listdir("."))
-        return []
+        return candidates(self._shell, before.rpartition(";")[2].split(), text)

@@ -217,6 +217,8 @@ class Shell:
             if not args.command.offline:
                 _ = self.conn
             args.check()
+            if args.has("output") and not any(option.name == "output" for option in args.command.options):
+                return self._as_data(args)
             return args.command.run(self, args) is not False
         except Fail as problem:
             if str(problem):
@@ -230,6 +232,26 @@ class Shell:
         except OSError as problem:
             self.error(f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem))
         return False
+
+    def _as_data(self, args: Args) -> bool:
+        """Run a command with ``--output``: json or text."""
+        from io import StringIO
+
+        from kvasir.cli.virsh import table
+
+        form = args.wanted("output")
+        if form not in ("json", "text"):
+            raise Fail(f"--output is json or text, not '{form}'")
+        if form == "text":
+            return args.command.run(self, args) is not False
+        shown, sys.stdout, table.as_data = sys.stdout, StringIO(), True
+        try:
+            good = args.command.run(self, args) is not False
+            printed = sys.stdout.getvalue()
+        finally:
+            sys.stdout, table.as_data = shown, False
+        self.out(table.data(printed))
+        return good
 
     @staticmethod
     def _now() -> float:

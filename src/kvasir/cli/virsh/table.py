@@ -31,6 +31,8 @@ def _escape(letter: str) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], with_header: bool = True) -> str:
     """The whole table; ``with_header`` false leaves header and line out."""
+    if as_data:
+        return mark(header, rows)
     lines = list(rows) if not with_header else [header, *rows]
     if not lines:
         return ""
@@ -47,3 +49,59 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], with_header: boo
     if with_header:
         out.insert(1, "-" * (sum(widths) + 3 * len(widths)) + "\n")
     return "".join(out)
+
+
+# --- the same as JSON (``--output json``, our addition)
+
+as_data = False
+"""True while a command runs whose output is wanted as data: tables are then printed as marked lines of JSON."""
+MARK = "\0table "
+
+
+def mark(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as one line that ``data`` knows again."""
+    from json import dumps
+
+    keys = [key(name) for name in header]
+    return MARK + dumps([{name: cell(text) for name, text in zip(keys, row, strict=False)} for row in rows]) + "\n"
+
+
+def key(label: str) -> str:
+    """``MAC address:`` as ``mac_address``."""
+    words = "".join(letter.lower() if letter.isalnum() else " " for letter in label.replace("(s)", "s")).split()
+    return "_".join(words)
+
+
+def cell(text: str) -> str | None:
+    """A text; None for the dash that stands for nothing."""
+    clean = text.strip()
+    return None if clean == "-" else clean
+
+
+def data(printed: str) -> str:
+    """What a command printed, as JSON: tables as lists, ``Label: value`` lines as objects, anything else as its lines."""
+    from json import dumps, loads
+
+    parts: list[object] = []
+    fields: dict[str, str | None] = {}
+    plain: list[str] = []
+    for line in printed.splitlines():
+        name, colon, value = line.partition(":")
+        if line.startswith(MARK):
+            parts.append(loads(line[len(MARK) :]))
+        elif colon and name.strip() and not line.startswith((" ", "<", "\t")) and not plain:
+            if key(name) in fields:
+                parts.append(fields)
+                fields = {}
+            fields[key(name)] = cell(value)
+        elif fields and line.startswith("  ") and "=" in line:
+            name, _, value = line.strip().partition("=")
+            fields[name] = value
+        elif line.strip():
+            plain.append(line)
+    if plain and not parts:
+        lines = [line for line in printed.splitlines() if line.strip()]
+        return dumps(printed.strip() if len(lines) == 1 or printed.startswith("<") else lines, indent=2) + "\n"
+    if fields:
+        parts.append(fields)
+    return dumps(parts[0] if len(parts) == 1 else parts, indent=2) + "\n"
