@@ -132,7 +132,7 @@ async def _begin(guest: Any, disk: Any, image: Image, flags: int, reuse: bool, t
                 "job-id": job.name, "device": top.node, "target": image.node, **tuning,
                 "sync": "top" if flags & SHALLOW else "full",
                 "copy-mode": "write-blocking" if flags & SYNCHRONOUS else None,
-                "auto-finalize": True, "auto-dismiss": False,
+                "auto-finalize": False, "auto-dismiss": False,
             },
         )  # fmt: skip
     except BaseException:

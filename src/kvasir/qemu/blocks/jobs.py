@@ -150,7 +150,7 @@ def status_changed(guest: Any, data: dict[str, Any]) -> None:
         became_ready(guest, job)
     elif status in ("running", "created") and job.phase is Phase.NEW:
         job.phase = Phase.RUNNING
-    elif status == "concluded":
+    elif status in ("concluded", "pending"):
         job.changed.set()
         if not job.waited:
             guest.driver.spawn(finish(guest, job), f"block job {job.name} of {guest.name}")
@@ -191,7 +191,26 @@ async def finish(guest: Any, job: BlockJob) -> None:
     nested = guest.has_jobs and guest.jobs.async_job is Async.BACKUP
     async with guest.jobs.normal(Kind.MODIFY, wait=3600, nested=nested):
         if guest.run is run and run is not None and job.name in run.blockjobs and not job.waited:
+            await finalize(guest, job)
             await conclude(guest, job)
+
+
+async def finalize(guest: Any, job: BlockJob) -> None:
+    """A copy that QEMU is about to put in the disk's place waits, with the guest's writes held back, for our word.
+
+    Both images are equal now. The persistent definition names the copy before QEMU goes over to it, so that no death of
+    QEMU can leave a definition that lacks what the guest flushed.
+    """
+    from . import outcome
+
+    rows = await guest.monitor().command("query-jobs")
+    row = next((row for row in rows if row.get("id") == job.name), None)
+    if row is None or row.get("status") != "pending":
+        return
+    disk = disk_of(guest, job)
+    if disk is not None and job.phase is Phase.PIVOTING:
+        outcome.announce(guest, job, disk)
+    await guest.monitor().command("job-finalize", {"id": job.name})
 
 
 async def conclude(guest: Any, job: BlockJob) -> None:
@@ -241,11 +260,14 @@ async def wait(guest: Any, job: BlockJob) -> None:
     ended = asyncio.ensure_future(run.ended.wait())
     try:
         while job.alive and guest.run is run:
+            job.changed.clear()
             rows = {row["id"]: row for row in await guest.monitor().command("query-jobs")}
             if job.name not in rows or rows[job.name].get("status") == "concluded":
                 await conclude(guest, job)
                 return
-            job.changed.clear()
+            if rows[job.name].get("status") == "pending":
+                await finalize(guest, job)
+                continue
             changed = asyncio.ensure_future(job.changed.wait())
             await asyncio.wait({ended, changed}, timeout=1, return_when=asyncio.FIRST_COMPLETED)
             changed.cancel()
@@ -310,6 +332,8 @@ async def adopt(guest: Any) -> None:
             await conclude(guest, job)
         elif row.get("status") == "ready":
             became_ready(guest, job)
+        elif row.get("status") == "pending":
+            guest.driver.spawn(finish(guest, job), f"block job {job.name} of {guest.name}")
         elif job.phase is Phase.NEW:
             job.phase = Phase.RUNNING
     for name, row in rows.items():

@@ -121,7 +121,7 @@ async def commit_layers(
                 "device": graph.of_disk(disk).node, "job-id": job.name, "top-node": upper.node,
                 "base-node": lower.node, "speed": speed or None,
                 "backing-file": _backing_name(above, lower, True) if flags & COMMIT_RELATIVE and above else None,
-                "auto-finalize": True, "auto-dismiss": False,
+                "auto-finalize": what is What.COMMIT, "auto-dismiss": False,
             },
         )  # fmt: skip
     except BaseException:

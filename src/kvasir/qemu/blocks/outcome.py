@@ -44,6 +44,20 @@ async def apply(guest: Any, job: BlockJob, disk: Any, before: Phase) -> None:
     statusdoc.save(guest)
 
 
+def announce(guest: Any, job: BlockJob, disk: Any) -> None:
+    """Let the persistent definition name the image that is about to take the disk's place."""
+    if job.what is What.ACTIVE_COMMIT:
+        chain = graph.of_disk(disk).images()
+        image = next((image for image in chain if image.node == job.base), None)
+    elif disk.mirror is not None:
+        image = graph.of_mirror(disk.mirror)
+    else:
+        image = None
+    if image is not None:
+        new = image
+        _config(guest, disk, disk.location(), lambda known: graph.put(known, graph.plain(new)))
+
+
 def _readonly_again(guest: Any, job: BlockJob, disk: Any) -> None:
     base = next((image for image in graph.of_disk(disk).images() if image.node == job.base), None)
     if base is not None:

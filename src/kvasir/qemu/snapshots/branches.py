@@ -49,7 +49,8 @@ def frozen_by(tree: Tree, path: str, gone: list[Snapshot]) -> list[Snapshot]:
     for one in tree.known.values():
         if one in gone or one.domain is None or not one.external:
             continue
-        if any(disk.location() == path for disk in one.domain.disks):
+        held = {entry.name for entry in one.disks if entry.snapshot == "external"}
+        if any(disk.location() == path and disk.target in held for disk in one.domain.disks):
             found.append(one)
     return found
 

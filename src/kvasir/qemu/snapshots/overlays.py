@@ -42,11 +42,15 @@ async def take(guest: Any, tree: Tree | None, snap: Snapshot, *, reuse: bool) ->
         return
     vm = await create.vm_of(guest)
     done: list[Overlay] = []
+    configs: Any = None
     try:
         for each in todo:
             await _prepare(guest, vm, each, reuse)
             done.append(each)
         announce(guest, snap, done, tree)
+        configs = guest.config.copy() if guest.persistent else None
+        for each in done:
+            _in_config(guest, each.disk, each.new)
         actions: list[bitmaps.Action] = [
             {"type": "blockdev-snapshot", "data": {"node": each.old.node, "overlay": each.new.node}} for each in done
         ]
@@ -55,6 +59,8 @@ async def take(guest: Any, tree: Tree | None, snap: Snapshot, *, reuse: bool) ->
             actions += bitmaps.for_overlay(found, each.old.node, each.new.node)
         await guest.monitor().command("transaction", {"actions": actions})
     except BaseException:
+        if configs is not None and guest.active:
+            guest.driver.rewrite(guest, configs)
         await _undo(guest, tree, snap, done)
         raise
     for each in done:
@@ -105,10 +111,8 @@ def announce(guest: Any, snap: Snapshot, done: list[Overlay], tree: Tree | None)
 
 def put_above(guest: Any, disk: Any, new: Image) -> None:
     """The documents after the change: the old top is the layer below the new one, now and at the next start."""
-    from kvasir.qemu.blocks import outcome
-
+    _in_config(guest, disk, new)
     old = graph.of_disk(disk)
-    path = old.path
     if old.below is None:
         old.below = BackingStore()
     layer = graph.as_layer(old)
@@ -118,8 +122,24 @@ def put_above(guest: Any, disk: Any, new: Image) -> None:
     graph.put(disk, new)
     disk.source.nodenames = new.named().source.nodenames
 
+
+def _in_config(guest: Any, disk: Any, new: Image) -> None:
+    """The persistent definition, where it still names the old image; before QEMU writes to the new one."""
+    from kvasir.qemu.blocks import outcome
+
     def change(known: Any) -> None:
         put_above_plain(known, new)
+
+    outcome.persist(guest, disk, disk.location(), change)
+
+
+def _back_in_config(guest: Any, disk: Any, path: str) -> None:
+    """A snapshot that did not happen: the definition names the old image again."""
+    from kvasir.qemu.blocks import outcome
+
+    def change(known: Any) -> None:
+        old = graph.of_layer(known.backing_store)
+        graph.put(known, graph.Image(old.type, old.format, old.source, None, old.below))
 
     outcome.persist(guest, disk, path, change)
 
@@ -157,6 +177,8 @@ async def settle(guest: Any) -> None:
         if happened and disk is not None and disk.source.index != index:
             put_above(guest, disk, image)
         elif not happened:
+            if disk is not None:
+                _back_in_config(guest, disk, path)
             await graph.remove(guest, image)
             labels.revoke(guest, image)
             if made:
