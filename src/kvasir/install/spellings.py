@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import handlers as do
+from . import handlers_devices as dev
 from . import shapes, tree
 from .handlers import Handler
 
@@ -74,8 +75,8 @@ CHAR = {"protocol.type": "protocol/@type", "log.file": "log/@file", "log.append"
         "source.mode": "source/@mode", "source.bind_service": "source[@mode=bind]/@service:int",
         "source.connect_service": "source[@mode=connect]/@service:int"}  # fmt: skip
 CHAR_SPECIAL: dict[str, Handler] = {
-    "source.host": do.char_host(""), "source.bind_host": do.char_host("bind"), "source.connect_host": do.char_host("connect"),
-    "source.service": do.number("source/@service"),
+    "source.host": dev.char_host(""), "source.bind_host": dev.char_host("bind"), "source.connect_host": dev.char_host("connect"),
+    "source.service": dev.number("source/@service"),
 }  # fmt: skip
 
 
@@ -84,8 +85,8 @@ def _char(tag: str) -> Option:
         tag, "", ("type",),
         {"char_type": "type", "path": "source.path", "mode": "source.mode", "protocol": "protocol.type",
          "target_type": "target.type", "name": "target.name"},
-        {**CHAR_SPECIAL, "host": do.char_old_host, "target.address": do.char_target, "target_address": do.char_target,
-         "bind_host": do.char_host("bind")},
+        {**CHAR_SPECIAL, "host": dev.char_old_host, "target.address": dev.char_target, "target_address": dev.char_target,
+         "bind_host": dev.char_host("bind")},
         device=True, stub=False, extra_lists=SECLABEL, commas=words("source.seclabel.label"),
         extra={**COMMON, **CHAR, "type": "@type", "target.type": "target/@type", "target.name": "target/@name",
                "target.port": "target/@port:int", "target.state": "target/@state", "target.model.name": "target/model/@name"},
@@ -125,7 +126,7 @@ DISK = Option(
         "snapshot_policy": "snapshot", "startup_policy": "source.startupPolicy",
         "logical_block_size": "blockio.logical_block_size", "physical_block_size": "blockio.physical_block_size",
     },
-    {k: do.note for k in DISK_NOTES} | {"boot.order": do.boot_order, "boot_order": do.boot_order},
+    {k: do.note for k in DISK_NOTES} | {"boot.order": dev.boot_order, "boot_order": dev.boot_order},
     numbered=(("seclabel", "source.seclabel"), ("reservations", "source.reservations")),
     extra={**COMMON, **_numbers("source.file source.dev source.dir source.pool source.volume source.name source.protocol "
                                 "source.startupPolicy source.reservations.managed driver.type driver.name driver.cache"),
@@ -134,7 +135,7 @@ DISK = Option(
            "readonly": "readonly/", "shareable": "shareable/", "transient": "transient/"},
     extra_lists=(*SECLABEL, *((rf"source\.host(\d*)\.{w}", f"source/host[{{0}}]/@{w}")
                               for w in ("name", "port", "socket", "transport"))),
-    commas=words("source.seclabel.label seclabel.label"), device=True, stub=False, seen={"path": do.source_of},
+    commas=words("source.seclabel.label seclabel.label"), device=True, stub=False, seen={"path": dev.source_of},
 )  # fmt: skip
 
 NETWORK = Option(
@@ -145,14 +146,14 @@ NETWORK = Option(
         "rom_file": "rom.file", "rom_bar": "rom.bar", "driver_name": "driver.name", "driver_queues": "driver.queues",
         "virtualport_type": "virtualport.type", **VIRTUALPORT,
     },
-    {"type": do.network_type, "source": do.network_source, "mac": do.mac, "mac.address": do.mac,
-     "link_state": do.link, "rom.bar": do.on_off("rom/@bar"), "rom_bar": do.on_off("rom/@bar"), "link.state": do.link, "boot.order": do.boot_order, "boot_order": do.boot_order},
+    {"type": dev.network_type, "source": dev.network_source, "mac": dev.mac, "mac.address": dev.mac,
+     "link_state": dev.link, "rom.bar": dev.on_off("rom/@bar"), "rom_bar": dev.on_off("rom/@bar"), "link.state": dev.link, "boot.order": dev.boot_order, "boot_order": dev.boot_order},
     convert=shapes.network, device=True, stub=False, many=shapes.none("interface"),
     extra={**COMMON, "source.mode": "source/@mode", "source.type": "source/@type", "source.path": "source/@path",
            "source.portgroup": "source/@portgroup", "mac.address": "mac/@address", "model.type": "model/@type",
            "virtualport.type": "virtualport/@type",
            **{v: v.replace("parameters.", "parameters/@").replace(".", "/") for v in VIRTUALPORT.values()}},
-    seen={"source": do.network_source_of}, early=("type", "source"), listed=("network", "bridge"),
+    seen={"source": dev.network_source_of}, early=("type", "source"), listed=("network", "bridge"),
 )  # fmt: skip
 
 GRAPHICS = Option(
@@ -163,8 +164,8 @@ GRAPHICS = Option(
         "filetransfer_enable": "filetransfer.enable", "zlib_compression": "zlib.compression", "gl": "gl.enable",
         "rendernode": "gl.rendernode",
     },
-    {"listen": do.listen, "keymap": do.keymap, "type": do.graphics_type,
-     "port": do.port("port"), "tlsPort": do.port("tlsPort"), "tlsport": do.port("tlsPort")},
+    {"listen": dev.listen, "keymap": dev.keymap, "type": dev.graphics_type,
+     "port": dev.port("port"), "tlsPort": dev.port("tlsPort"), "tlsport": dev.port("tlsPort")},
     numbered=(("listens", "listen"),), device=True, stub=False, many=shapes.none("graphics"),
     extra={**COMMON, **{w: f"@{w}" for w in ("port", "tlsPort", "websocket", "passwd", "passwdValidTo", "connected",
            "defaultMode", "autoport", "socket", "display", "xauth", "fullscreen", "sharePolicy")},
@@ -179,7 +180,7 @@ OPTIONS: dict[str, Option] = {
     "graphics": GRAPHICS,
     "controller": Option(
         "controller", "kvasir.devices.controller:Controller", ("type",),
-        {"master": "master.startport", "driver_queues": "driver.queues"}, {"address": do.pci_address}, device=True,
+        {"master": "master.startport", "driver_queues": "driver.queues"}, {"address": dev.pci_address}, device=True,
         many=shapes.controllers, extra=COMMON, listed=("num_pcie_root_ports",), bare=words("num_pcie_root_ports"),
     ),
     "input": Option("input", "kvasir.devices.input:Input", ("type",), device=True, default=words("type bus"), extra=COMMON),
@@ -204,11 +205,11 @@ OPTIONS: dict[str, Option] = {
         "rng", "kvasir.devices.rng:Rng", ("backend.model",),
         {"backend_type": "backend.type", "backend_mode": "backend.source.mode", "backend_service": "backend.source.service",
          "backend_connect_service": "backend.source.connect_service", "rate_bytes": "rate.bytes", "rate_period": "rate.period"},
-        {"backend": do.rng_backend, "backend.source.service": do.number("backend/source/@service"),
-         "backend_service": do.number("backend/source/@service"), "backend.source.host": do.char_host("", "backend/"),
-         "backend_host": do.char_host("", "backend/"), "backend.source.bind_host": do.char_host("bind", "backend/"),
-         "backend.source.connect_host": do.char_host("connect", "backend/"),
-         "backend_connect_host": do.char_host("connect", "backend/")},
+        {"backend": dev.rng_backend, "backend.source.service": dev.number("backend/source/@service"),
+         "backend_service": dev.number("backend/source/@service"), "backend.source.host": dev.char_host("", "backend/"),
+         "backend_host": dev.char_host("", "backend/"), "backend.source.bind_host": dev.char_host("bind", "backend/"),
+         "backend.source.connect_host": dev.char_host("connect", "backend/"),
+         "backend_connect_host": dev.char_host("connect", "backend/")},
         convert=shapes.rng, device=True, stub=False, many=shapes.none("rng"), listed=("type", "device"),
         extra={**COMMON, "backend.model": "backend/@model", "backend.type": "backend/@type",
                **{f"backend.{k}": f"backend/{v}" for k, v in CHAR.items()}},
@@ -236,7 +237,7 @@ OPTIONS: dict[str, Option] = {
         extra_lists=(*SECLABEL, (r"certificate(\d*)", "certificate[{0}]")), commas=words("database certificate"),
     ),
     "redirdev": Option(
-        "redirdev", "kvasir.devices.redirdev:Redirdev", ("bus",), {"boot_order": "boot.order"}, {**CHAR_SPECIAL, "server": do.char_host("")}, device=True,
+        "redirdev", "kvasir.devices.redirdev:Redirdev", ("bus",), {"boot_order": "boot.order"}, {**CHAR_SPECIAL, "server": dev.char_host("")}, device=True,
         stub=False, many=shapes.none("redirdev"), default=words("bus type"), extra_lists=SECLABEL,
         extra={**COMMON, **CHAR, "bus": "@bus", "type": "@type"},
     ),
@@ -252,14 +253,14 @@ OPTIONS: dict[str, Option] = {
     ),
     "filesystem": Option(
         "filesystem", "kvasir.devices.filesystem:Filesystem", ("source", "target"), {"mode": "accessmode", "target": "target.dir"},
-        {"source": do.filesystem_source}, device=True, seen={"source": do.source_of},
+        {"source": dev.filesystem_source}, device=True, seen={"source": dev.source_of},
         extra={**COMMON, "type": "@type", **_numbers("source.file source.dir source.dev source.name source.pool source.volume "
                "source.units source.usage target.dir driver.format driver.name driver.queue driver.type driver.wrpolicy"),
                "source.socket": "source/socket", "space_hard_limit": "space_hard_limit", "space_soft_limit": "space_soft_limit"},
     ),
     "hostdev": Option(
         "hostdev", "kvasir.devices.hostdev:Hostdev", ("name",), {"rom_bar": "rom.bar", "driver_name": "driver.name", "boot_order": "boot.order"},
-        {"name": do.hostdev, "rom.bar": do.on_off("rom/@bar"), "rom_bar": do.on_off("rom/@bar")}, device=True, extra={**COMMON, "type": "@type", "driver.name": "driver/@name", "rom.bar": "rom/@bar:on"},
+        {"name": dev.hostdev, "rom.bar": dev.on_off("rom/@bar"), "rom_bar": dev.on_off("rom/@bar")}, device=True, extra={**COMMON, "type": "@type", "driver.name": "driver/@name", "rom.bar": "rom/@bar:on"},
     ),
     "memory": Option(
         "", D, ("memory",), {"hotplugmemoryslots": "maxMemory.slots", "hotplugmemorymax": "maxMemory"},
@@ -270,7 +271,7 @@ OPTIONS: dict[str, Option] = {
     ),
     "vcpus": Option(
         "", D, ("vcpu",), {"placement": "vcpu.placement", **{w: f"cpu.topology.{w}" for w in ("sockets", "dies", "cores", "threads")}},
-        {"vcpu": do.number("vcpu"), "vcpu.current": do.number("vcpu/@current"), "vcpu.cpuset": do.cpuset, "maxvcpus": do.nothing},
+        {"vcpu": dev.number("vcpu"), "vcpu.current": dev.number("vcpu/@current"), "vcpu.cpuset": do.cpuset, "maxvcpus": do.nothing},
         convert=shapes.vcpus, edit=False, commas=words("cpuset vcpu.cpuset"), listed=("cpuset", "vcpus"), extra={
             "vcpu.placement": "vcpu/@placement", **{f"cpu.topology.{w}": f"cpu/topology/@{w}" for w in ("sockets", "dies", "cores", "threads")}},
         extra_lists=tuple((rf"vcpus\.vcpu(\d*)\.{w}", f"vcpus/vcpu[{{0}}]/@{w}") for w in ("id", "enabled", "hotpluggable", "order")),
