@@ -62,7 +62,7 @@ def test_logging(served: Served, cache: Path, tmp_path: Path) -> None:
     virt_admin(cache, served, "daemon-log-outputs", "--outputs", f"2:file:{target}")
     assert target.exists()
     virt_admin(cache, served, "daemon-log-filters", "--filters", "1:kvasir.qemu")
-    assert "1:kvasir.qemu" in virt_admin(cache, served, "daemon-log-filters")
+    assert "1:*kvasir.qemu* " in virt_admin(cache, served, "daemon-log-filters")
     virt_admin(cache, served, "daemon-log-filters", "--filters", "")
     served.call(lambda: served.daemon.logs.apply("", before))
 

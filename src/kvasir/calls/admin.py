@@ -190,8 +190,14 @@ def connect_get_logging_outputs(session: Session, flags: int) -> tuple[str, int]
 def connect_get_logging_filters(session: Session, flags: int) -> tuple[str | None, int]:
     """Which modules log at another level."""
     check_flags(flags, 0, "adminConnectGetLoggingFilters", Origin.ADMIN)
-    filters = session.daemon.logs.filters
-    return filters or None, len(filters.split())
+    filters = session.daemon.logs.filters.split()
+    shown = "".join(f"{level}:{_starred(word)} " for level, _, word in (one.partition(":") for one in filters))
+    return shown or None, len(filters)
+
+
+def _starred(word: str) -> str:
+    """A match as libvirt keeps it: anywhere in the name unless stars say where."""
+    return word if "*" in word else f"*{word}*"
 
 
 def _apply(change: Callable[[], None]) -> None:

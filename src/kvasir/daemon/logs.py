@@ -42,14 +42,17 @@ def _bad(text: str) -> InvalidArg:
 
 def _level(text: str, whole: str, what: str) -> int:
     if not text.isdigit() or int(text) not in LEVELS:
-        raise _bad(f"Invalid log priority '{text}' for log {what} '{whole}'")
+        word = "log priority" if what.startswith("log") else "priority"
+        raise _bad(f"Invalid {word} '{text}' for {what} '{whole}'")
     return LEVELS[int(text)]
 
 
 def _output(text: str) -> logging.Handler:
-    level, _, rest = text.partition(":")
+    level, colon, rest = text.partition(":")
     kind, _, data = rest.partition(":")
-    wanted = _level(level, text, "output")
+    if not colon:
+        raise _bad(f"Malformed format for log output '{text}'")
+    wanted = _level(level, text, "log output")
     handler: logging.Handler
     if kind == "stderr":
         handler = logging.StreamHandler(sys.stderr)
@@ -60,8 +63,8 @@ def _output(text: str) -> logging.Handler:
 
         handler = SysLogHandler("/dev/log", SysLogHandler.LOG_DAEMON)
         handler.ident = f"{data or 'libvirtd'}: "
-    elif not rest:
-        raise _bad(f"Malformed format for output '{text}'")
+    elif kind == "file":
+        raise _bad(f"Log output '{text}' does not meet the format requirements for destination type 'file'")
     else:
         raise _bad(f"Invalid log destination '{kind}' for log output '{text}'")
     handler.setLevel(wanted)
@@ -87,9 +90,11 @@ def parse_filters(text: str) -> list[tuple[str, int]]:
     """``level:word ...`` as pairs."""
     found = []
     for one in text.split():
-        level, _, word = one.partition(":")
-        if not word:
+        level, colon, word = one.partition(":")
+        if not colon:
             raise _bad(f"Malformed format for filter '{one}'")
+        if not word:
+            raise _bad("Invalid match string ''")
         found.append((word.lstrip("+").strip("*").removeprefix("libvirt").strip("."), _level(level, one, "filter")))
     return found
 

@@ -1,0 +1,1 @@
+"""``virt-admin``: looks after a daemon that runs."""
