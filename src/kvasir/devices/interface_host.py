@@ -11,9 +11,9 @@ import contextlib
 import os
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, SystemFailure
+from kvasir.errors import SystemFailure
 
-from . import interface_taps
+from . import interface_hostdev, interface_taps
 from .interface_network import allocate, give_back
 from .interface_qemu import fd_count, fd_names, uses_vhost
 
@@ -26,8 +26,8 @@ async def prepare(net: Any, host: Any) -> None:
         await allocate(net, host)
     kind = net.actual_type
     if kind == "hostdev":
-        raise ConfigUnsupported(f"interface {net.mac}: host devices as interfaces are not built yet")
-    if kind in TAPPED:
+        await interface_hostdev.prepare(net, host)
+    elif kind in TAPPED:
         await asyncio.to_thread(_tap, net, host)
         if net.filterref is not None:
             await _filter(net, host)

@@ -182,7 +182,7 @@ def _virtio(net: Any, vm: Any) -> dict[str, Any]:
 
 
 def _hostdev(net: Any) -> Iterator[Arg]:
-    address = net.source.address
+    address = (net.actual.source if net.actual is not None else net.source).address
     if address.type == "usb":
         yield Dev("usb-host", {"hostbus": address.bus, "hostaddr": address.device, "id": net.alias})
         return

@@ -183,6 +183,16 @@ def fdb(name: str, mac: str, add: bool = True) -> None:
     request(NEWNEIGH if add else DELNEIGH, ACK | (CREATE | EXCL if add else 0), body)
 
 
+def set_function(card: str, number: int, *, mac: str | None = None, vlan: int | None = None) -> None:
+    """Give a virtual function of a card its MAC address and VLAN. Raises OSError."""
+    data = b""
+    if mac is not None:
+        data += attribute(1, struct.pack("I32s", number, mac_bytes(mac)))
+    if vlan is not None:
+        data += attribute(2, struct.pack("III", number, vlan, 0))
+    request(SETLINK, ACK, _link(index(card)) + attribute(22 | NESTED, attribute(1 | NESTED, data)))
+
+
 def info(name: str) -> dict[str, Any]:
     """Kind, MAC, MTU, master (name) and whether it is up. Raises OSError."""
     _, payload = request(GETLINK, 0, _link(index(name)))[0]

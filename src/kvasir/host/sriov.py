@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from kvasir.errors import InternalError, Origin
 
-ROOT = Path("/sys")
+ROOT = "/sys"
+NAME = r"([0-9a-f]+):([0-9a-f]+):([0-9a-f]+)\.([0-7])"
 
 
 class Function(NamedTuple):
@@ -19,12 +20,12 @@ class Function(NamedTuple):
     link: str | None
 
 
-def functions(card: str) -> list[Function]:
+def functions(card: str, root: str = ROOT) -> list[Function]:
     """The virtual functions of a card, in the kernel's order."""
-    device = ROOT / "class/net" / card / "device"
+    device = Path(root) / "class/net" / card / "device"
     found = []
     for link in sorted(device.glob("virtfn*"), key=lambda path: int(path.name[6:])):
-        match = re.fullmatch(r"([0-9a-f]+):([0-9a-f]+):([0-9a-f]+)\.([0-7])", os.path.basename(os.path.realpath(link)))
+        match = re.fullmatch(NAME, os.path.basename(os.path.realpath(link)))
         if match:
             a, b, c, d = (int(part, 16) for part in match.groups())
             names = sorted(entry.name for entry in (link / "net").glob("*"))
@@ -32,9 +33,19 @@ def functions(card: str) -> list[Function]:
     return found
 
 
-def is_function(address: str) -> bool:
+def is_function(address: str, root: str = ROOT) -> bool:
     """Whether that PCI device is a virtual function."""
-    return (ROOT / "bus/pci/devices" / address / "physfn").exists()
+    return (Path(root) / "bus/pci/devices" / address / "physfn").exists()
+
+
+def owner(address: str, root: str = ROOT) -> tuple[str, int] | None:
+    """The card (its network device) that a virtual function belongs to, and the function's number; None for others."""
+    device = Path(root) / "bus/pci/devices" / address
+    cards = sorted(entry.name for entry in (device / "physfn/net").glob("*"))
+    for link in (device / "physfn").glob("virtfn*"):
+        if os.path.basename(os.path.realpath(link)) == address and cards:
+            return cards[0], int(link.name[6:])
+    return None
 
 
 def no_functions(card: str) -> InternalError:

@@ -26,11 +26,11 @@ def parse(xml: str, what: str = "(network_definition)", validate: bool = False) 
     return Network.parse(root)
 
 
-def read(xml: str, validate: bool = False) -> Network:
+def read(xml: str, validate: bool = False, sys: str = "/sys") -> Network:
     """A document that may be defined: checked, and with the MAC address that its bridge gets."""
     document = parse(xml, validate=validate)
     if document.forward is not None and document.forward.addresses:
-        check_addresses(document)
+        check_addresses(document, sys)
     network_check.validate(document)
     if document.own_bridge and document.mac is None:
         document.mac = network_check.random_mac()

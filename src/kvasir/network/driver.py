@@ -176,7 +176,7 @@ class NetworkDriver:
         raise InternalError("Bridge generation exceeded max id 255", origin=Origin.NETWORK)
 
     def _read(self, xml: str, flags: int) -> Network:
-        document = documents.read(xml, validate=bool(flags & 1))
+        document = documents.read(xml, validate=bool(flags & 1), sys=self.files.sys)
         if document.uuid is None:
             document.uuid = str(_uuid.uuid4())
         return document

@@ -33,6 +33,8 @@ class Files:
 
     def __init__(self, paths: Any) -> None:
         self.etc = f"{paths.qemu.etc}/networks"
+        self.sys = f"{paths.root}/sys" if paths.root and os.path.isdir(f"{paths.root}/sys") else "/sys"
+        """The host's sysfs, or a tree like it below the root (for tests)."""
         self.run = f"{paths.run}/network" + ("/lib" if paths.is_session else "")
         self.dnsmasq = f"{paths.run}/network/dnsmasq" if paths.is_session else f"{paths.lib}/dnsmasq"
 

@@ -22,7 +22,7 @@ class Hostdev(Kind):
         forward = self.document.forward
         for pf in forward.pfs:
             found = [ForwardAddress(type="pci", domain=vf.place[0], bus=vf.place[1], slot=vf.place[2], function=vf.place[3])
-                     for vf in sriov.functions(pf.dev)]  # fmt: skip
+                     for vf in sriov.functions(pf.dev, self.files.sys)]  # fmt: skip
             if not found:
                 raise sriov.no_functions(pf.dev)
             forward.addresses = found
@@ -40,10 +40,10 @@ class Hostdev(Kind):
         )
 
 
-def check_addresses(document: Any) -> None:
+def check_addresses(document: Any, sys: str) -> None:
     """Every address of the pool must be a virtual function. Raises ConfigUnsupported."""
     for one in document.forward.addresses:
         name = f"{one.domain or 0:04x}:{one.bus or 0:02x}:{one.slot or 0:02x}.{one.function or 0:x}"
-        if not sriov.is_function(name):
+        if not sriov.is_function(name, sys):
             raise ConfigUnsupported(f"device '/sys/bus/pci/devices/{name}' in network '{document.name}' is not an SR-IOV "
                                     "Virtual Function", origin=Origin.NETWORK)  # fmt: skip

@@ -20,7 +20,7 @@ class Macvtap(Kind):
 
         forward = self.document.forward
         for pf in forward.pfs:
-            cards = [ForwardInterface(dev=vf.link) for vf in sriov.functions(pf.dev) if vf.link]
+            cards = [ForwardInterface(dev=vf.link) for vf in sriov.functions(pf.dev, self.files.sys) if vf.link]
             if not cards:
                 raise sriov.no_functions(pf.dev)
             forward.interfaces = cards

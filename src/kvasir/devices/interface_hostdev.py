@@ -1,0 +1,81 @@
+"""A virtual function of an SR-IOV card as an interface: its MAC address and VLAN set through the card, its driver exchanged for vfio."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from kvasir.errors import ConfigUnsupported, Error, Origin, SystemFailure
+from kvasir.host import netlink, sriov
+
+
+def address_of(net: Any) -> str:
+    """The function's PCI address as the kernel writes it."""
+    place = (net.actual.source if net.actual is not None else net.source).address
+    return f"{place.domain or 0:04x}:{place.bus or 0:02x}:{place.slot or 0:02x}.{place.function or 0}"
+
+
+def _managed(net: Any) -> bool:
+    return bool(net.actual.managed if net.actual is not None else net.managed)
+
+
+def _tree(host: Any) -> Any:
+    from kvasir.nodedev.sysfs import Tree
+
+    return Tree(host.paths.root)
+
+
+async def prepare(net: Any, host: Any) -> None:
+    """Set the function up and give it to vfio where it is managed. Raises kvasir errors."""
+    tree = _tree(host)
+    place = (net.actual.source if net.actual is not None else net.source).address
+    if place.type == "usb":
+        return
+    name = address_of(net)
+    if not tree.exists(f"/bus/pci/devices/{name}"):
+        raise SystemFailure(f"Device {name} not found: could not access /sys/bus/pci/devices/{name}/config",
+                            OSError(2, os.strerror(2)))  # fmt: skip
+    await asyncio.to_thread(_configure, net, name, tree.top)
+    from kvasir.nodedev import binding
+
+    if not binding.vfio_works(tree):
+        raise ConfigUnsupported("host doesn't support passthrough of host PCI devices")
+    if _managed(net):
+        host.stack.callback(_back, tree, name)
+        await asyncio.to_thread(binding.bind, tree, name, binding.VFIO)
+    elif binding.driver_of(tree, name) != binding.VFIO:
+        raise ConfigUnsupported(f"PCI device {name} is not bound to vfio-pci",
+                                hint=f"virsh nodedev-detach pci_{name.replace(':', '_').replace('.', '_')}")  # fmt: skip
+
+
+def _configure(net: Any, name: str, sys: str) -> None:
+    """The guest's MAC address (and VLAN) belong to the function, not to the guest's driver."""
+    found = sriov.owner(name, sys)
+    if found is None:
+        raise ConfigUnsupported(f"Interface type hostdev is currently supported on SR-IOV Virtual Functions only ({name})",
+                                hint="use <hostdev> for a whole card")  # fmt: skip
+    card, number = found
+    vlan = net.effective("vlan")
+    tag = vlan.tags[0].id if vlan is not None and vlan.tags else None
+    try:
+        netlink.set_function(card, number, mac=net.mac, vlan=tag)
+    except OSError as error:
+        said = "" if tag is None else f", vlanid {tag}"
+        raise SystemFailure(f"Cannot set interface MAC{'/vlanid' if tag is not None else ''} to {net.mac}{said} for ifname "
+                            f"{card} vf {number}", error, origin=Origin.NONE) from None  # fmt: skip
+
+
+def _back(tree: Any, name: str) -> None:
+    from kvasir.nodedev import binding
+
+    try:
+        binding.bind(tree, name, None)
+    except Error:
+        return
+
+
+async def release(net: Any, host: Any) -> None:
+    """Give the function back to the host's driver where it is managed."""
+    if _managed(net):
+        await asyncio.to_thread(_back, _tree(host), address_of(net))
