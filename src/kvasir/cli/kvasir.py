@@ -170,6 +170,13 @@ def delete(options: argparse.Namespace) -> int:
     return 0
 
 
+def image(options: argparse.Namespace) -> int:
+    """Offline work on disk images."""
+    from kvasir.cli.image import image as work
+
+    return work(options)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     from kvasir import __version__
@@ -207,6 +214,9 @@ def parser() -> argparse.ArgumentParser:
     from kvasir.cli import kvasir_host
 
     kvasir_host.add(commands, connect)
+    disk = commands.add_parser("image", help="work on disk images: create, convert, resize, check ...", add_help=False)
+    disk.add_argument("words", nargs=argparse.REMAINDER)
+    disk.set_defaults(run=image)
     return p
 
 
