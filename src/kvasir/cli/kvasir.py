@@ -222,7 +222,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point."""
-    options = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["image"]:  # its options are qemu-img's, which argparse would take for its own
+        return image(argparse.Namespace(words=words[1:]))
+    options = parser().parse_args(words)
     try:
         return int(options.run(options))
     except Error as error:

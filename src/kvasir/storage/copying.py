@@ -29,7 +29,7 @@ def make_raw(volume: Volume, source: Volume | None, flags: int) -> None:
             raise SystemFailure(f"cannot extend file '{path}'", error, origin=Origin.STORAGE) from None
         if source is not None:
             copy(str(source.path), fd, min(allocation, capacity) < capacity, bool(flags & REFLINK))
-        if allocation and not flags & REFLINK:
+        if allocation and not flags & REFLINK and (source is None or allocation >= capacity):
             _allocate(fd, allocation, path)
         os.fsync(fd)
     finally:

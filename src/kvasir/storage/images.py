@@ -25,7 +25,7 @@ def make(volume: Volume, source: Volume | None, flags: int, secret: SecretOf, fo
     if flags & REFLINK:
         text = "unsupported flags (0x2) in function storageBackendCreateQemuImg"
         raise InvalidArg(text, origin=Origin.STORAGE, message=text)
-    _check(volume)
+    _check(volume, flags)
     with _secret(volume, secret, folder, pool) as (alias, objects):
         kind = "luks" if volume.encryption is not None and volume.format == "raw" else str(volume.format)
         options = _options(volume, source, flags, alias, kind)
@@ -47,7 +47,7 @@ def _inherits(volume: Volume) -> bool:
     return volume.backing is not None and volume.inherits
 
 
-def _check(volume: Volume) -> None:
+def _check(volume: Volume, flags: int) -> None:
     locked, kind = volume.encryption, str(volume.format)
     if locked is not None:
         if len(locked.secrets) != 1:
@@ -61,6 +61,8 @@ def _check(volume: Volume) -> None:
             raise ConfigUnsupported("creation of qcow2 encrypted image is not supported", origin=Origin.STORAGE)
         if kind not in ("raw", "qcow2", "qcow"):
             raise ConfigUnsupported(f"volume encryption unsupported with format {kind}", origin=Origin.STORAGE)
+    if flags & PREALLOC_METADATA and kind != "qcow2":
+        raise ConfigUnsupported("metadata preallocation only available with qcow2", origin=Origin.STORAGE)
     if volume.lazy_refcounts and volume.compat == "0.10":
         raise ConfigUnsupported("lazy_refcounts not supported with compat level 0.10", origin=Origin.STORAGE)
     if volume.backing is not None:

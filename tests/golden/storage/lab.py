@@ -33,6 +33,8 @@ TOOLS = (
     *("lvchange", "iscsiadm", "zfs", "zpool", "showmount", "gluster", "scrub", "mkfs", "mount", "umount", "parted"),
     *("qemu-img", "libvirt_parthelper", "udevadm", "dmsetup", "multipath"),
 )
+EDITOR = "sed -i s/0755/0750/"
+"""What pool-edit runs."""
 FIXED = """\
 $ qemu-img *--object secret,*
 try

@@ -34,7 +34,7 @@ def main(names: list[str]) -> int:
         try:
             uri = f"qemu+unix:///system?socket={folder}/s/libvirt-sock"
             libraries = ":".join(str(p.parent) for p in (peers / "usr/lib").glob("*/libvirt.so.0"))
-            client = {**os.environ, "LD_LIBRARY_PATH": libraries, "LC_ALL": "C", "COLUMNS": "4000", "HOME": str(folder)}
+            client = {**os.environ, "LD_LIBRARY_PATH": libraries, "LC_ALL": "C", "VISUAL": lab.EDITOR, "COLUMNS": "4000", "HOME": str(folder)}
 
             def virsh(text: str) -> str:
                 command = [str(peers / "usr/bin/virsh"), "-q", "-c", uri]

@@ -77,7 +77,7 @@ def _param(path: Path) -> Any:
 def test_as_the_real_one(daemon: LabDaemon, path: Path) -> None:
     def virsh(text: str) -> str:
         command = [sys.executable, "-m", "kvasir.cli.virsh.main", "-q", "-c", daemon.uri]
-        env = {**os.environ, "LC_ALL": "C", "PYTHONPATH": str(PROJECT / "src"), "HOME": str(daemon.folder)}
+        env = {**os.environ, "LC_ALL": "C", "VISUAL": lab.EDITOR, "PYTHONPATH": str(PROJECT / "src"), "HOME": str(daemon.folder)}
         done = subprocess.run(
             command, input=text, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300
         )

@@ -125,7 +125,7 @@ class FilePool(PoolKind):
         elif kind == "ploop":
             tools.need("ploop")
             raise InternalError("ploop volumes are not built", origin=Origin.STORAGE)
-        elif kind == "raw" and volume.encryption is None and volume.backing is None and _plain(source):
+        elif kind == "raw" and volume.encryption is None and volume.backing is None and _plain(source, flags):
             copying.make_raw(volume, source, flags)
         else:
             shown, volume.format = volume.format, "raw" if kind == "iso" else kind
@@ -157,7 +157,10 @@ class FilePool(PoolKind):
         return open_content(volume, flags)
 
 
-def _plain(source: Volume | None) -> bool:
+def _plain(source: Volume | None, flags: int) -> bool:
+    """Whether bytes are copied as they are, without qemu-img."""
+    if flags & base.PREALLOC_METADATA:
+        return False
     return source is None or (images.source_format(source) == "raw" and source.encryption is None)
 
 

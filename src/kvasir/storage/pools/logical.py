@@ -268,7 +268,12 @@ def _segment(line: str) -> Segment | None:
 def _hidden(segment: Segment) -> bool:
     """Inactive volumes, thin pools, and what LVM keeps for itself are no volumes."""
     attributes = segment.attributes
-    return attributes[4:5] != "a" or attributes[:1] == "t" or segment.origin.endswith("_vorigin") or not segment.devices
+    return (
+        attributes[4:5] != "a"
+        or attributes[:1] == "t"
+        or segment.origin.endswith("_vorigin")
+        or not (segment.devices or segment.kind == "thin")
+    )
 
 
 def _extents(segment: Segment) -> list[VolumeDevice]:

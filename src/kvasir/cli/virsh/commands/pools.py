@@ -192,48 +192,48 @@ def pool_create_as(shell: Shell, args: Args) -> None:
 
 
 def pool_start(shell: Shell, args: Args) -> None:
-    pool = find_pool(shell, args)
-    shell.attempt(f"Failed to start pool {pool.name()}", pool.create, build_flags(args))
-    shell.extra(f"Pool {pool.name()} started\n")
+    pool, name = find_pool(shell, args), args.need("pool")
+    shell.attempt(f"Failed to start pool {name}", pool.create, build_flags(args))
+    shell.extra(f"Pool {name} started\n")
 
 
 def pool_build(shell: Shell, args: Args) -> None:
-    pool = find_pool(shell, args)
+    pool, name = find_pool(shell, args), args.need("pool")
     flags = sum(bit for name, bit in BUILD_FLAGS.items() if args.flag(name))
-    shell.attempt(f"Failed to build pool {pool.name()}", pool.build, flags)
-    shell.extra(f"Pool {pool.name()} built\n")
+    shell.attempt(f"Failed to build pool {name}", pool.build, flags)
+    shell.extra(f"Pool {name} built\n")
 
 
 def pool_autostart(shell: Shell, args: Args) -> None:
-    pool = find_pool(shell, args)
+    pool, name = find_pool(shell, args), args.need("pool")
     word = "unmark" if args.flag("disable") else "mark"
     on = 0 if args.flag("disable") else 1
-    shell.attempt(f"failed to {word} pool {pool.name()} as autostarted", pool.setAutostart, on)
-    shell.extra(f"Pool {pool.name()} {word}ed as autostarted\n")
+    shell.attempt(f"failed to {word} pool {name} as autostarted", pool.setAutostart, on)
+    shell.extra(f"Pool {name} {word}ed as autostarted\n")
 
 
 def pool_destroy(shell: Shell, args: Args) -> None:
-    pool = find_pool(shell, args)
-    shell.attempt(f"Failed to destroy pool {pool.name()}", pool.destroy)
-    shell.extra(f"Pool {pool.name()} destroyed\n")
+    pool, name = find_pool(shell, args), args.need("pool")
+    shell.attempt(f"Failed to destroy pool {name}", pool.destroy)
+    shell.extra(f"Pool {name} destroyed\n")
 
 
 def pool_delete(shell: Shell, args: Args) -> None:
-    pool = find_pool(shell, args)
-    shell.attempt(f"Failed to delete pool {pool.name()}", pool.delete, 0)
-    shell.extra(f"Pool {pool.name()} deleted\n")
+    pool, name = find_pool(shell, args), args.need("pool")
+    shell.attempt(f"Failed to delete pool {name}", pool.delete, 0)
+    shell.extra(f"Pool {name} deleted\n")
 
 
 def pool_refresh(shell: Shell, args: Args) -> None:
-    pool = find_pool(shell, args)
-    shell.attempt(f"Failed to refresh pool {pool.name()}", pool.refresh, 0)
-    shell.extra(f"Pool {pool.name()} refreshed\n")
+    pool, name = find_pool(shell, args), args.need("pool")
+    shell.attempt(f"Failed to refresh pool {name}", pool.refresh, 0)
+    shell.extra(f"Pool {name} refreshed\n")
 
 
 def pool_undefine(shell: Shell, args: Args) -> None:
-    pool = find_pool(shell, args)
-    shell.attempt(f"Failed to undefine pool {pool.name()}", pool.undefine)
-    shell.extra(f"Pool {pool.name()} has been undefined\n")
+    pool, name = find_pool(shell, args), args.need("pool")
+    shell.attempt(f"Failed to undefine pool {name}", pool.undefine)
+    shell.extra(f"Pool {name} has been undefined\n")
 
 
 def pool_name(shell: Shell, args: Args) -> None:

@@ -44,7 +44,7 @@ def find_volume(shell: Shell, args: Args, by: str = "nkp", pool_option: str = "p
         if pool is not None and found.handle.pool != pool.name():
             raise Fail(f"Requested volume '{wanted}' is not in pool '{pool.name()}'")
         return found
-    hint = "" if pool is not None or "n" not in by else ", specifying --pool might help"
+    hint = "" if pool is not None or "n" not in by else f", specifying --{pool_option} might help"
     shell.error(f"failed to get vol '{wanted}'{hint}")
     assert problem is not None
     raise problem
