@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import struct
 import subprocess
 import sys
 import time
@@ -105,10 +106,10 @@ def test_long_and_circular_chains(tmp_path: Path, length: int) -> None:
     from kvasir.errors import Error
     from kvasir.qemu import chain
 
-    extension = lambda: __import__("struct").pack(">II5s3x", 0xE2792ACA, 5, b"qcow2")  # noqa: E731
+    extension = struct.pack(">II5s3x", 0xE2792ACA, 5, b"qcow2")
     for number in range(length):
         name = f"i{(number + 1) % length}".encode()
-        (tmp_path / f"i{number}").write_bytes(hostile.qcow2(backing=name, extensions=extension()))
+        (tmp_path / f"i{number}").write_bytes(hostile.qcow2(backing=name, extensions=extension))
     first = str(tmp_path / "i0")
     with pytest.raises(Error, match="self-referential"):
         chain._layer(first, "qcow2", None, [first])

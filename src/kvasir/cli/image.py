@@ -42,7 +42,7 @@ def text() -> str:
 
 def image(options: Namespace) -> int:
     """Run a verb; gives qemu-img's own exit code."""
-    from kvasir.host import qemu_img
+    from kvasir.cli import image_run
 
     words: list[str] = options.words
     if not words or words[0] in ("-h", "--help", "help"):
@@ -54,8 +54,8 @@ def image(options: Namespace) -> int:
         return 1
     words = name_backing(words)
     shown = sys.stderr.isatty() and "-p" not in words and "--help" not in words
-    status, problem = qemu_img.run(words, bar if shown else None)
-    if shown and words[0] in qemu_img.WITH_PROGRESS:
+    status, problem = image_run.run(words, bar if shown else None)
+    if shown and words[0] in image_run.WITH_PROGRESS:
         sys.stderr.write("\r" + " " * 60 + "\r")
     for line in advice(words, problem, status):
         print(f"kvasir: {line}", file=sys.stderr)
