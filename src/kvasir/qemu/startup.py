@@ -19,7 +19,7 @@ from kvasir.errors import (
 )
 from kvasir.host import kvm
 
-from . import cgroups, chain, firmware, guestlog, hooks, live, numa, perfevents, process, statusdoc, vcpus
+from . import cgroups, chain, firmware, guestlog, hooks, live, locks, numa, perfevents, process, statusdoc, vcpus
 from .blocks import graph
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
@@ -212,6 +212,7 @@ class Start:
             raise InternalError(error.text) from error
         self.host.identity.own(self.run.monitor_path)
         self.host.pass_fd("monitor", fd)
+        locks.acquire(self)
         self.argv = live.command_line(self.vm, self.domain, self.guest)
         self.run.nodename_index = graph.highest(self.domain)
 

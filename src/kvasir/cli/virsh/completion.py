@@ -46,7 +46,9 @@ def candidates(shell: Shell, words: list[str], text: str) -> list[str]:
         return [option for option in options if option.startswith(text) and option not in words]
     found = [value for value in values(shell, command, words) if value.startswith(text)]
     if not text and not found:
-        return [f"--{option.name}" for option in command.options if option.kind != ALIAS and f"--{option.name}" not in words]
+        return [
+            f"--{option.name}" for option in command.options if option.kind != ALIAS and f"--{option.name}" not in words
+        ]
     return found
 
 

@@ -77,6 +77,7 @@ async def image(
     """
     made = touch(guest, new)
     try:
+        await labels.own(guest, new)
         if new.format in PLAIN:
             await _raw(guest, new, size)
             if not backing:

@@ -6,6 +6,7 @@ import logging
 import os
 from typing import Any
 
+from kvasir.qemu import locks
 from kvasir.qemu.labels import Labels
 
 from .graph import Image
@@ -18,15 +19,26 @@ def allow(guest: Any, image: Image, *, readonly: bool = False) -> None:
     path = image.path
     if not image.local or not os.path.exists(path):
         return
+    if readonly:
+        locks.detach(guest, path)
     labels = Labels(guest.driver, guest)
     owner = labels._owner(guest.live) if labels.works else None
     if owner is not None and not readonly:
         labels.give(path, owner, remember_owner=False)
 
 
+async def own(guest: Any, image: Image) -> None:
+    """Let QEMU write an image, which nobody else may write then. Raises SystemFailure, ResourceBusy."""
+    allow(guest, image)
+    if image.local and os.path.exists(image.path):
+        await locks.attach(guest, image.path)
+
+
 def revoke(guest: Any, image: Image) -> None:
     """Give an image back that the guest no longer uses."""
     labels = Labels(guest.driver, guest)
+    if image.local:
+        locks.detach(guest, image.path)
     if not image.local or not labels.works or not os.path.exists(image.path) or labels._owner(guest.live) is None:
         return
     labels.give_back(image.path)

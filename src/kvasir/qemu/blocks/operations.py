@@ -102,7 +102,7 @@ async def commit_layers(
     from kvasir.devices.disk import Mirror
 
     upper, above, lower = _ends(disk, base, top, flags, path or disk.target)
-    labels.allow(guest, lower)
+    await labels.own(guest, lower)
     if above is not None and above.index != graph.of_disk(disk).index:
         labels.allow(guest, above)
     what = What.ACTIVE_COMMIT if above is None else What.COMMIT

@@ -65,6 +65,7 @@ async def take(guest: Any, tree: Tree | None, snap: Snapshot, *, reuse: bool) ->
         raise
     for each in done:
         put_above(guest, each.disk, each.new)
+        labels.allow(guest, each.old, readonly=True)
     guest.run.pending_snapshot = {}
     statusdoc.save(guest)
 
@@ -73,7 +74,7 @@ async def _prepare(guest: Any, vm: Any, each: Overlay, reuse: bool) -> None:
     new = each.new
     new.index = graph.next_number(guest)
     if reuse:
-        labels.allow(guest, new)
+        await labels.own(guest, new)
         await graph.add(guest, vm, each.disk, new, readonly=False, backing=None, closed=True)
         return
     size = await create.size_of(guest, each.old)

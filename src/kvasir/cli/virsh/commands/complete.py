@@ -15,4 +15,6 @@ def complete(shell: Shell, args: Args) -> bool:
     return bool(found)
 
 
-COMMANDS = [Command("complete", "what can follow these words", (rest("words", "words so far"),), complete, offline=True)]
+COMMANDS = [
+    Command("complete", "what can follow these words", (rest("words", "words so far"),), complete, offline=True)
+]
