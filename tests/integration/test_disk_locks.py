@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(200)
 GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features><devices>{lease}
 <disk type='file'><driver name='qemu' type='{format}'/><source file='{path}'/><target dev='vda' bus='virtio'/>{more}</disk>
-<controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"""
+<memballoon model='none'/></devices></domain>"""
 LEASE = "<lease><lockspace>{space}</lockspace><key>{key}</key><target path='{path}'/></lease>"
 
 
