@@ -114,8 +114,6 @@ def shake(server: ssl.SSLContext, client: ssl.SSLContext) -> str:
         for at, end in enumerate(ends):
             try:
                 end.do_handshake()
-                if at == 0 and done[1]:
-                    end.read(1)
                 done[at] = True
             except ssl.SSLWantReadError:
                 continue

@@ -78,10 +78,11 @@ def apply_priority(context: ssl.SSLContext, priority: str | None) -> None:
 
 
 def distinguished_name(subject: tuple[tuple[tuple[str, str], ...], ...]) -> str:
-    """A certificate's subject as GnuTLS writes it (RFC 4514: last part first), which ``tls_allowed_dn_list`` is matched with."""
+    """A certificate's subject as libvirt has it of GnuTLS (escaped as RFC 4514 says, but first part first), which
+    ``tls_allowed_dn_list`` is matched with."""
     return ",".join(
         "+".join(f"{_ATTRIBUTES.get(name, name)}={_escape(value)}" for name, value in part)
-        for part in reversed(subject)
+        for part in subject
     )
 
 
@@ -89,6 +90,8 @@ def _escape(value: str) -> str:
     text = "".join("\\" + letter if letter in ',+"\\<>;' else letter for letter in value)
     if text[:1] in ("#", " "):
         text = "\\" + text
+    if text.endswith(" ") and not text.endswith("\\ "):
+        text = text[:-1] + "\\ "
     return text
 
 
