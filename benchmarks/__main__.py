@@ -18,7 +18,19 @@ from pathlib import Path
 
 from benchmarks.daemons import PROJECT, Ours, Real, Subject
 
-PARTS = ["oneshot", "memory", "define", "list", "dumpxml", "domstats", "restart", "start", "destroy", "networks"]
+PARTS = [
+    "oneshot",
+    "memory",
+    "define",
+    "list",
+    "dumpxml",
+    "domstats",
+    "restart",
+    "start",
+    "destroy",
+    "networks",
+    "install",
+]
 
 
 def peers() -> Path | None:
@@ -106,6 +118,13 @@ class Bench:
         if os.geteuid() == 0:
             self.drive("network start, each of 50", "net-start", 50)
             self.drive("network stop, each of 50", "net-stop", 50)
+
+    def install(self) -> None:
+        """virt-install and virt-clone, ours on ours and theirs on theirs."""
+        from benchmarks import install
+
+        for label, measure in install.ROWS:
+            self.row(label, "ms", measure)
 
     def oneshot(self, label: str) -> None:
         """``virsh list --all`` from the shell, ours and the C tool on the same daemon."""
