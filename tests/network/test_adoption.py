@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+
+from tests.conftest import Peers, short_folder
 
 from .conftest import PROBE, Host, NetDaemon
 
@@ -155,3 +158,28 @@ def test_hooks(netd: NetDaemon) -> None:
     script.unlink()
     assert done.returncode == 1 and "Hook script execution failed" in done.stderr
     assert "brhooked" not in netd.inside("ip", "link")
+
+
+@pytest.mark.skipif(not shutil.which("dbus-daemon"), reason="dbus-daemon is not installed")
+@pytest.mark.guide("trouble-pxe-dhcp-firewall")
+def test_firewalld_that_reloads_brings_the_rules_back(peers: Peers) -> None:
+    """On a bus of the test's own: firewalld's signal after it wrote its rules, and its start, make the daemon enter its own anew."""
+    with short_folder("kv-bus-") as bus, short_folder("kv-net-") as folder:
+        address = f"unix:path={bus}/bus"
+        broker = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={address}"])
+        daemon = NetDaemon(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, peers)
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = address
+        try:
+            wait((bus / "bus").exists)
+            daemon.start()
+            daemon.define("<network><name>fw</name><bridge name='brfw'/></network>")
+            before = rules(daemon)
+            daemon.inside("nft", "flush", "ruleset")
+            subprocess.run(["dbus-send", f"--bus={address}", "--type=signal", "/org/fedoraproject/FirewallD1",
+                            "org.fedoraproject.FirewallD1.Reloaded"], check=True)  # fmt: skip
+            wait(lambda: rules(daemon) == before)
+        finally:
+            os.environ.pop("DBUS_SYSTEM_BUS_ADDRESS")
+            daemon.finish()
+            broker.kill()
+            broker.wait()

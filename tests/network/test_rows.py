@@ -50,7 +50,7 @@ def test_macvtap_guest_reaches_its_host_over_an_isolated_network(netd: NetDaemon
     cards = CARD.format(kind="direct", n=2, source="dev='nic0' mode='bridge'", more="<model type='virtio'/>")
     cards += CARD.format(kind="network", n=3, source="network='isolated'", more="<model type='virtio'/>")
     start(netd, "mac", cards, direct(tiny_guest))
-    inside(netd, "mac", "killall udhcpc; ip address flush dev eth0; ip address add 10.9.91.3/24 dev eth0")
+    inside(netd, "mac", "pkill -f 'udhcpc -i eth0'; ip address flush dev eth0; ip address add 10.9.91.3/24 dev eth0")
     wait(lambda: inside(netd, "mac", "echo | nc -w 5 10.9.91.2 7000").split()[:1] == ["10.9.91.3"])
     assert inside(netd, "mac", "echo | nc -w 3 10.9.91.1 7000") == "", "the host's own card is deaf to its macvtaps"
     wait(lambda: "192.168.254." in inside(netd, "mac", "ip address show eth1"))

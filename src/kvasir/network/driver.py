@@ -11,7 +11,7 @@ from typing import Any
 
 from kvasir.errors import Error, InternalError, OperationFailed, Origin
 from kvasir.events import Bus, NetworkLifecycle
-from kvasir.host import hooks
+from kvasir.host import firewalld, hooks
 from kvasir.host.files import write_file
 from kvasir.model.network import Network
 from kvasir.xml.form import INACTIVE
@@ -37,6 +37,7 @@ class NetworkDriver:
         self.ports = Ports(self)
         self.drivers: dict[str, Any] = {}
         self._reloading: Any = None
+        self._firewalld = firewalld.Watch(self.reload)
 
     # --- the daemon's life
 
@@ -48,9 +49,12 @@ class NetworkDriver:
             if net.active:
                 await self._adopt(net)
         await self._autostart()
+        if not self.paths.is_session:
+            await self._firewalld.start()
 
     async def stop(self) -> None:
         """The daemon ends; networks run on."""
+        self._firewalld.stop()
 
     def _load(self) -> None:
         if not self.paths.is_session:

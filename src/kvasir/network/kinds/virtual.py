@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, Origin, SystemFailure
-from kvasir.host import dnsmasq, netlink, sysctl, tc
+from kvasir.host import dnsmasq, firewalld, netlink, sysctl, tc
 from kvasir.host.files import write_file
 from kvasir.model.network_port import NetworkPlug, Plug
 from kvasir.network import conf, firewall
@@ -41,7 +41,7 @@ class Virtual(Kind):
                     raise InternalError(
                         f"Network is already in use by interface {route.link}", origin=Origin.NETWORK,
                         hint=f"choose another network with virsh net-edit {self.net.name}, or take it off {route.link}")  # fmt: skip
-        if self.document.zone:
+        if self.document.zone and not firewalld.active():
             raise InternalError(f"zone {self.document.zone} requested for network {self.net.name} but firewalld is not "
                                 "active", origin=Origin.NONE)  # fmt: skip
 
@@ -52,6 +52,7 @@ class Virtual(Kind):
         self._forwarding()
         undo.callback(firewall.remove, self.document)
         firewall.install(self.document)
+        self._zone()
         self._up()
         self._routes()
         self._dnsmasq(undo)
@@ -89,6 +90,12 @@ class Virtual(Kind):
             except OSError as error:
                 raise SystemFailure(f"Failed to add IP address {ip.address}/{ip.length} to {self.document.bridge}", error,
                                     origin=Origin.NONE) from None  # fmt: skip
+
+    def _zone(self) -> None:
+        zone = self.document.zone
+        if zone and not firewalld.set_zone(str(self.document.bridge), zone):
+            raise InternalError(f"cannot put bridge {self.document.bridge} into firewalld's zone {zone}", origin=Origin.NONE,
+                                hint="firewall-cmd --get-zones")  # fmt: skip
 
     def _up(self) -> None:
         netlink.change(str(self.document.bridge), up=True)
