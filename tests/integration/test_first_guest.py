@@ -242,13 +242,14 @@ def test_location_boots_the_trees_kernel_first_and_the_disk_after(
 
 
 def test_kvasir_launches_the_tiny_guest_in_one_command(kvasird: KvasirDaemon, tiny_guest: TinyGuest) -> None:
-    env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "KVASIR_TINY": str(tiny_guest.folder)}
+    home = {"KVASIR_HOME": str(kvasird.folder / "data")}
+    env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "KVASIR_TINY": str(tiny_guest.folder), **home}
 
     def kvasir(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "kvasir.cli.kvasir", "-c", kvasird.uri, *words]
         return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
 
-    done = kvasir("launch", "--virt-type", "qemu", "--no-console")
+    done = kvasir("launch", "--virt-type", "qemu", "--no-console", "--network", "none")
     assert done.returncode == 0, done.stderr + kvasird.log()
     assert kvasir("list").stdout.splitlines() == ["NAME  STATE    MEMORY   CPUS", "tiny  running  256 MiB  1"]
     ping = '{"execute":"guest-ping"}'

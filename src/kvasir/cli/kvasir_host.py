@@ -66,18 +66,22 @@ def plan(options: argparse.Namespace) -> int:
     return 0
 
 
-def add(commands: Any, connect: Any) -> None:
-    """The two commands' options."""
-    one = commands.add_parser("host", help="is this host good for its guests")
-    one.add_argument("--images", default=IMAGES, help=f"where the images lie ({IMAGES})")
-    one.set_defaults(run=lambda options: host(connect(options), images=options.images))
-    two = commands.add_parser("plan", help="how much disk images will take, in GB")
-    two.add_argument(
+def host_options(parser: argparse.ArgumentParser) -> None:
+    from kvasir.cli.friendly.base import connect
+
+    parser.add_argument("--images", default=IMAGES, help=f"where the images lie ({IMAGES})")
+    parser.set_defaults(run=lambda options: host(connect(options), images=options.images))
+
+
+def plan_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--raw", type=float, action="append", default=[], metavar="GB", help="a raw image (may be repeated)"
     )
-    two.add_argument(
+    parser.add_argument(
         "--qcow2", type=float, action="append", default=[], metavar="GB", help="the most that one will hold"
     )
-    two.add_argument("--host", type=float, default=hostcheck.HOST_DISK, metavar="GB", help="for the host itself (6)")
-    two.add_argument("--swap", type=float, default=0, metavar="GB", help="swap space of the guests (0)")
-    two.set_defaults(run=plan)
+    parser.add_argument(
+        "--host", type=float, default=hostcheck.HOST_DISK, metavar="GB", help="for the host itself (6)"
+    )
+    parser.add_argument("--swap", type=float, default=0, metavar="GB", help="swap space of the guests (0)")
+    parser.set_defaults(run=plan)

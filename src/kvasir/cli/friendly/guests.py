@@ -1,0 +1,81 @@
+"""``list``, ``start``, ``stop``, ``console``: the daily words."""
+
+from __future__ import annotations
+
+from .base import STATES, connect, find, format_option, guest_option, show
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+
+def list_options(parser: argparse.ArgumentParser) -> None:
+    format_option(parser)
+    parser.set_defaults(run=list_guests)
+
+
+def list_guests(options: argparse.Namespace) -> int:
+    """List the guests."""
+    rows = []
+    for domain in connect(options).listAllDomains(0):
+        state, most, _, cpus, _ = domain.info()
+        rows.append(
+            {
+                "name": domain.name(), "state": STATES[state], "memory": f"{most // 1024} MiB", "cpus": cpus,
+                "uuid": domain.UUIDString(), "persistent": bool(domain.isPersistent()), "autostart": bool(domain.autostart()),
+            }
+        )  # fmt: skip
+    show(options, sorted(rows, key=lambda row: str(row["name"])), ("name", "state", "memory", "cpus"))
+    return 0
+
+
+def start_options(parser: argparse.ArgumentParser) -> None:
+    guest_option(parser)
+    parser.set_defaults(run=start)
+
+
+def start(options: argparse.Namespace) -> int:
+    """Start a guest; one that runs already is no error."""
+    domain = find(connect(options), options.name)
+    if not domain.isActive():
+        domain.create()
+    return 0
+
+
+def stop_options(parser: argparse.ArgumentParser) -> None:
+    guest_option(parser)
+    parser.add_argument("--timeout", type=float, default=30, help="seconds to wait before the power is cut (30)")
+    parser.add_argument("--force", action="store_true", help="cut the power at once")
+    parser.set_defaults(run=stop)
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Ask a guest to shut down; cut its power when it has not after the time given."""
+    import time
+
+    domain = find(connect(options), options.name)
+    if not domain.isActive():
+        return 0
+    if not options.force:
+        domain.shutdown()
+        end = time.monotonic() + options.timeout
+        while time.monotonic() < end:
+            if not domain.isActive():
+                return 0
+            time.sleep(0.2)
+    if domain.isActive():
+        domain.destroy()
+    return 0
+
+
+def console_options(parser: argparse.ArgumentParser) -> None:
+    guest_option(parser)
+    parser.set_defaults(run=console)
+
+
+def console(options: argparse.Namespace) -> int:
+    """Open a guest's console; leave it with ctrl + ]."""
+    from kvasir.cli.console import run_console
+
+    run_console(find(connect(options), options.name))
+    return 0
