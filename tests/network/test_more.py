@@ -147,24 +147,15 @@ def test_events(netd: NetDaemon) -> None:
     """net-event of both virsh sees define, start, stop and undefine."""
     path = netd.folder / "seen.xml"
     path.write_text("<network><name>seen</name><bridge name='brseen'/></network>")
-    for real in (True, False):
-        command = (
-            [str(PROJECT / "bin/virsh"), "-c", netd.uri]
-            if not real
-            else [str(PROJECT / "scripts/peer"), "virsh", "-c", netd.uri]
-        )
-        assert netd.peers is not None
-        env = {**os.environ, "KVASIR_PEERS": str(netd.peers.root)}
-        child = subprocess.Popen([*command, "net-event", "--event", "lifecycle", "--loop", "--timeout", "6"], stdout=subprocess.PIPE,
-                                 text=True, env=env)  # fmt: skip
-        time.sleep(1.5)
-        for words in (
-            ("net-define", str(path)),
-            ("net-start", "seen"),
-            ("net-destroy", "seen"),
-            ("net-undefine", "seen"),
-        ):
-            netd.say(*words)
+    assert netd.peers is not None
+    env = {**os.environ, "KVASIR_PEERS": str(netd.peers.root)}
+    watch = ["-c", netd.uri, "net-event", "--event", "lifecycle", "--loop", "--timeout", "14"]
+    bases = ([str(PROJECT / "bin/virsh")], [str(PROJECT / "scripts/peer"), "virsh"])
+    children = [subprocess.Popen([*base, *watch], stdout=subprocess.PIPE, text=True, env=env) for base in bases]
+    time.sleep(5)  # nothing tells when a client has registered
+    for words in (("net-define", str(path)), ("net-start", "seen"), ("net-destroy", "seen"), ("net-undefine", "seen")):
+        netd.say(*words)
+    for child in children:
         said, _ = child.communicate(timeout=60)
         assert said.splitlines()[:4] == [f"event 'lifecycle' for network seen: {word}" for word in
                                          ("Defined", "Started", "Stopped", "Undefined")]  # fmt: skip
