@@ -14,6 +14,9 @@ DIFFERENT: dict[str, str] = {
     "igmp-ipv6-some": "libvirt does not know igmp-ipv6 and makes a rule without a protocol of it",
     "in-stp": "libvirt gives the chain stp no priority; the guide's table 17.1 says -810",
     "with-chains": "the same",
+    "vlan-all": "libvirt gives ebtables the encapsulated protocol in decimal, which ebtables-nft reads as hexadecimal",
+    "stp-all": "rules of BPDUs go to nftables, see nwfilter/nftables.py",
+    "stp-inout": "the same",
     **{f"{name}-not": NO_NEGATION for name in ("tcp", "udp", "sctp")},
 }
 """Filters whose document or rules differ on purpose: why."""

@@ -6,6 +6,7 @@ Each interface has a chain for what comes from the guest (``libvirt-I-PORT``, fr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +21,9 @@ _TYPES = {word: number for number, word in ETHER_TYPES.items()}
 _CODES = {word: number for number, word in OPCODES.items()}
 _PROTOCOLS = {word: number for number, word in IP_PROTOCOLS.items()}
 BRIDGE_GROUP = "01:80:c2:00:00:00"
-_STP = ("root-priority", "root-cost", "sender-priority", "port", "msg-age", "max-age", "hello-time", "forward-delay")
-_STP_WORDS = {"root-priority": "root-prio", "sender-priority": "sender-prio"}
+
+
+Writer = Callable[[Rule, bool], str]
 
 
 @dataclass
@@ -37,15 +39,16 @@ def is_mine(rule: Rule) -> bool:
     return rule.protocol is None or rule.protocol in LAYER2
 
 
-def trees(port: str, instances: list[Instance]) -> tuple[Tree, Tree]:
-    """The chains for what comes from the guest and for what goes to it."""
+def trees(port: str, instances: list[Instance], write: Writer | None = None) -> tuple[Tree, Tree]:
+    """The chains for what comes from the guest and for what goes to it; ``write`` makes the text of a rule (and of jumps)."""
     mine = [one for one in instances if is_mine(one.rule)]
     outgoing = [(one, one.rule.direction == "inout") for one in mine if one.rule.direction != "in"]
     incoming = [(one, False) for one in mine if one.rule.direction != "out"]
-    return _tree(port, "I", outgoing), _tree(port, "O", incoming)
+    return _tree(port, "I", outgoing, write), _tree(port, "O", incoming, write)
 
 
-def _tree(port: str, side: str, rules: list[tuple[Instance, bool]]) -> Tree:
+def _tree(port: str, side: str, rules: list[tuple[Instance, bool]], write: Writer | None) -> Tree:
+    write = write or line
     made = Tree(f"libvirt-{side}-{port}")
     if not rules:
         return made
@@ -54,11 +57,19 @@ def _tree(port: str, side: str, rules: list[tuple[Instance, bool]]) -> Tree:
     below = {one.chain: one.chain_priority for one, _ in rules if one.chain != "root"}
     for chain, priority in below.items():
         name = f"{side}-{port}-{chain}"
-        made.chains[name] = [line(one.rule, reverse) for one, reverse in ordered if one.chain == chain]
-        steps.append((priority, 0, " ".join([*_jump_match(chain), "-j", name])))
-    steps += [(one.priority, 1, line(one.rule, reverse)) for one, reverse in ordered if one.chain == "root"]
+        made.chains[name] = [write(one.rule, reverse) for one, reverse in ordered if one.chain == chain]
+        steps.append((priority, 0, _jump(chain, name, write)))
+    steps += [(one.priority, 1, write(one.rule, reverse)) for one, reverse in ordered if one.chain == "root"]
     made.chains[made.root] = [text for _, _, text in sorted(steps, key=lambda step: step[:2])]
     return made
+
+
+def _jump(chain: str, name: str, write: Writer) -> str:
+    if write is line:
+        return " ".join([*_jump_match(chain), "-j", name])
+    from kvasir.nwfilter import nftables
+
+    return nftables.jump(chain, name)
 
 
 def _jump_match(chain: str) -> list[str]:
@@ -120,14 +131,21 @@ def _vlan(made: _Words, rule: Rule, sides: tuple[str, str]) -> None:
         made.put("vlanid", "--vlan-id", int(rule.items["vlanid"].value))
     if "encap-protocol" in rule.items:
         value = rule.items["encap-protocol"].value
-        made.put("encap-protocol", "--vlan-encap", f"{_TYPES.get(value, 0) if isinstance(value, str) else int(value)}")
+        made.put(
+            "encap-protocol", "--vlan-encap", f"{_TYPES.get(value, 0) if isinstance(value, str) else int(value):#06x}"
+        )
 
 
-def _stp(made: _Words, rule: Rule, sides: tuple[str, str]) -> None:
+def check_stp(rule: Rule) -> None:
+    """Refuse what libvirt refuses: a sender's card in a rule for both directions."""
     if rule.direction == "inout" and "srcmacaddr" in rule.items:
         raise ConfigUnsupported(
             "STP filtering in inout direction with source MAC address set is not supported", origin=Origin.NWFILTER
         )
+
+
+def _stp(made: _Words, rule: Rule, sides: tuple[str, str]) -> None:
+    check_stp(rule)
     made.masked("srcmacaddr", "srcmacmask", "-s")
     made.words += ["-d", BRIDGE_GROUP]
     for name in ("type", "flags"):

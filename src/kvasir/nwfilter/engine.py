@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kvasir.errors import InternalError, Origin
-from kvasir.nwfilter import ebtables, iptables
+from kvasir.nwfilter import ebtables, iptables, nftables
 from kvasir.nwfilter.tree import Instance
 
 log = logging.getLogger(__name__)
 
 PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
-TOOLS = ("ebtables", "iptables", "ip6tables")
+TOOLS = ("ebtables", "nft", "iptables", "ip6tables")
 TABLES = {"ebtables": "nat", "iptables": "filter", "ip6tables": "filter"}
 BASE = ("libvirt-in", "libvirt-out", "libvirt-in-post", "libvirt-host-in")
 BRIDGE_CALLS = {"iptables": "bridge-nf-call-iptables", "ip6tables": "bridge-nf-call-ip6tables"}
@@ -77,11 +77,18 @@ class Engine:
 
     def _text(self, tool: str, wanted: Mapping[str, Rules | None]) -> list[str]:
         lines: list[str] = []
+        ports = [*wanted, *self.applied]
         for port, rules in wanted.items():
+            by_nft = nftables.wanted(rules or [])
             if tool == "ebtables":
-                lines += self._layer2(port, rules or [], [*wanted, *self.applied])
+                lines += self._layer2(port, [] if by_nft else rules or [], ports)
+            elif tool == "nft":
+                known = {name for name in self._known("nft") if _owner(name, ports) == port}
+                lines += nftables.change(port, (rules or []) if by_nft else [], known) if by_nft or known else []
             else:
                 lines += self._layer3(tool, port, rules or [])
+        if lines and tool == "nft":
+            return nftables.base() + lines
         if lines and tool != "ebtables" and "libvirt-in" not in self._known(tool):
             lines = _base() + lines
         return lines
@@ -124,14 +131,16 @@ class Engine:
     # --- running them
 
     def _restore(self, tool: str, lines: list[str]) -> None:
-        text = "\n".join([f"*{TABLES[tool]}", *lines, "COMMIT", ""])
+        command, text = [f"{tool}-restore", "--noflush"], "\n".join([f"*{TABLES.get(tool, '')}", *lines, "COMMIT", ""])
+        if tool == "nft":
+            command, text = ["nft", "-f", "-"], "\n".join([*lines, ""])
         try:
             done = subprocess.run(
-                [f"{tool}-restore", "--noflush"], input=text, capture_output=True, text=True, check=False,
+                command, input=text, capture_output=True, text=True, check=False,
                 env={"PATH": PATH, "LC_ALL": "C"},
             )  # fmt: skip
         except OSError as problem:
-            raise InternalError(f"cannot run {tool}-restore: {problem.strerror}", origin=Origin.NWFILTER) from None
+            raise InternalError(f"cannot run {command[0]}: {problem.strerror}", origin=Origin.NWFILTER) from None
         if done.returncode:
             self._chains = None
             why = " ".join(done.stderr.split())[:600] or f"status {done.returncode}"
@@ -144,6 +153,10 @@ class Engine:
                 known.add(line[1:].split()[0])
             elif line.startswith("-X "):
                 known.discard(line[3:])
+            elif line.startswith("add chain "):
+                known.add(line.split()[4])
+            elif line.startswith("delete chain "):
+                known.discard(line.split()[4])
         if tool in BRIDGE_CALLS:
             _warn_of_bridges(tool)
 
@@ -155,6 +168,8 @@ class Engine:
 
 def _chains_of(tool: str) -> set[str]:
     """The chains of the tool's table; none where the tool is missing."""
+    if tool == "nft":
+        return _chains_of_nft()
     try:
         done = subprocess.run(
             [f"{tool}-save", "-t", TABLES[tool]] if tool != "ebtables" else ["ebtables-save"],
@@ -169,6 +184,20 @@ def _chains_of(tool: str) -> set[str]:
         elif line.startswith(":") and table == TABLES[tool]:
             found.add(line[1:].split()[0])
     return found
+
+
+def _chains_of_nft() -> set[str]:
+    try:
+        done = subprocess.run(
+            ["nft", "list", "table", *nftables.TABLE.split()],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": PATH, "LC_ALL": "C"},
+        )
+    except OSError:
+        return set()
+    return {line.split()[1] for line in done.stdout.splitlines() if line.strip().startswith("chain ")}
 
 
 def _owner(chain: str, ports: list[str]) -> str | None:

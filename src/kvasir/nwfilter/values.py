@@ -79,6 +79,15 @@ def _mac(text: str) -> str:
     return ":".join(f"{int(part, 16):02x}" for part in parts)
 
 
+def _mac_mask(text: str) -> str:
+    made = _mac(text)
+    number = int(made.replace(":", ""), 16)
+    length = bin(number).count("1")
+    if number != (1 << 48) - (1 << (48 - length)):
+        raise ValueError(text)
+    return made
+
+
 def _ipv4(text: str) -> str:
     return str(ipaddress.IPv4Address(text))
 
@@ -163,7 +172,7 @@ IP_PROTOCOLS: Final = {
 
 READERS: Final[dict[str, Callable[[str], Any]]] = {
     "mac": _mac,
-    "macmask": _mac,
+    "macmask": _mac_mask,
     "ip": _ipv4,
     "ipmask": _mask(32, ipaddress.IPv4Address),
     "ip6": _ipv6,
