@@ -160,7 +160,8 @@ def test_an_image_is_imported_logged_into_and_cloned(monkeypatch: pytest.MonkeyP
              "--serial", f"file,path={folder}/one.log", "--cloud-init", f"root-ssh-key={key}.pub")  # fmt: skip
         shell = Shell(daemon, "one", key)
         shell.wait()
-        assert shell.run("cloud-init status --wait | tail -1").endswith("done")
+        said = shell.run("cloud-init status --wait > /dev/null; cat /run/cloud-init/result.json")
+        assert "DataSourceNoCloud [seed=/dev/vd" in said, said
         assert shell.run("hostname") == "one"
         shell.run("systemctl poweroff")
         off(daemon, "one")
