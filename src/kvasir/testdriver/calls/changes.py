@@ -82,7 +82,7 @@ def domain_get_vcpus_flags(session: Any, dom: Any, flags: int) -> int:
 
 
 def domain_get_max_vcpus(session: Any, dom: Any) -> int:
-    return int(_guest(session, dom).now.vcpu or 1)
+    return domain_get_vcpus_flags(session, dom, LIVE | MAXIMUM)
 
 
 def domain_set_vcpus(session: Any, dom: Any, nvcpus: int) -> None:

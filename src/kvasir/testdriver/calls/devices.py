@@ -51,11 +51,11 @@ def node_device_get_parent(session: Any, name: str) -> str | None:
 
 
 def node_device_num_of_caps(session: Any, name: str) -> int:
-    return len(_find(session, name).words())
+    return len(_find(session, name).capabilities)
 
 
 def node_device_list_caps(session: Any, name: str, maxnames: int) -> list[str]:
-    return sorted(_find(session, name).words(), key=WORDS.index)[:maxnames]
+    return [str(one.type) for one in _find(session, name).capabilities][:maxnames]
 
 
 def node_device_create_xml(session: Any, xml_desc: str, flags: int) -> NodeDevice:
