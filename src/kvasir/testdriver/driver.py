@@ -137,12 +137,12 @@ class TestDriver:
         for guest in self.guests.by_uuid.values():
             if guest.name == name:
                 return guest
-        raise NoDomain(f"no domain with matching name '{name}'", origin=Origin.TEST)
+        raise NoDomain(origin=Origin.TEST)
 
     def lookup_id(self, number: int) -> Guest:
         guest = self.guests.by_id.get(number)
         if guest is None:
-            raise NoDomain(f"no domain with matching id '{number}'", origin=Origin.TEST)
+            raise NoDomain(origin=Origin.TEST)
         return guest
 
     def make(self, domain: Domain) -> Guest:
