@@ -219,6 +219,33 @@ def test_location_over_http_injects_and_boots(
         gone(daemon, "net")
 
 
+def test_another_host_gets_copies(
+    real_libvirtd: DaemonHandle,
+    folder: Path,
+    server: tuple[str, Path],
+    tiny_guest: TinyGuest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As over ssh: kernel and initrd are uploaded into a pool there, and taken away again."""
+    url, top = server
+    (top / "images/pxeboot").mkdir(parents=True)
+    shutil.copy(tiny_guest.bzimage, top / "images/pxeboot/vmlinuz")
+    shutil.copy(tiny_guest.initramfs, top / "images/pxeboot/initrd.img")
+    monkeypatch.setattr("kvasir.install.upload.is_remote", lambda connection: True)
+    monkeypatch.setenv("KVASIR_REMOTE_BOOT_DIR", str(folder / "there"))
+    pools = real_libvirtd.our_virsh("pool-list", "--all", "--name").stdout
+    try:
+        answer = install(real_libvirtd, "--name", "far", "--disk", "none", "--location", url)
+        assert answer["rc"] == 0, answer
+        assert dumped(real_libvirtd, "far").findtext("os/kernel", "").startswith(f"{folder}/there/")
+        assert list((folder / "there").iterdir()) == [] and list((folder / "boot").iterdir()) == []
+        assert real_libvirtd.our_virsh("pool-list", "--all", "--name").stdout == pools
+        answer = install(real_libvirtd, "--name", "far2", "--disk", "none", "--location", str(top))
+        assert answer["rc"] == 1 and "Cannot access install tree on remote connection" in answer["err"]
+    finally:
+        gone(real_libvirtd, "far")
+
+
 @pytest.mark.guide("virt-install-os-variant")
 def test_systems_are_listed_and_an_unknown_one_is_a_hint(daemon: DaemonHandle) -> None:
     listed = sides.ours("virt-install", ["--osinfo", "list"])

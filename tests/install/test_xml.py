@@ -83,7 +83,11 @@ def test_a_new_disk_is_made_and_a_wrong_one_leaves_nothing(daemon: DaemonHandle,
 
 
 def test_a_running_guest_is_changed_at_once(daemon: DaemonHandle, folder: Path) -> None:
-    define(daemon, folder, more="<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 3)
+    define(
+        daemon,
+        folder,
+        more="<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 3,
+    )
     answer = xml(daemon, "x", "--edit", "--metadata", "title=started", "--start")
     assert answer["rc"] == 0 and "Domain 'x' started successfully." in answer["out"], answer
     answer = xml(daemon, "x", "--update", "--add-device", "--disk", f"{folder}/a.img,bus=virtio")

@@ -144,7 +144,7 @@ def check_paths(connection: Any, cloner: Any, checks: common.Checks) -> None:
 
 
 def work(options: argparse.Namespace) -> int:
-    from kvasir.install import clone, prepare
+    from kvasir.install import clone, prepare, upload
 
     checks = common.Checks(["all=off"] if options.old_force else options.check)
     connection = common.connect(options, "VIRTINSTALL_URI")
@@ -152,7 +152,7 @@ def work(options: argparse.Namespace) -> int:
         fail("Either --auto-clone or --file is required, use '--auto-clone or --file' and try again.")
     document = original(connection, options)
     hooks = prepare.chain([n for v in options.prepare or [] for n in v.split(",") if n]) if options.prepare else None
-    cloner = clone.Cloner(connection, document, local=not getattr(connection, "remote", False))
+    cloner = clone.Cloner(connection, document, local=not upload.is_remote(connection))
     for text in cloner.warnings:
         warn(text)
     configure(cloner, options)

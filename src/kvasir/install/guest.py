@@ -7,7 +7,7 @@ import uuid as _uuid
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from . import defaults, osinfo, places, shapes, tree
+from . import defaults, osinfo, places, shapes, tree, upload
 from .defaults import random_mac
 from .grammar import OptionError
 from .host import DomainCaps, GuestKind, choose
@@ -26,7 +26,7 @@ class Guest(Processors):
         self.kind: GuestKind | None = None
         self._caps: DomainCaps | None = None
         self._capabilities = ""
-        self.local = not getattr(connection, "remote", False)
+        self.local = not upload.is_remote(connection)
 
     # --- reading
 

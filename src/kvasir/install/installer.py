@@ -15,6 +15,7 @@ from .grammar import OptionError
 from .guest import Guest
 from .media import Location, Media, inject
 from .unattended import Answers, Script, script
+from .upload import SYSTEM_FOLDER, Uploads
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Installer:
         self.finish: Callable[[tree.Node], None] = lambda root: None
         self.before: str | None = None
         self.media = Media(method.location, self.folder) if method.location else None
+        self.uploads = Uploads(connection, os.environ.get("KVASIR_REMOTE_BOOT_DIR", SYSTEM_FOLDER))
 
     @property
     def folder(self) -> str:
@@ -223,7 +225,7 @@ class Installer:
             return os.path.join(self.folder, f"virtinst-{label.lower()}.iso"), label != "cidata"
         path = make_image(self.folder, label, files)
         self.files.append(path)
-        return path, label != "cidata"
+        return self._there(path), label != "cidata"
 
     def _insert_seed(self, domain: tree.Node, path: str, windows: bool) -> None:
         devices = domain.find("devices")
@@ -278,7 +280,11 @@ class Installer:
             injected.append((answers.name, answers.content.encode(), 0o100600))
         if injected:
             inject(initrd, injected)
-        return kernel, initrd
+        return self._there(kernel), self._there(initrd)
+
+    def _there(self, path: str) -> str:
+        """The path as the daemon sees it: another host gets a copy."""
+        return path if self.guest.local else self.uploads.put(path)
 
     def _eject(self, final: tree.Node) -> None:
         devices = final.find("devices")
@@ -306,6 +312,7 @@ class Installer:
             for path in self.files:
                 if os.path.exists(path):
                     os.unlink(path)
+            self.uploads.remove()
         if autostart:
             domain.setAutostart(1)
         return domain
