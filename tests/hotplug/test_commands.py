@@ -15,6 +15,11 @@ pytestmark = [
 ]
 
 
+IDLE = """<domain type='qemu'><name>idle</name><uuid>11111111-2222-3333-4444-666666666666</uuid>
+<memory unit='MB'>100</memory><os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os></domain>
+"""
+
+
 def rows(stem: str, *words: str) -> list[str]:
     return [stem, *(f"{stem}-{word}" for word in words)]
 
@@ -38,6 +43,19 @@ TUNES = [
         "opt-live",
     ),
 ]
+CPUS_MORE = [
+    *rows("virsh-setvcpus", "opt-guest", "opt-current", "opt-maximum"), "virsh-vcpucount-opt-guest", "error-setvcpus-maximum-live",
+    "limit-vcpu-hot-unplug", "limit-cpu-hotunplug",
+]  # fmt: skip
+MEMORY = [
+    *rows("virsh-setmem", "arg-size", "opt-kilobytes", "opt-live", "opt-config", "opt-current"), "error-setmem-above-max",
+    *rows("virsh-setmaxmem", "opt-config", "opt-live", "opt-current"), "limit-memory-rounding", "setmem-shrink-may-crash",
+    *rows("virsh-dommemstat", "opt-period", "opt-live", "opt-config", "opt-current"),
+    *(f"memory-unit-{unit}" for unit in ("b", "kb", "kib", "mb", "mib", "gb", "gib", "tb", "tib")),
+]  # fmt: skip
+LIMITS_MORE = [
+    f"virsh-blkdeviotune-opt-{word}" for word in ("write-bytes-sec", "read-iops-sec", "write-iops-sec", "current")
+]
 CPUS = [*rows("virsh-setvcpus", "opt-live", "opt-config", "no-flag", "arg-count"), "ui-details-cpu-hotplug"]
 
 
@@ -46,6 +64,9 @@ def four(pair: Pair, script: str) -> list[str]:
     keys = pair.document.parent / "keys"
     keys.write_text("ssh-rsa AAAA me\n")
     text = script.replace("{images}", str(pair.images)).replace("{keys}", str(keys))
+    idle = pair.document.parent / "idle.xml"
+    idle.write_text(IDLE)
+    text = text.replace("{idle}", str(idle))
     lines = text.strip().splitlines()
     first: list[str] | None = None
     wrong = []
@@ -67,12 +88,12 @@ def four(pair: Pair, script: str) -> list[str]:
 
 
 DEVICES = scripts.DISKS + scripts.CARDS + scripts.MEDIA + scripts.TUNES
-OTHERS = scripts.CPUS + scripts.THREADS + scripts.RARE
+OTHERS = scripts.MEMORY + scripts.AGENT + scripts.CPUS + scripts.THREADS + scripts.RARE
 CASES = [
     pytest.param(
         DEVICES, id="devices", marks=pytest.mark.guide(*INTERFACE, "virsh-detach-interface-ref", *MEDIA, *TUNES)
     ),
-    pytest.param(OTHERS, id="others", marks=pytest.mark.guide(*CPUS)),
+    pytest.param(OTHERS, id="others", marks=pytest.mark.guide(*CPUS, *CPUS_MORE, *MEMORY, *LIMITS_MORE)),
 ]  # one start of both guests for each virsh serves many commands
 
 

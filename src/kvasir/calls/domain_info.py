@@ -127,12 +127,12 @@ async def domain_set_memory_stats_period(session: Session, dom: Any, period: int
                 )
             await learn.stats_period(found, period)
             for balloon in live.list_of(found.live, "memballoons"):
-                balloon.stats_period = period or None
+                balloon.period = period or None
             statusdoc.save(found)
         if in_config:
             domain = found.config.copy()
             for balloon in live.list_of(domain, "memballoons"):
-                balloon.stats_period = period or None
+                balloon.period = period or None
             session.driver.rewrite(found, domain)
 
 

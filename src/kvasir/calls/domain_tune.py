@@ -60,7 +60,7 @@ async def domain_set_memory_flags(session: Session, dom: Any, memory: int, flags
 def _change(found: Guest, memory: int | None = None, max_memory: int | None = None) -> None:
     domain = found.config.copy()
     if max_memory is not None:
-        if domain.cpu is not None and getattr(domain.cpu, "numa", None):
+        if domain.cpu_cells():
             raise OperationInvalid("initial memory size of a domain with NUMA nodes cannot be modified with this API")
         domain.memory = max_memory
         if domain.current_memory is not None and domain.current_memory > max_memory:

@@ -124,7 +124,7 @@ async def balloon(guest: Any, adopted: bool = False) -> None:
     run.balloon = int(answer["actual"]) // 1024
     if adopted:
         domain.current_memory = run.balloon
-    period = next((getattr(b, "stats_period", None) for b in live.list_of(domain, "memballoons")), None)
+    period = next((getattr(b, "period", None) for b in live.list_of(domain, "memballoons")), None)
     if period:
         await stats_period(guest, int(period))
 
