@@ -347,6 +347,7 @@ setvcpus hp 6 --maximum --config
 setvcpus hp 6 --maximum --config --live
 dumpxml hp --inactive --xpath //vcpu
 setvcpus hp 3 --maximum --config
+setvcpus hp 4 --maximum --config
 vcpucount hp
 domfstrim hp
 domfstrim hp --minimum 4096

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import guest
-from kvasir.errors import Code, Error, InternalError, InvalidArg, OperationUnsupported, Origin
+from kvasir.errors import ArgumentUnsupported, Code, Error, InternalError, InvalidArg, Origin
 from kvasir.qemu import agent, agent_info, live, statusdoc
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ async def domain_fsthaw(session: Session, dom: Any, mountpoints: list[str], flag
     """Thaw file systems; the number of those thawed."""
     check_flags(flags, 0, "qemuDomainFSThaw")
     if mountpoints:
-        raise OperationUnsupported("specifying mountpoints is not supported")
+        raise ArgumentUnsupported("specifying mountpoints is not supported")
     return int(await agent.call(guest(session, dom), "guest-fsfreeze-thaw"))
 
 
@@ -126,7 +126,7 @@ async def domain_fstrim(session: Session, dom: Any, mountPoint: str | None, mini
     """Give unused blocks back to the host."""
     check_flags(flags, 0, "qemuDomainFSTrim")
     if mountPoint:
-        raise OperationUnsupported("Specifying mount point is not supported for now")
+        raise ArgumentUnsupported("Specifying mount point is not supported for now")
     await agent.call(guest(session, dom), "guest-fstrim", {"minimum": minimum})
 
 

@@ -37,7 +37,7 @@ async def domain_set_vcpus_flags(session: Session, dom: Any, nvcpus: int, flags:
     async with Change(found, flags & (LIVE | CONFIG)) as change:
         if flags & MAXIMUM:
             if change.live is not None:
-                raise InvalidArg("maximum vcpu count of a live domain can't be modified", origin=Origin.QEMU)
+                raise OperationUnsupported("maximum vcpu count of a live domain can't be modified")
             vcpus.set_maximum(change.config, nvcpus)
             return
         for domain, word in ((change.live, "live"), (change.config, "persistent")):

@@ -80,8 +80,6 @@ def plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--qcow2", type=float, action="append", default=[], metavar="GB", help="the most that one will hold"
     )
-    parser.add_argument(
-        "--host", type=float, default=hostcheck.HOST_DISK, metavar="GB", help="for the host itself (6)"
-    )
+    parser.add_argument("--host", type=float, default=hostcheck.HOST_DISK, metavar="GB", help="for the host itself (6)")
     parser.add_argument("--swap", type=float, default=0, metavar="GB", help="swap space of the guests (0)")
     parser.set_defaults(run=plan)

@@ -145,7 +145,9 @@ def validate(root: str) -> bool:
             continue
         why = shake(made, peer)
         if why:
-            checks.bad(f"server and client of this host: {why}", "let the authority of cacert.pem issue both certificates")
+            checks.bad(
+                f"server and client of this host: {why}", "let the authority of cacert.pem issue both certificates"
+            )
         else:
             checks.ok("server and client of this host trust each other")
     return checks.good

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, OperationFailed, Origin, SystemFailure, XmlError
@@ -11,6 +12,7 @@ from kvasir.qemu.args import Blockdev, Dev
 from kvasir.xml import attr, flag, runtime, variant
 from kvasir.xml.types import ENUM, Type
 
+from . import hostdev_host
 from .address import DriveAddress
 from .base import Device
 from .hostdev_source import CAPABILITIES, SUBSYSTEM, MdevSource, PciSource, ScsiHostSource, ScsiSource, UsbSource
@@ -112,12 +114,11 @@ class Hostdev(Device, tag="hostdev"):
         """Look the device up on the host. Raises what libvirt raises where it is not there."""
         source = self.source
         if isinstance(source, UsbSource):
-            _find_usb(source)
+            _find_usb(source, f"{hostdev_host.tree_of(host).top}/bus/usb/devices")
+            hostdev_host.free_usb(host, self)
         elif isinstance(source, PciSource):
             self.backend = source.driver or "vfio"
-            if self.backend != "vfio" or not os.path.exists("/dev/vfio/vfio"):
-                raise ConfigUnsupported("host doesn't support passthrough of host PCI devices")
-            _check_bound(source)
+            await hostdev_host.take(self, host, source.host, bool(self.managed), source.driver)
         elif isinstance(source, ScsiHostSource):
             try:
                 host.pass_fd(f"vhost-{self.alias}", os.open("/dev/vhost-scsi", os.O_RDWR | os.O_CLOEXEC))
@@ -127,6 +128,11 @@ class Hostdev(Device, tag="hostdev"):
             raise ConfigUnsupported("Mediated host device assignment requires VFIO support")
         elif isinstance(source, MdevSource) and not os.path.isdir(f"/sys/bus/mdev/devices/{source.uuid}"):
             raise OperationFailed(f"mediated device '{source.uuid}' not found")
+
+    async def release(self, host: Any) -> None:
+        """Give a managed PCI function back to the host."""
+        if isinstance(self.source, PciSource) and self.mode == "subsystem":
+            await hostdev_host.give_back(host, self.source.host, bool(self.managed))
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
         source = self.source
@@ -213,16 +219,16 @@ def _usb_props(source: UsbSource) -> dict[str, Any]:
     return props
 
 
-def _find_usb(source: UsbSource) -> None:
+def _find_usb(source: UsbSource, root: str) -> None:
     """Fill in the place of the device, or mark it as missing where the document allows that."""
     from kvasir.host import usb
 
     place = (source.bus, source.device) if source.bus and not source.found else (None, None)
-    if not usb.ROOT.is_dir():
+    if not os.path.isdir(root):
         raise SystemFailure(
             f"cannot open directory '{usb.ROOT}'", FileNotFoundError(2, os.strerror(2)), origin=Origin.NONE
         )
-    found = usb.find(source.vendor, source.product, *place)
+    found = usb.find(source.vendor, source.product, place[0], place[1], Path(root))
     ids = f"{source.vendor or 0:x}:{source.product or 0:x}"
     if not found:
         if source.startup_policy == "optional":
@@ -237,18 +243,3 @@ def _find_usb(source: UsbSource) -> None:
         )
     if place[0] is None:
         source.bus, source.device, source.found = found[0].bus, found[0].device, True
-
-
-def _check_bound(source: PciSource) -> None:
-    """The host's driver must have let go of the device. Raises SystemFailure, ConfigUnsupported."""
-    folder = f"/sys/bus/pci/devices/{source.host}"
-    if not os.path.isdir(folder):
-        raise SystemFailure(
-            f"Device {source.host} not found: could not access {folder}/config", FileNotFoundError(2, os.strerror(2))
-        )
-    driver = os.path.basename(os.path.realpath(f"{folder}/driver"))
-    if driver != "vfio-pci":
-        raise ConfigUnsupported(
-            f"PCI device {source.host} is not bound to vfio-pci",
-            hint=f"virsh nodedev-detach pci_{source.host.replace(':', '_').replace('.', '_')}",
-        )

@@ -9,6 +9,8 @@ from typing import Any
 from kvasir.errors import ConfigUnsupported, Error, Origin, SystemFailure
 from kvasir.host import netlink, sriov
 
+from . import hostdev_host
+
 
 def address_of(net: Any) -> str:
     """The function's PCI address as the kernel writes it."""
@@ -36,6 +38,11 @@ async def prepare(net: Any, host: Any) -> None:
     if not tree.exists(f"/bus/pci/devices/{name}"):
         raise SystemFailure(f"Device {name} not found: could not access /sys/bus/pci/devices/{name}/config",
                             OSError(2, os.strerror(2)))  # fmt: skip
+    hostdev_host.free(host, net, name)
+    port = net.effective("virtualport")
+    if port is not None and port.type not in (None, "none", "802.1Qbh"):
+        text = f"virtualport type '{port.type}' is currently not supported on interfaces of type hostdev"
+        raise ConfigUnsupported(text)
     await asyncio.to_thread(_configure, net, name, tree.top)
     from kvasir.nodedev import binding
 

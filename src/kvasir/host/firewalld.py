@@ -18,7 +18,9 @@ PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 def _command(*words: str) -> bool:
     if shutil.which("firewall-cmd", path=PATH) is None:
         return False
-    return subprocess.run(["firewall-cmd", *words], capture_output=True, check=False, env={"PATH": PATH}).returncode == 0
+    return (
+        subprocess.run(["firewall-cmd", *words], capture_output=True, check=False, env={"PATH": PATH}).returncode == 0
+    )
 
 
 def active() -> bool:
@@ -59,7 +61,9 @@ class Watch:
         self._bus.add_message_handler(self._seen)
 
     def _seen(self, message: Any) -> None:
-        if (message.member == "Reloaded" and message.interface == NAME) or (message.member == "NameOwnerChanged" and message.body[0] == NAME and message.body[2]):
+        if (message.member == "Reloaded" and message.interface == NAME) or (
+            message.member == "NameOwnerChanged" and message.body[0] == NAME and message.body[2]
+        ):
             self.reloaded()
 
     def stop(self) -> None:

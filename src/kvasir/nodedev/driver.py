@@ -8,6 +8,7 @@ import logging
 import shutil
 from typing import Any
 
+from kvasir.devices import hostdev_host
 from kvasir.errors import ArgumentUnsupported, Error, InvalidArg, OperationInvalid, Origin
 from kvasir.events import Bus, NodeDeviceLifecycle, NodeDeviceUpdate
 from kvasir.host.uevents import Uevents
@@ -145,13 +146,10 @@ class NodeDeviceDriver(Making):
         """Raise where a guest has the function."""
         qemu = self.drivers.get("qemu")
         for guest in qemu.guests.by_id.values() if qemu is not None else ():
-            for hostdev in getattr(guest.live, "hostdevs", ()):
-                source = getattr(getattr(hostdev, "source", None), "address", None)
-                if source is not None and getattr(source, "slot", None) is not None:
-                    taken = f"{source.domain or 0:04x}:{source.bus or 0:02x}:{source.slot:02x}.{source.function or 0:x}"
-                    if taken == place:
-                        text = f"PCI device {place} is in use by driver QEMU, domain {guest.name}"
-                        raise OperationInvalid(text, origin=Origin.NONE)
+            for _, taken in hostdev_host.places(guest.live) if guest.live is not None else ():
+                if taken == place:
+                    text = f"PCI device {place} is in use by driver QEMU, domain {guest.name}"
+                    raise OperationInvalid(text, origin=Origin.NONE)
 
     async def detach(self, device: Device, driver: str | None) -> None:
         """Take a function from the host for guests. Raises ArgumentUnsupported where the host has no VFIO."""

@@ -81,8 +81,7 @@ def distinguished_name(subject: tuple[tuple[tuple[str, str], ...], ...]) -> str:
     """A certificate's subject as libvirt has it of GnuTLS (escaped as RFC 4514 says, but first part first), which
     ``tls_allowed_dn_list`` is matched with."""
     return ",".join(
-        "+".join(f"{_ATTRIBUTES.get(name, name)}={_escape(value)}" for name, value in part)
-        for part in subject
+        "+".join(f"{_ATTRIBUTES.get(name, name)}={_escape(value)}" for name, value in part) for part in subject
     )
 
 

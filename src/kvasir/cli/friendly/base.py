@@ -68,7 +68,9 @@ def format_option(parser: argparse.ArgumentParser) -> None:
     """``--format``, ``--json``, ``--yaml``."""
     parser.add_argument("--format", choices=("table", "json", "yaml"), default="table", help="of the output (table)")
     for word in ("json", "yaml"):
-        parser.add_argument(f"--{word}", dest="format", action="store_const", const=word, help=f"same as --format {word}")
+        parser.add_argument(
+            f"--{word}", dest="format", action="store_const", const=word, help=f"same as --format {word}"
+        )
 
 
 def show(options: argparse.Namespace, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
@@ -97,7 +99,5 @@ def disks(text: str) -> list[str]:
     """Paths of the images that a document names as its disks."""
     import xml.etree.ElementTree as ET
 
-    found = [
-        s.get("file") or s.get("dev") for s in ET.fromstring(text).findall("devices/disk[@device='disk']/source")
-    ]
+    found = [s.get("file") or s.get("dev") for s in ET.fromstring(text).findall("devices/disk[@device='disk']/source")]
     return [path for path in found if path]

@@ -37,7 +37,11 @@ class Image:
             raise ValueError(f"an image without {error}") from None
         self.aliases = [str(word) for word in row.get("aliases", ())]
         self.osinfo, self.user = str(row.get("osinfo", "")), str(row.get("user", ""))
-        self.digest, self.sum, self.sums = str(row.get("digest", "sha256")), str(row.get("sum", "")), str(row.get("sums", ""))
+        self.digest, self.sum, self.sums = (
+            str(row.get("digest", "sha256")),
+            str(row.get("sum", "")),
+            str(row.get("sums", "")),
+        )
         for word in (self.name, self.version, self.file):
             if not word or "/" in word or word.startswith("."):
                 raise ValueError(f"not a name: {word!r}")
@@ -60,8 +64,10 @@ class Image:
 
     def called(self, word: str) -> bool:
         name, _, version = word.partition(":")
-        return (name == self.name and version in ("", self.version)) or (not version and name in self.aliases) or (
-            name in self.aliases and version == self.version
+        return (
+            (name == self.name and version in ("", self.version))
+            or (not version and name in self.aliases)
+            or (name in self.aliases and version == self.version)
         )
 
 

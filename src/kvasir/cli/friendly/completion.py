@@ -77,7 +77,7 @@ def flags(word: str) -> list[str]:
     """The long options of a word."""
     from kvasir.cli.kvasir import WORDS, word_parser
 
-    if not WORDS.get(word, ('',))[0]:
+    if not WORDS.get(word, ("",))[0]:
         return []
     return [flag for action in word_parser(word)._actions for flag in action.option_strings if flag.startswith("--")]
 

@@ -29,11 +29,19 @@ class Finding:
         return self.verdict in (WARN, FAIL)
 
     def row(self) -> dict[str, Any]:
-        return {"check": self.what, "verdict": self.verdict, "text": self.text, "repair": self.repair, "safe": bool(self.fix)}
+        return {
+            "check": self.what,
+            "verdict": self.verdict,
+            "text": self.text,
+            "repair": self.repair,
+            "safe": bool(self.fix),
+        }
 
 
 def doctor_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--fix", action="store_true", help="run the repairs that can do no harm (modules, the default network)")
+    parser.add_argument(
+        "--fix", action="store_true", help="run the repairs that can do no harm (modules, the default network)"
+    )
     parser.add_argument("--all", action="store_true", help="also what is well")
     parser.add_argument("--root", default="", metavar="DIR", help="look at the host whose files lie below DIR")
     parser.add_argument("--offline", action="store_true", help="ask no daemon")
@@ -56,7 +64,9 @@ def findings(options: argparse.Namespace) -> Iterator[Finding]:
         connection = connect(options)
     except (Error, OSError) as error:
         text = getattr(error, "message", str(error))
-        yield Finding("daemon", FAIL, f"it does not answer: {text}", getattr(error, "hint", "") or "systemctl start kvasird")
+        yield Finding(
+            "daemon", FAIL, f"it does not answer: {text}", getattr(error, "hint", "") or "systemctl start kvasird"
+        )
         return
     yield Finding("daemon", PASS, str(connection.getURI()))
     yield from doctor_guests.findings(connection, options.root)

@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
 USERS = ("libvirt-qemu", "qemu")
 GIB = 1 << 30
-UNITS = {"b": 1, "bytes": 1, "KB": 1000, "k": 1024, "KiB": 1024, "MB": 10**6, "M": 1 << 20, "MiB": 1 << 20, "GB": 10**9, "G": GIB, "GiB": GIB}
+UNITS = {
+    "b": 1,
+    "bytes": 1,
+    "KB": 1000,
+    "k": 1024,
+    "KiB": 1024,
+    "MB": 10**6,
+    "M": 1 << 20,
+    "MiB": 1 << 20,
+    "GB": 10**9,
+    "G": GIB,
+    "GiB": GIB,
+}
 
 
 def findings(connection: Any, root: str = "") -> Iterator[Finding]:
@@ -42,14 +54,21 @@ def default_network(connection: Any) -> Iterator[Finding]:
     try:
         network = connection.networkLookupByName("default")
     except Error:
-        yield Finding("network default", NOTE, "there is none: kvasir launch uses passt", f"{virsh} net-define FILE; see man virsh, net-define")
+        yield Finding(
+            "network default",
+            NOTE,
+            "there is none: kvasir launch uses passt",
+            f"{virsh} net-define FILE; see man virsh, net-define",
+        )
         return
     if not network.isActive():
         yield Finding("network default", FAIL, "it is not active", f"{virsh} net-start default", safe=True)
     else:
         yield Finding("network default", PASS)
     if not network.autostart():
-        yield Finding("network default at boot", WARN, "it does not start by itself", f"{virsh} net-autostart default", safe=True)
+        yield Finding(
+            "network default at boot", WARN, "it does not start by itself", f"{virsh} net-autostart default", safe=True
+        )
 
 
 def sources(document: Element) -> list[str]:
@@ -82,7 +101,9 @@ def closed_folders(guests: list[tuple[Any, Element]], root: str) -> Iterator[Fin
             if folder and folder not in seen:
                 seen.add(folder)
                 user = qemu_user(root)
-                words = f"setfacl -m u:{user}:x {folder}" + ("" if folder == os.path.dirname(path) else " (and what is closed below it)")
+                words = f"setfacl -m u:{user}:x {folder}" + (
+                    "" if folder == os.path.dirname(path) else " (and what is closed below it)"
+                )
                 text = f"{path} of {domain.name()}: the user {user}, whom QEMU runs as, may not pass {folder}"
                 yield Finding("images in closed folders", FAIL, text, f"{words}, or move it to /var/lib/libvirt/images")
     if not seen:
@@ -104,7 +125,12 @@ def missing_images(guests: list[tuple[Any, Element]]) -> Iterator[Finding]:
             continue
         for path in sources(document):
             if os.access(os.path.dirname(path), os.X_OK) and not os.path.exists(path):
-                yield Finding("images that are missing", FAIL, f"{path} of {domain.name()} is not there", f"virsh edit {domain.name()}")
+                yield Finding(
+                    "images that are missing",
+                    FAIL,
+                    f"{path} of {domain.name()} is not there",
+                    f"virsh edit {domain.name()}",
+                )
 
 
 def overcommit(guests: list[tuple[Any, Element]], root: str) -> Iterator[Finding]:
@@ -117,12 +143,18 @@ def overcommit(guests: list[tuple[Any, Element]], root: str) -> Iterator[Finding
     vcpus = sum(int(d.info()[3]) for d, _ in running)
     found = sizing.advice(host, memory, vcpus)
     for text in found:
-        words = "kvasir stop GUEST; kvasir resize GUEST --memory LESS; or more swap" if "memory" in text else "kvasir resize GUEST --cpus FEWER"
+        words = (
+            "kvasir stop GUEST; kvasir resize GUEST --memory LESS; or more swap"
+            if "memory" in text
+            else "kvasir resize GUEST --cpus FEWER"
+        )
         yield Finding("overcommit", WARN, text, words)
     for domain, _ in guests:
         text = sizing.guest_vcpus(host, int(domain.info()[3]))
         if text:
-            yield Finding("overcommit", WARN, f"{domain.name()}: {text}", f"kvasir resize {domain.name()} --cpus {host.cores}")
+            yield Finding(
+                "overcommit", WARN, f"{domain.name()}: {text}", f"kvasir resize {domain.name()} --cpus {host.cores}"
+            )
     assigned = [d.name() for d, x in running if x.find("devices/hostdev") is not None]
     if assigned and memory + sizing.HOST_MEMORY > host.memory:
         text = f"memory is overcommitted, which guests with assigned devices do not bear: {', '.join(assigned)}"
@@ -168,7 +200,12 @@ def space(guests: list[tuple[Any, Element]], root: str) -> Iterator[Finding]:
         if grows / 1e9 > free:
             good = False
             text = f"images in {folder} may grow by {grows / 1e9:.1f} GB, {free:.1f} GB are free"
-            yield Finding("space for images", WARN, text, "kvasir trash --empty; kvasir plan --qcow2 GB; or a pool on a larger disk")
+            yield Finding(
+                "space for images",
+                WARN,
+                text,
+                "kvasir trash --empty; kvasir plan --qcow2 GB; or a pool on a larger disk",
+            )
     if good:
         yield Finding("space for images", PASS)
 
@@ -177,7 +214,11 @@ def wanted_pages(guests: list[tuple[Any, Element]], root: str) -> Iterator[Findi
     """Guests that want huge pages, and those reserved."""
     from kvasir.cli import hostcheck
 
-    rows = {line.split(":")[0]: line.split()[1] for line in hostcheck.read(f"{root}/proc/meminfo").splitlines() if ":" in line}
+    rows = {
+        line.split(":")[0]: line.split()[1]
+        for line in hostcheck.read(f"{root}/proc/meminfo").splitlines()
+        if ":" in line
+    }
     size, free = int(rows.get("Hugepagesize", 2048)), int(rows.get("HugePages_Free", 0))
     have = int(rows.get("HugePages_Total", 0))
     for domain, document in guests:

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 QEMU = ("usr/bin/qemu-system-x86_64", "usr/libexec/qemu-kvm", "usr/bin/qemu-kvm", "usr/bin/qemu-system-aarch64")
-FIRMWARE = ("usr/share/OVMF/OVMF_CODE*.fd", "usr/share/edk2/*/OVMF_CODE*.fd", "usr/share/qemu/ovmf-x86_64*.bin", "usr/share/AAVMF/*.fd")
+FIRMWARE = (
+    "usr/share/OVMF/OVMF_CODE*.fd",
+    "usr/share/edk2/*/OVMF_CODE*.fd",
+    "usr/share/qemu/ovmf-x86_64*.bin",
+    "usr/share/AAVMF/*.fd",
+)
 PROGRAMS = (
     ("qemu-img", "disk images", "qemu-utils", FAIL), ("passt", "user networking with forwarded ports", "passt", WARN),
     ("dnsmasq", "virtual networks", "dnsmasq-base", WARN), ("swtpm", "TPM devices", "swtpm", NOTE), ("ssh", "kvasir ssh", "openssh-client", NOTE),
@@ -96,19 +101,31 @@ def programs(root: str) -> Iterator[Finding]:
     there = any(os.path.exists(f"{root}/{path}") for path in QEMU)
     yield Finding("QEMU", PASS) if there else Finding("QEMU", FAIL, "not installed", install(root, "qemu-system-x86"))
     for name, what, package, verdict in PROGRAMS:
-        if any(os.path.exists(f"{root}/{folder}/{name}") for folder in ("usr/bin", "usr/sbin", "usr/local/bin", "bin", "sbin")):
+        if any(
+            os.path.exists(f"{root}/{folder}/{name}")
+            for folder in ("usr/bin", "usr/sbin", "usr/local/bin", "bin", "sbin")
+        ):
             yield Finding(name, PASS)
         else:
             yield Finding(name, verdict, f"not installed; it is for {what}", install(root, package))
     if any(glob.glob(f"{glob.escape(root)}/{pattern}") for pattern in FIRMWARE):
         yield Finding("UEFI firmware", PASS)
     else:
-        yield Finding("UEFI firmware", WARN, "not installed: guests with firmware='efi' and Windows 11 do not start", install(root, "ovmf"))
+        yield Finding(
+            "UEFI firmware",
+            WARN,
+            "not installed: guests with firmware='efi' and Windows 11 do not start",
+            install(root, "ovmf"),
+        )
 
 
 def hugepages(root: str) -> Iterator[Finding]:
     """Huge pages that are reserved but of no use, or all used."""
-    rows = {line.split(":")[0]: line.split()[1] for line in hostcheck.read(f"{root}/proc/meminfo").splitlines() if ":" in line}
+    rows = {
+        line.split(":")[0]: line.split()[1]
+        for line in hostcheck.read(f"{root}/proc/meminfo").splitlines()
+        if ":" in line
+    }
     total, free = int(rows.get("HugePages_Total", 0)), int(rows.get("HugePages_Free", 0))
     if not total:
         yield Finding("huge pages", PASS, "none reserved")
@@ -117,7 +134,9 @@ def hugepages(root: str) -> Iterator[Finding]:
     text = f"{total} of {size} KiB, {free} free"
     if "hugetlbfs" not in hostcheck.read(f"{root}/proc/self/mounts"):
         words = "mount -t hugetlbfs hugetlbfs /dev/hugepages"
-        yield Finding("huge pages", FAIL, f"{text}, but no hugetlbfs is mounted: guests with <hugepages/> do not start", words)
+        yield Finding(
+            "huge pages", FAIL, f"{text}, but no hugetlbfs is mounted: guests with <hugepages/> do not start", words
+        )
     else:
         yield Finding("huge pages", PASS, text)
 
@@ -144,7 +163,12 @@ def firewalls(root: str) -> Iterator[Finding]:
     if os.path.isdir(f"{root}/sys/class/net/docker0"):
         found = True
         words = "iptables -I DOCKER-USER -i virbr0 -j ACCEPT; iptables -I DOCKER-USER -o virbr0 -j ACCEPT"
-        yield Finding("firewall", WARN, "Docker rejects forwarded packets: guests on virtual networks may not reach the world", words)
+        yield Finding(
+            "firewall",
+            WARN,
+            "Docker rejects forwarded packets: guests on virtual networks may not reach the world",
+            words,
+        )
     if "ENABLED=yes" in hostcheck.read(f"{root}/etc/ufw/ufw.conf").replace(" ", ""):
         found = True
         words = "ufw route allow in on virbr0; ufw allow in on virbr0 to any port 67 proto udp"
@@ -153,7 +177,11 @@ def firewalls(root: str) -> Iterator[Finding]:
         found = True
         zone = os.path.exists(f"{root}/usr/lib/firewalld/zones/libvirt.xml")
         words = "" if zone else "firewall-cmd --permanent --zone=trusted --add-interface=virbr0; firewall-cmd --reload"
-        text = "firewalld runs, and has a zone for virtual networks" if zone else "firewalld runs without a zone for virtual networks"
+        text = (
+            "firewalld runs, and has a zone for virtual networks"
+            if zone
+            else "firewalld runs without a zone for virtual networks"
+        )
         yield Finding("firewall", PASS if zone else WARN, text, words)
     if not found:
         yield Finding("firewall", PASS, "no other tool")

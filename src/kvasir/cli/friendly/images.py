@@ -23,7 +23,9 @@ POOL = "kvasir-images"
 def images_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--pull", metavar="IMAGE", help="download it")
-    what.add_argument("--remove", metavar="IMAGE", help="delete it here; guests that stand on it would be lost, so it stays then")
+    what.add_argument(
+        "--remove", metavar="IMAGE", help="delete it here; guests that stand on it would be lost, so it stays then"
+    )
     what.add_argument("--update", metavar="FILE|URL", help="take a newer list, with its signature beside it (.sig)")
     format_option(parser)
     parser.set_defaults(run=images)
@@ -36,15 +38,26 @@ def images(options: argparse.Namespace) -> int:
     if options.pull or options.remove:
         image = catalogue.find(options.pull or options.remove)
         if image is None:
-            fail(f"no image {options.pull or options.remove!r}; there are: {', '.join(catalogue.names())}", "kvasir images")
+            fail(
+                f"no image {options.pull or options.remove!r}; there are: {', '.join(catalogue.names())}",
+                "kvasir images",
+            )
         if options.pull:
             print(ensure(image, connect(options)))
             return 0
         return remove(image, connect(options))
-    rows: list[dict[str, Any]] = [{"image": "tiny", "here": "yes" if tiny_here() else "no", "user": "root", "aliases": [], "also": ""}]
+    rows: list[dict[str, Any]] = [
+        {"image": "tiny", "here": "yes" if tiny_here() else "no", "user": "root", "aliases": [], "also": ""}
+    ]
     for image in catalogue.images():
         here = "yes" if os.path.exists(image.path) else "part" if os.path.exists(f"{image.path}.part") else "no"
-        row: dict[str, Any] = {"image": image.full, "here": here, "user": image.user, "aliases": image.aliases, "also": " ".join(image.aliases)}
+        row: dict[str, Any] = {
+            "image": image.full,
+            "here": here,
+            "user": image.user,
+            "aliases": image.aliases,
+            "also": " ".join(image.aliases),
+        }
         rows.append({**row, "path": image.path if here == "yes" else None, "mirrors": image.mirrors})
     show(options, rows, ("image", "here", "user", "also"))
     return 0

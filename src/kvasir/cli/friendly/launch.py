@@ -22,7 +22,9 @@ KEYS = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
 def launch_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("image", nargs="?", default="tiny", metavar="NAME|IMAGE",
                    help="an image (kvasir images), a disk or ISO image's path, 'tiny' (the default); with --image the guest's name")  # fmt: skip
-    p.add_argument("--image", dest="file", metavar="IMAGE", help="image of the catalogue, or a file, that NAME is made from")
+    p.add_argument(
+        "--image", dest="file", metavar="IMAGE", help="image of the catalogue, or a file, that NAME is made from"
+    )
     p.add_argument("--name", help="name of the guest (by default the image's, with a number where it is taken)")
     p.add_argument("--memory", type=int, help=f"MiB ({MEMORY}; tiny {TINY_MEMORY})")
     p.add_argument("--cpus", type=int, default=1)
@@ -161,7 +163,14 @@ def launch(options: argparse.Namespace) -> int:
         path, user = ensure(entry, connection), entry.user
         words += image_words(path, options, options.osinfo or entry.osinfo)
     name = name or free_name(connection, stem)
-    words += ["--name", name, "--memory", str(memory), "--network", network.words(connection, options.network, options.publish)]
+    words += [
+        "--name",
+        name,
+        "--memory",
+        str(memory),
+        "--network",
+        network.words(connection, options.network, options.publish),
+    ]
     words += ["--connect", options.connect] if options.connect else []
     words += ["--virt-type", options.virt_type or virt_type(connection)]
     code = virt_install.main(words)

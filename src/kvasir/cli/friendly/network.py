@@ -91,7 +91,12 @@ def user_network(connection: Any, publish: list[str]) -> str:
     words = ["type=user", "model=virtio", *(["backend.type=passt"] if passt_works() else [])]
     for n, (protocol, host, guest) in enumerate(ports):
         head = f"portForward{n}."
-        words += [f"{head}proto={protocol}", f"{head}address={LOOPBACK}", f"{head}range0.start={host}", f"{head}range0.to={guest}"]
+        words += [
+            f"{head}proto={protocol}",
+            f"{head}address={LOOPBACK}",
+            f"{head}range0.start={host}",
+            f"{head}range0.to={guest}",
+        ]
     return ",".join(words)
 
 
@@ -130,5 +135,3 @@ def renew(connection: Any, domain: Any) -> None:
             one.set("end", str(port + int(end) - start))
             used |= set(range(port, port + int(end) - start + 1))
     connection.defineXML(ET.tostring(root, encoding="unicode"))
-
-

@@ -107,7 +107,15 @@ def ssh_words(domain: Any, user: str, seconds: float) -> list[str]:
     from .launch import own_key
 
     host, port = target(domain, seconds)
-    words = ["ssh", "-p", str(port), "-o", f"HostKeyAlias=kvasir-{domain.UUIDString()}", "-o", "StrictHostKeyChecking=accept-new"]
+    words = [
+        "ssh",
+        "-p",
+        str(port),
+        "-o",
+        f"HostKeyAlias=kvasir-{domain.UUIDString()}",
+        "-o",
+        "StrictHostKeyChecking=accept-new",
+    ]
     words += ["-o", f"UserKnownHostsFile={home()}/ssh/known_hosts"]
     if os.path.exists(own_key()):
         words += ["-i", own_key()]

@@ -38,7 +38,9 @@ def resize(options: argparse.Namespace) -> int:
     if options.cpus is not None and not cpus(domain, options.cpus):
         later.append(f"{options.cpus} CPUs")
     if later:
-        print(f"At its next start {options.name} has {' and '.join(later)}: kvasir stop {options.name}; kvasir start {options.name}")
+        print(
+            f"At its next start {options.name} has {' and '.join(later)}: kvasir stop {options.name}; kvasir start {options.name}"
+        )
     return 0
 
 
@@ -53,7 +55,10 @@ def grow(connection: Any, domain: Any, size: int) -> None:
         volume = volume_of(connection, paths[0])
         have = int(volume.info()[1])
     if size < have:
-        fail(f"{paths[0]} has {have / GIB:g} GiB: a disk that becomes smaller loses data", f"kvasir resize {domain.name()} --disk {have / GIB:g}")
+        fail(
+            f"{paths[0]} has {have / GIB:g} GiB: a disk that becomes smaller loses data",
+            f"kvasir resize {domain.name()} --disk {have / GIB:g}",
+        )
     if size == have:
         return
     if domain.isActive():
@@ -101,7 +106,9 @@ def cpus(domain: Any, count: int) -> bool:
     if domain.isPersistent():
         topology = ET.fromstring(domain.XMLDesc(INACTIVE)).find("cpu/topology")
         if topology is not None:
-            fail(f"{domain.name()} has a CPU topology of its own", f"virt-xml {domain.name()} --edit --vcpus {count},...")
+            fail(
+                f"{domain.name()} has a CPU topology of its own", f"virt-xml {domain.name()} --edit --vcpus {count},..."
+            )
         domain.setVcpusFlags(count, CONFIG | MAXIMUM)
         domain.setVcpusFlags(count, CONFIG)
     if not running or count == have:

@@ -24,7 +24,9 @@ def folder() -> str:
 
 def delete_options(parser: argparse.ArgumentParser) -> None:
     guest_option(parser)
-    parser.add_argument("--purge", "--disks", dest="purge", action="store_true", help="no trash: its disks are deleted at once")
+    parser.add_argument(
+        "--purge", "--disks", dest="purge", action="store_true", help="no trash: its disks are deleted at once"
+    )
     parser.set_defaults(run=delete)
 
 
@@ -39,7 +41,9 @@ def delete(options: argparse.Namespace) -> int:
     if domain.isActive():
         domain.destroy()
     if persistent:
-        domain.undefineFlags(SAVED | SNAPSHOTS | CHECKPOINTS | (NVRAM | TPM if options.purge else KEEP_NVRAM | KEEP_TPM))
+        domain.undefineFlags(
+            SAVED | SNAPSHOTS | CHECKPOINTS | (NVRAM | TPM if options.purge else KEEP_NVRAM | KEEP_TPM)
+        )
     if options.purge:
         remove_disks(connection, disks(text))
     elif persistent:

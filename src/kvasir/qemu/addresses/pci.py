@@ -47,7 +47,10 @@ def assign(vm: Any) -> None:
 
 def place(vm: Any, device: Any) -> None:
     """Give one device an address (or check the one it has) for plugging it into the running guest."""
-    needs = Needs(vm).of(device)
+    rules = Needs(vm)
+    needs = rules.of(device)
+    if device.TAG == "interface" and device.type == "hostdev":
+        needs = rules.pcie
     if not needs:
         return
     needs |= Connect.HOTPLUG

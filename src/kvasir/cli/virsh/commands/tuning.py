@@ -15,7 +15,12 @@ def kibibytes(args: Args) -> int:
     given = args.need("size")
     found = scaled(given, 1024)
     if found is None:
-        raise Fail(f"Scaled numeric value '{given}' for <size> option is malformed or out of range")
+        text = f"Scaled numeric value '{given}' for <size> option is malformed or out of range"
+        suffix = given.strip().lstrip("0123456789")
+        known = suffix[:1].lower() in "kmgtpe" and suffix[1:].lower() in ("", "b", "ib")
+        if given.strip()[:1].isdigit() and suffix and not known:
+            text += f"\nerror: invalid argument: unknown suffix '{suffix}'"
+        raise Fail(text)
     return -(-found // 1024)
 
 

@@ -1,0 +1,182 @@
+"""PCI and USB devices of the host given to guests, up to the kernel's door: a sysfs tree of our own with a kernel of our own
+making behind it, which binds and unbinds as the real one does. QEMU itself then finds no such device, and all is undone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import KvasirDaemon, Peers, _script, short_folder
+from tests.nodedev import fake
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the system's daemon needs root")
+VF, PF = "0000:03:10.0", "0000:03:00.0"
+GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory>
+<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>
+<devices><controller type='usb' model='qemu-xhci'/>{devices}</devices></domain>"""
+ROOT, PORT = "<controller type='pci' model='pcie-root'/>", "<controller type='pci' model='pcie-root-port'/>"
+HOSTDEV = """<hostdev mode='subsystem' type='pci' managed='{managed}'><driver name='vfio'/>
+<source><address domain='0x0000' bus='0x03' slot='0x10' function='0x0'/></source></hostdev>"""
+CARD = """<interface type='hostdev' managed='yes'><source><address type='pci' domain='0' bus='3' slot='{slot}' function='0'/>
+</source><mac address='52:54:00:6d:90:02'/>{more}</interface>"""
+USB = """<hostdev mode='subsystem' type='usb' managed='yes'><source><vendor id='0x17ef'/><product id='{product}'/></source>
+</hostdev>"""
+
+
+class Kernel(threading.Thread):
+    """Does what the kernel does when driver_override, unbind and drivers_probe are written."""
+
+    def __init__(self, host: fake.Host) -> None:
+        super().__init__(daemon=True)
+        self.host, self.ended = host, threading.Event()
+        self.bound: list[str | None] = []
+        self.device = host.sys / f"devices/pci0000:00/0000:00:01.0/{VF}"
+        (self.device / "driver_override").write_text("")
+        self.probe = host.sys / "bus/pci/drivers_probe"
+        self.probe.write_text("")
+        for driver in ("vfio-pci", "igbvf"):
+            (host.sys / f"bus/pci/drivers/{driver}").mkdir(parents=True, exist_ok=True)
+            (host.sys / f"bus/pci/drivers/{driver}/unbind").write_text("")
+
+    def run(self) -> None:
+        while not self.ended.wait(0.005):
+            for driver in ("vfio-pci", "igbvf"):
+                door = self.host.sys / f"bus/pci/drivers/{driver}/unbind"
+                if door.read_text().strip() == VF:
+                    door.write_text("")
+                    with contextlib.suppress(OSError):
+                        (self.device / "driver").unlink()
+                    self.bound.append(None)
+            if self.probe.read_text().strip() == VF:
+                self.probe.write_text("")
+                chosen = (self.device / "driver_override").read_text().split("\n")[0].strip() or "igbvf"
+                self.host.link(f"devices/pci0000:00/0000:00:01.0/{VF}/driver", f"bus/pci/drivers/{chosen}")
+                self.bound.append(chosen)
+
+    @property
+    def driver(self) -> str | None:
+        link = self.device / "driver"
+        return os.path.basename(os.readlink(link)) if link.is_symlink() else None
+
+
+@pytest.fixture
+def faked() -> Iterator[tuple[KvasirDaemon, fake.Host, Kernel]]:
+    available = _script("peers")[0]
+    with short_folder("kv-pci-") as folder:
+        host = fake.build(folder)
+        for number, product in enumerate(("480f", "480f", "1234"), 2):
+            host.put(f"bus/usb/devices/1-{number}", busnum=1, devnum=number, idVendor="17ef", idProduct=product)
+        kernel = Kernel(host)
+        kernel.start()
+        uri = f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock"
+        daemon = KvasirDaemon(uri, folder, Peers(available) if available else None)
+        daemon.start()
+        try:
+            yield daemon, host, kernel
+            assert daemon.stop() == 0, daemon.log()
+        finally:
+            kernel.ended.set()
+            kernel.join()
+            if daemon.process is not None and daemon.process.poll() is None:
+                daemon.kill()
+            daemon.end_guests()
+
+
+def refused(daemon: KvasirDaemon, name: str, devices: str) -> str:
+    """Why a guest with these devices does not start."""
+    path = daemon.folder / f"{name}.xml"
+    path.write_text(GUEST.format(name=name, devices=devices))
+    done = daemon.virsh("create", str(path))
+    assert done.returncode == 1, done.stdout
+    return done.stderr
+
+
+def until(what: object, seconds: float = 20) -> None:
+    assert callable(what)
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.guide("hostdev-managed-semantics")
+def test_managed_is_bound_and_given_back(faked: tuple[KvasirDaemon, fake.Host, Kernel]) -> None:
+    daemon, _, kernel = faked
+    said = refused(daemon, "managed", HOSTDEV.format(managed="yes"))
+    assert "vfio" in said, said
+    until(lambda: kernel.driver == "igbvf")
+    assert [word for word in kernel.bound if word] == ["vfio-pci", "igbvf"], (
+        "taken for QEMU, given back after its refusal"
+    )
+    said = refused(daemon, "unmanaged", HOSTDEV.format(managed="no"))
+    assert f"Unmanaged PCI device {VF} must be manually detached from the host" in said
+    assert len(kernel.bound) == 4, "nothing was bound or unbound for it"
+    assert daemon.virsh("nodedev-detach", "pci_0000_03_10_0").returncode == 0
+    until(lambda: kernel.driver == "vfio-pci")
+    assert "vfio" in refused(daemon, "unmanaged", HOSTDEV.format(managed="no"))
+    assert kernel.driver == "vfio-pci", "what is not managed stays as it is"
+
+
+@pytest.mark.guide(
+    "virsh-attach-device-hostdev",
+    "error-interface-hostdev-not-vf",
+    "limit-virtualport-8021qbh-only",
+    "sriov-requirements",
+)
+def test_plugged_into_a_running_guest(faked: tuple[KvasirDaemon, fake.Host, Kernel]) -> None:
+    daemon, host, kernel = faked
+    (daemon.folder / "plain.xml").write_text(GUEST.format(name="plain", devices=ROOT + PORT * 6))
+    assert daemon.virsh("create", str(daemon.folder / "plain.xml"), "--paused").returncode == 0
+    path = daemon.folder / "dev.xml"
+    path.write_text(HOSTDEV.format(managed="yes"))
+    done = daemon.virsh("attach-device", "plain", str(path), "--live")
+    assert done.returncode == 1 and "vfio" in done.stderr
+    until(lambda: kernel.driver == "igbvf")
+    assert "hostdev" not in daemon.virsh("dumpxml", "plain").stdout, "nothing of it is left in the guest"
+    path.write_text(CARD.format(slot="0", more=""))
+    before = list(kernel.bound)
+    done = daemon.virsh("attach-device", "plain", str(path), "--live")
+    assert "Interface type hostdev is currently supported on SR-IOV Virtual Functions only" in done.stderr
+    qbg = "<virtualport type='802.1Qbg'><parameters managerid='1' typeid='1' typeidversion='1'/></virtualport>"
+    path.write_text(CARD.format(slot="0x10", more=qbg))
+    done = daemon.virsh("attach-device", "plain", str(path), "--live")
+    assert "virtualport type '802.1Qbg' is currently not supported on interfaces of type hostdev" in done.stderr
+    assert kernel.bound == before, "nothing was detached for what was refused"
+    for entry in (host.sys / "kernel/iommu_groups").iterdir():
+        entry.rename(daemon.folder / f"group-{entry.name}")
+    path.write_text(HOSTDEV.format(managed="yes"))
+    done = daemon.virsh("attach-device", "plain", str(path), "--live")
+    assert "host doesn't support passthrough of host PCI devices" in done.stderr
+    assert daemon.virsh("destroy", "plain").returncode == 0
+
+
+@pytest.mark.guide("proc-assign-pci-virsh", "virsh-detach-device-hostdev", "virsh-edit-add-hostdev")
+def test_in_the_definition(faked: tuple[KvasirDaemon, fake.Host, Kernel]) -> None:
+    daemon, _, _ = faked
+    (daemon.folder / "def.xml").write_text(GUEST.format(name="def", devices=""))
+    path = daemon.folder / "dev.xml"
+    path.write_text(HOSTDEV.format(managed="yes"))
+    assert daemon.virsh("define", str(daemon.folder / "def.xml")).returncode == 0
+    assert "attached successfully" in daemon.virsh("attach-device", "def", str(path), "--config").stdout
+    shown = daemon.virsh("dumpxml", "def").stdout
+    assert "<hostdev mode='subsystem' type='pci' managed='yes'>" in shown and "slot='0x10'" in shown
+    again = daemon.virsh("attach-device", "def", str(path), "--config").stderr
+    assert "device is already in the domain configuration" in again
+    assert "vfio" in daemon.virsh("start", "def").stderr
+    assert "detached successfully" in daemon.virsh("detach-device", "def", str(path), "--config").stdout
+    assert "hostdev" not in daemon.virsh("dumpxml", "def").stdout
+    assert daemon.virsh("undefine", "def").returncode == 0
+
+
+def test_usb_devices_are_found_by_their_numbers(faked: tuple[KvasirDaemon, fake.Host, Kernel]) -> None:
+    daemon, _, _ = faked
+    several = "Multiple USB devices for 17ef:480f were found, please use <address> to specify one"
+    assert several in refused(daemon, "usb", USB.format(product="0x480f"))
+    assert "Did not find USB device 17ef:9999" in refused(daemon, "usb", USB.format(product="0x9999"))
+    assert "/dev/bus/usb/001/004" in refused(daemon, "usb", USB.format(product="0x1234"))
