@@ -343,12 +343,6 @@ vcpucount hp --guest --config
 setvcpus hp 2 --current
 setvcpus hp 4 --maximum --live
 setvcpus hp 4 --maximum
-setvcpus hp 6 --maximum --config
-setvcpus hp 6 --maximum --config --live
-dumpxml hp --inactive --xpath //vcpu
-setvcpus hp 3 --maximum --config
-setvcpus hp 4 --maximum --config
-vcpucount hp
 domfstrim hp
 domfstrim hp --minimum 4096
 domfstrim hp --mountpoint /nosuch
@@ -367,4 +361,234 @@ domfsinfo hp
 blkdeviotune hp vda --write-bytes-sec 2M --read-iops-sec 10 --write-iops-sec 20 --current
 blkdeviotune hp vda --current
 blkdeviotune hp vda --live --current
+"""
+MAXIMUM = """\
+setvcpus hp 6 --maximum --config --live
+setvcpus hp 3 --maximum --config
+setvcpus hp 6 --maximum --config
+vcpucount hp
+dumpxml hp --inactive --xpath //vcpu
+dumpxml hp --inactive --xpath //numa
+setvcpus hp 4 --maximum --config
+"""
+SCOPES = """\
+define {idle}
+setmem idle 60M
+setmem idle 60M --config
+setmem idle 60M --live
+setmem idle 60M --current
+setmem idle 60M --live --config
+setmem idle 60M --current --live
+setmem idle 60M --current --config
+setmaxmem idle 330M
+setmaxmem idle 330M --config
+setmaxmem idle 330M --live
+setmaxmem idle 330M --current
+setmaxmem idle 330M --live --config
+setmaxmem idle 330M --current --live
+setmaxmem idle 330M --current --config
+setvcpus idle 1
+setvcpus idle 1 --config
+setvcpus idle 1 --live
+setvcpus idle 1 --current
+setvcpus idle 1 --live --config
+setvcpus idle 1 --current --live
+setvcpus idle 1 --current --config
+dommemstat idle --period 2
+dommemstat idle --period 2 --config
+dommemstat idle --period 2 --live
+dommemstat idle --period 2 --current
+dommemstat idle --period 2 --live --config
+dommemstat idle --period 2 --current --live
+dommemstat idle --period 2 --current --config
+blkdeviotune idle sdz
+blkdeviotune idle sdz --config
+blkdeviotune idle sdz --live
+blkdeviotune idle sdz --current
+blkdeviotune idle sdz --live --config
+blkdeviotune idle sdz --current --live
+blkdeviotune idle sdz --current --config
+set-lifecycle-action idle poweroff destroy
+set-lifecycle-action idle poweroff destroy --config
+set-lifecycle-action idle poweroff destroy --live
+set-lifecycle-action idle poweroff destroy --current
+set-lifecycle-action idle poweroff destroy --live --config
+set-lifecycle-action idle poweroff destroy --current --live
+set-lifecycle-action idle poweroff destroy --current --config
+iothreaddel idle 77
+iothreaddel idle 77 --config
+iothreaddel idle 77 --live
+iothreaddel idle 77 --current
+iothreaddel idle 77 --live --config
+iothreaddel idle 77 --current --live
+iothreaddel idle 77 --current --config
+update-device idle /nonexist
+update-device idle /nonexist --config
+update-device idle /nonexist --live
+update-device idle /nonexist --current
+update-device idle /nonexist --live --config
+update-device idle /nonexist --current --live
+update-device idle /nonexist --current --config
+detach-device-alias idle nosuch
+detach-device-alias idle nosuch --config
+detach-device-alias idle nosuch --live
+detach-device-alias idle nosuch --current
+detach-device-alias idle nosuch --live --config
+detach-device-alias idle nosuch --current --live
+detach-device-alias idle nosuch --current --config
+domiftune idle 52:54:00:00:00:09
+domiftune idle 52:54:00:00:00:09 --config
+domiftune idle 52:54:00:00:00:09 --live
+domiftune idle 52:54:00:00:00:09 --current
+domiftune idle 52:54:00:00:00:09 --live --config
+domiftune idle 52:54:00:00:00:09 --current --live
+domiftune idle 52:54:00:00:00:09 --current --config
+schedinfo idle --set x=1
+schedinfo idle --set x=1 --config
+schedinfo idle --set x=1 --live
+schedinfo idle --set x=1 --current
+schedinfo idle --set x=1 --live --config
+schedinfo idle --set x=1 --current --live
+schedinfo idle --set x=1 --current --config
+memtune idle --hard-limit 1G
+memtune idle --hard-limit 1G --config
+memtune idle --hard-limit 1G --live
+memtune idle --hard-limit 1G --current
+memtune idle --hard-limit 1G --live --config
+memtune idle --hard-limit 1G --current --live
+memtune idle --hard-limit 1G --current --config
+numatune idle --mode strict --nodeset 0
+numatune idle --mode strict --nodeset 0 --config
+numatune idle --mode strict --nodeset 0 --live
+numatune idle --mode strict --nodeset 0 --current
+numatune idle --mode strict --nodeset 0 --live --config
+numatune idle --mode strict --nodeset 0 --current --live
+numatune idle --mode strict --nodeset 0 --current --config
+vcpucount idle --maximum
+vcpucount idle --maximum --config
+vcpucount idle --maximum --live
+vcpucount idle --maximum --current
+vcpucount idle --maximum --live --config
+vcpucount idle --maximum --current --live
+vcpucount idle --maximum --current --config
+emulatorpin idle 0
+emulatorpin idle 0 --config
+emulatorpin idle 0 --live
+emulatorpin idle 0 --current
+emulatorpin idle 0 --live --config
+emulatorpin idle 0 --current --live
+emulatorpin idle 0 --current --config
+vcpupin idle 0 0
+vcpupin idle 0 0 --config
+vcpupin idle 0 0 --live
+vcpupin idle 0 0 --current
+vcpupin idle 0 0 --live --config
+vcpupin idle 0 0 --current --live
+vcpupin idle 0 0 --current --config
+setmem hp 60M
+setmem hp 60M --config
+setmem hp 60M --live
+setmem hp 60M --current
+setmem hp 60M --live --config
+setmem hp 60M --current --live
+setmem hp 60M --current --config
+setmaxmem hp 330M
+setmaxmem hp 330M --config
+setmaxmem hp 330M --live
+setmaxmem hp 330M --current
+setmaxmem hp 330M --live --config
+setmaxmem hp 330M --current --live
+setmaxmem hp 330M --current --config
+dommemstat hp --period 2
+dommemstat hp --period 2 --config
+dommemstat hp --period 2 --live
+dommemstat hp --period 2 --current
+dommemstat hp --period 2 --live --config
+dommemstat hp --period 2 --current --live
+dommemstat hp --period 2 --current --config
+blkdeviotune hp sdz
+blkdeviotune hp sdz --config
+blkdeviotune hp sdz --live
+blkdeviotune hp sdz --current
+blkdeviotune hp sdz --live --config
+blkdeviotune hp sdz --current --live
+blkdeviotune hp sdz --current --config
+set-lifecycle-action hp poweroff destroy
+set-lifecycle-action hp poweroff destroy --config
+set-lifecycle-action hp poweroff destroy --live
+set-lifecycle-action hp poweroff destroy --current
+set-lifecycle-action hp poweroff destroy --live --config
+set-lifecycle-action hp poweroff destroy --current --live
+set-lifecycle-action hp poweroff destroy --current --config
+iothreaddel hp 77
+iothreaddel hp 77 --config
+iothreaddel hp 77 --live
+iothreaddel hp 77 --current
+iothreaddel hp 77 --live --config
+iothreaddel hp 77 --current --live
+iothreaddel hp 77 --current --config
+update-device hp /nonexist
+update-device hp /nonexist --config
+update-device hp /nonexist --live
+update-device hp /nonexist --current
+update-device hp /nonexist --live --config
+update-device hp /nonexist --current --live
+update-device hp /nonexist --current --config
+detach-device-alias hp nosuch
+detach-device-alias hp nosuch --config
+detach-device-alias hp nosuch --live
+detach-device-alias hp nosuch --current
+detach-device-alias hp nosuch --live --config
+detach-device-alias hp nosuch --current --live
+detach-device-alias hp nosuch --current --config
+domiftune hp 52:54:00:00:00:09
+domiftune hp 52:54:00:00:00:09 --config
+domiftune hp 52:54:00:00:00:09 --live
+domiftune hp 52:54:00:00:00:09 --current
+domiftune hp 52:54:00:00:00:09 --live --config
+domiftune hp 52:54:00:00:00:09 --current --live
+domiftune hp 52:54:00:00:00:09 --current --config
+schedinfo hp --set x=1
+schedinfo hp --set x=1 --config
+schedinfo hp --set x=1 --live
+schedinfo hp --set x=1 --current
+schedinfo hp --set x=1 --live --config
+schedinfo hp --set x=1 --current --live
+schedinfo hp --set x=1 --current --config
+memtune hp --hard-limit 1G
+memtune hp --hard-limit 1G --config
+memtune hp --hard-limit 1G --live
+memtune hp --hard-limit 1G --current
+memtune hp --hard-limit 1G --live --config
+memtune hp --hard-limit 1G --current --live
+memtune hp --hard-limit 1G --current --config
+numatune hp --mode strict --nodeset 0
+numatune hp --mode strict --nodeset 0 --config
+numatune hp --mode strict --nodeset 0 --live
+numatune hp --mode strict --nodeset 0 --current
+numatune hp --mode strict --nodeset 0 --live --config
+numatune hp --mode strict --nodeset 0 --current --live
+numatune hp --mode strict --nodeset 0 --current --config
+vcpucount hp --maximum
+vcpucount hp --maximum --config
+vcpucount hp --maximum --live
+vcpucount hp --maximum --current
+vcpucount hp --maximum --live --config
+vcpucount hp --maximum --current --live
+vcpucount hp --maximum --current --config
+emulatorpin hp 0
+emulatorpin hp 0 --config
+emulatorpin hp 0 --live
+emulatorpin hp 0 --current
+emulatorpin hp 0 --live --config
+emulatorpin hp 0 --current --live
+emulatorpin hp 0 --current --config
+vcpupin hp 0 0
+vcpupin hp 0 0 --config
+vcpupin hp 0 0 --live
+vcpupin hp 0 0 --current
+vcpupin hp 0 0 --live --config
+vcpupin hp 0 0 --current --live
+vcpupin hp 0 0 --current --config
+undefine idle
 """

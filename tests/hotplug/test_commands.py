@@ -45,7 +45,7 @@ TUNES = [
 ]
 CPUS_MORE = [
     *rows("virsh-setvcpus", "opt-guest", "opt-current", "opt-maximum"), "virsh-vcpucount-opt-guest", "error-setvcpus-maximum-live",
-    "limit-vcpu-hot-unplug", "limit-cpu-hotunplug",
+    "limit-vcpu-hot-unplug", "limit-cpu-hotunplug", "virsh-flag-scopes",
 ]  # fmt: skip
 MEMORY = [
     *rows("virsh-setmem", "arg-size", "opt-kilobytes", "opt-live", "opt-config", "opt-current"), "error-setmem-above-max",
@@ -88,7 +88,9 @@ def four(pair: Pair, script: str) -> list[str]:
 
 
 DEVICES = scripts.DISKS + scripts.CARDS + scripts.MEDIA + scripts.TUNES
-OTHERS = scripts.MEMORY + scripts.AGENT + scripts.CPUS + scripts.THREADS + scripts.RARE
+OTHERS = (
+    scripts.MEMORY + scripts.AGENT + scripts.CPUS + scripts.THREADS + scripts.RARE + scripts.MAXIMUM + scripts.SCOPES
+)
 CASES = [
     pytest.param(
         DEVICES, id="devices", marks=pytest.mark.guide(*INTERFACE, "virsh-detach-interface-ref", *MEDIA, *TUNES)

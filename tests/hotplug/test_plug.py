@@ -57,7 +57,7 @@ def same(pair: Pair, lines: list[str], known: dict[str, tuple[str, str]] | None 
 
 @pytest.mark.guide(
     "virsh-attach-device", "virsh-attach-device-opt-file", "virsh-attach-device-opt-live", "virsh-detach-device",
-    "virsh-detach-device-opt-file", "dev-pci-hotplug-single-function",
+    "virsh-detach-device-opt-file", "dev-pci-hotplug-single-function", "limit-memory-hotplug",
 )  # fmt: skip
 def test_plugging_into_the_running_guest(pair: Pair) -> None:
     pair.fresh()

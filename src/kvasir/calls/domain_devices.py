@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, guest, impact
-from kvasir.errors import DeviceMissing
+from kvasir.errors import InternalError
 from kvasir.qemu import statusdoc
 from kvasir.qemu.hotplug import attach, compatible, config, detach, fragment, update
 from kvasir.qemu.hotplug.session import config_vm, live_vm
@@ -94,7 +94,7 @@ async def domain_detach_device_alias(session: Session, dom: Any, alias: str, fla
             vm = await config_vm(found, domain)
             device = detach.by_alias(domain, alias)
             if device is None:
-                raise DeviceMissing(f"no device found with alias {alias}")
+                raise InternalError(f"no device found with alias {alias}")
             config.remove(domain, device, vm)
         if in_live:
             await detach.detach_alias(found, alias)

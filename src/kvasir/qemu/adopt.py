@@ -70,6 +70,7 @@ def _runtime(status: statusdoc.Status) -> Runtime:
     run.words, run.taints, run.vcpus = status.words, status.taints, status.vcpus
     run.blockjobs, run.pending_snapshot, run.backup = status.blockjobs, status.pending_snapshot, status.backup
     run.labels = ["remembered"] if status.remembers else []
+    run.was_changing = status.job == "modify"
     run.got_shutdown = status.state is State.SHUTDOWN
     run.first_cpu = status.first_cpu
     return run
@@ -141,10 +142,10 @@ async def _cards(guest: Guest) -> None:
 
 async def _devices_of_before(guest: Guest, status: statusdoc.Status) -> None:
     """Devices that came or went while no daemon was here."""
-    from .hotplug import detach
+    from .hotplug import orphans
 
     try:
-        await detach.reconcile(guest, status.devices)
+        await orphans.reconcile(guest, status.devices)
     except Error as error:
         log.warning("guest %s: its devices cannot be compared: %s", guest.name, error.message)
 

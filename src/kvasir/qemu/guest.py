@@ -56,6 +56,7 @@ class Runtime:
         """The balloon's size in KiB as QEMU last said."""
         self.aliases: list[str] = []
         """Ids of the devices that QEMU has, as last asked."""
+        self.was_changing = False  # the daemon of before ended while it changed the guest
         self.unplugs: dict[str, asyncio.Future[bool]] = {}  # calls that wait for a device to go, by alias
         self.words: list[str] = []
         """Capability words of the binary at the start."""

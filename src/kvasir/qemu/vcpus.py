@@ -68,8 +68,11 @@ def set_maximum(domain: Any, count: int) -> None:
         if (top.sockets or 1) * (top.dies or 1) * (top.cores or 1) * (top.threads or 1) != count:
             raise InvalidArg("CPU topology doesn't match the desired vcpu count")
     cells = domain.cpu_cells()
-    if cells and max((max(cell.cpus or {0}) + 1 for cell in cells), default=0) > count:
+    placed = {number for cell in cells for number in cell.cpus or ()}
+    if len(placed) > count:
         raise InvalidArg("Number of CPUs in <numa> exceeds the desired maximum vcpu count")
+    if cells:  # CPUs in no cell are the first one's
+        cells[0].cpus = frozenset(cells[0].cpus or ()) | (frozenset(range(count)) - placed)
     now = min(stats.online_cpus(domain), count)
     if domain.vcpus:
         known = [one for one in domain.vcpus if (one.id or 0) < count]

@@ -40,6 +40,7 @@ async def plug(guest: Any, device: Any, vm: Any) -> None:
             device.alias = aliases.alias_of(vm, device)
         host = HotHost(guest, vm, stack)
         stack.callback(host.close_fds)
+        statusdoc.save(guest)  # it says that the guest is being changed, should this daemon end now
         await _host_side(guest, device, host, stack)
         monitor = guest.monitor()
         await host.send(monitor)

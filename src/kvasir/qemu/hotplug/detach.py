@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import Any
 
-from kvasir.errors import DeviceMissing, OperationFailed, OperationInvalid, OperationUnsupported
+from kvasir.errors import DeviceMissing, InternalError, OperationFailed, OperationInvalid, OperationUnsupported
 from kvasir.events import DeviceRemovalFailed, DeviceRemoved
 from kvasir.qemu import aliases, learn, locks, statusdoc, vcpus
 from kvasir.qemu.addresses.tools import place_of
@@ -38,10 +38,10 @@ async def detach(guest: Any, wanted: Any, *, wait: bool = True) -> None:
 
 
 async def detach_alias(guest: Any, alias: str) -> None:
-    """Ask for the removal of the device of an alias, and do not wait. Raises DeviceMissing."""
+    """Ask for the removal of the device of an alias, and do not wait. Raises InternalError."""
     device = by_alias(guest.live, alias)
     if device is None:
-        raise DeviceMissing(f"no device found with alias {alias}")
+        raise InternalError(f"no device found with alias {alias}")
     if device.TAG not in matching.FIND or device.TAG == "sound":
         raise OperationUnsupported(f"live detach of device '{device.TAG}' is not supported")
     await unplug(guest, device, wait=False)
@@ -247,23 +247,4 @@ async def finish(guest: Any, device: Any) -> None:
         guest.driver.bus.publish(DeviceRemoved(guest, device.alias))
 
 
-# -- after the daemon was killed
-
-
-async def reconcile(guest: Any, before: list[str]) -> None:
-    """After an adoption: finish the removals that ended meanwhile, and take away what a cut-off plug left in QEMU."""
-    await learn.peripherals(guest)
-    now = set(guest.run.aliases)
-    for alias in before:
-        device = by_alias(guest.live, alias) if alias not in now else None
-        if device is not None:
-            log.info("guest %s: %s went away while no daemon was here", guest.name, alias)
-            await finish(guest, device)
-    known = {device.alias for device in guest.live.all_devices()}
-    for alias in sorted(now - known - set(before)):
-        log.info("guest %s: %s was being plugged when the daemon ended: it is taken out", guest.name, alias)
-        with contextlib.suppress(MonitorError):
-            await guest.monitor().command("device_del", {"id": alias})
-
-
-__all__ = ["aliases", "by_alias", "deleted", "detach", "detach_alias", "finish", "reconcile", "refused"]
+__all__ = ["aliases", "by_alias", "deleted", "detach", "detach_alias", "finish", "refused"]
