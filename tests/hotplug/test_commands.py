@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.hotplug import scripts
+from tests.hotplug import scripts, scripts_running
 from tests.hotplug.harness import Pair, commands
 
 pytestmark = [
@@ -89,7 +89,13 @@ def four(pair: Pair, script: str) -> list[str]:
 
 DEVICES = scripts.DISKS + scripts.CARDS + scripts.MEDIA + scripts.TUNES
 OTHERS = (
-    scripts.MEMORY + scripts.AGENT + scripts.CPUS + scripts.THREADS + scripts.RARE + scripts.MAXIMUM + scripts.SCOPES
+    scripts_running.MEMORY
+    + scripts_running.AGENT
+    + scripts.CPUS
+    + scripts.THREADS
+    + scripts.RARE
+    + scripts_running.MAXIMUM
+    + scripts_running.SCOPES
 )
 CASES = [
     pytest.param(

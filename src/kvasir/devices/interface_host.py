@@ -117,6 +117,8 @@ async def release(net: Any, host: Any) -> None:
         from .interface_passt import stop
 
         await asyncio.to_thread(stop, net, host.paths.qemu.passt, host.vm.name)
+    elif kind == "hostdev":
+        await interface_hostdev.release(net, host)
     if net.type == "network":
         await give_back(net, host)
     from .interface import GENERATED_NAMES
