@@ -29,6 +29,7 @@ PARTS = [
     "start",
     "destroy",
     "networks",
+    "storage",
     "install",
 ]
 
@@ -118,6 +119,21 @@ class Bench:
         if os.geteuid() == 0:
             self.drive("network start, each of 50", "net-start", 50)
             self.drive("network stop, each of 50", "net-stop", 50)
+
+    def storage(self) -> None:
+        """Volumes of a directory pool; both daemons write to the same disk."""
+        halves = (("vol-create", 5, ("volume create, 4 GiB raw", "volume create, 4 GiB qcow2")),
+                  ("vol-dense", 3, ("upload of 256 MiB", "download of 256 MiB")),
+                  ("vol-refresh", 10000, ("pool refresh, 10,000 volumes", "list of 10,000 volumes")))  # fmt: skip
+        self.drive("upload, 4 GiB sparse, 64 MiB data", "vol-upload", 3)
+        self.drive("download of it", "vol-download", 3)
+        self.drive("clone of it", "vol-clone", 3)
+        self.drive("wipe with zeroes, 256 MiB", "vol-wipe", 3)
+        for phase, number, labels in halves:
+            measured = [[1000 * value for value in subject.drive(phase, number)] for subject in self.subjects]
+            for at, label in enumerate(labels):
+                parts = [values[len(values) // 2 * at :][: len(values) // 2] for values in measured]
+                self.add(label, "ms", parts[0], parts[1] if len(parts) > 1 else [])
 
     def install(self) -> None:
         """virt-install and virt-clone, ours on ours and theirs on theirs."""

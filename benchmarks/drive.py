@@ -148,6 +148,10 @@ def main() -> None:
         libvirt.registerErrorHandler(lambda *_: None, None)
     if phase == "ready":
         ready(uri, number)
+    elif phase.startswith("vol-"):
+        import drive_storage  # type: ignore[import-not-found]  # beside this script
+
+        drive_storage.PHASES[phase](libvirt.open(uri), number, folder)
     else:
         PHASES[phase](libvirt.open(uri), number, folder)
 

@@ -63,6 +63,18 @@ class Stream:
             self.client.released()
         return item
 
+    async def read_all(self) -> list[bytes | Hole]:
+        """All data that came by now, at least one piece; nothing when the client finished."""
+        first = await self.read()
+        if first is None:
+            return []
+        found = [first]
+        while self._received and (item := self._received[0]) is not None:
+            self._received.popleft()
+            self.client.released()
+            found.append(item)
+        return found
+
     async def write(self, data: bytes) -> None:
         """Send data; waits while the client is slow to take it."""
         for at in range(0, len(data), frames.STREAM_CHUNK):

@@ -35,12 +35,8 @@ async def receive(stream: Any, volume: Vol, fd: int, offset: int, length: int) -
     place, end = offset, offset + length if length else None
     async with volume.owner.job(volume):
         try:
-            while (data := await stream.read()) is not None:
-                size = len(data) if isinstance(data, bytes) else data.length
-                if end is not None and place + size > end:
-                    raise _cannot("cannot write to stream", errno.ENOSPC)
-                await asyncio.to_thread(_take, fd, data, place)
-                place += size
+            while pieces := await stream.read_all():
+                place = await asyncio.to_thread(_take_all, fd, pieces, place, end)
         finally:
             os.close(fd)
             await _refresh(volume)
@@ -63,6 +59,16 @@ def _again(volume: Vol) -> None:
         kind.recount([])
     else:
         kind.update(volume.document)
+
+
+def _take_all(fd: int, pieces: list[Any], place: int, end: int | None) -> int:
+    for data in pieces:
+        size = len(data) if isinstance(data, bytes) else data.length
+        if end is not None and place + size > end:
+            raise _cannot("cannot write to stream", errno.ENOSPC)
+        _take(fd, data, place)
+        place += size
+    return place
 
 
 def _take(fd: int, data: Any, place: int) -> None:

@@ -31,7 +31,8 @@ def make_raw(volume: Volume, source: Volume | None, flags: int) -> None:
             copy(str(source.path), fd, min(allocation, capacity) < capacity, bool(flags & REFLINK))
         if allocation and not flags & REFLINK and (source is None or allocation >= capacity):
             _allocate(fd, allocation, path)
-        os.fsync(fd)
+        if source is not None or allocation:
+            os.fsync(fd)
     finally:
         os.close(fd)
 
