@@ -22,6 +22,17 @@ def reserve_chipset(vm: Any, slots: PciSet) -> None:
         _q35(vm, slots)
 
 
+def chipset_slots(vm: Any, slots: PciSet) -> None:
+    """Take the slots of the chipset for a guest that runs: its devices have their addresses already."""
+    if slots.buses and vm.is_i440fx:
+        for function in range(4):
+            slots.reserve(Slot(0, 1, function), PCI)
+    elif slots.buses and vm.is_q35:
+        for function in (0, 2, 3):
+            if not slots.in_use(0, 0x1F):
+                slots.reserve(Slot(0, 0x1F, function), ONBOARD)
+
+
 def _fixed(device: Any, place: Slot, problem: str) -> None:
     """Give the device its only possible address. Raises InternalError where the document says another."""
     here = place_of(device)

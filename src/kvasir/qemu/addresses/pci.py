@@ -12,7 +12,7 @@ from typing import Any
 from kvasir.devices.address import PciAddress
 from kvasir.errors import ConfigUnsupported, InternalError
 
-from .chipsets import reserve_chipset
+from .chipsets import chipset_slots, reserve_chipset
 from .connect import Needs, video_type
 from .pci_set import PCI, PCIE, Bus, Connect, PciSet, Slot
 from .tools import add_controller, is_pci, place_of, wants_pci
@@ -56,6 +56,7 @@ def place(vm: Any, device: Any) -> None:
     needs |= Connect.HOTPLUG
     count = max((c.index for c in vm.domain.controllers if c.type == "pci"), default=-1) + 1
     slots = _create(vm, count, growing=False)
+    chipset_slots(vm, slots)
     here = place_of(device)
     if here is None:
         _set(device, slots.next(needs))
