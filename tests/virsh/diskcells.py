@@ -119,6 +119,28 @@ class Play:
         """Write a small file; the text stands in double quotes."""
         (self.folder / name).write_text(text)
 
+    def dump(self, name: str, *command: str) -> None:
+        """A command's output as a file."""
+        (self.folder / name).write_text(self.run(*command).stdout)
+
+    def editor(self, *words: str) -> None:
+        """What the commands that edit run."""
+        script = self.folder / "editor"
+        quoted = " ".join(shlex.quote(word) for word in words)
+        script.write_text(f'#!/bin/sh\nexec {quoted} "$1"\n')
+        script.chmod(0o755)
+        os.environ["EDITOR"] = os.environ["VISUAL"] = str(script)
+
+    def passwd(self) -> None:
+        """The guest gets a display with a password."""
+        text = (
+            (self.folder / "g.xml")
+            .read_text()
+            .replace("<controller", "<graphics type='vnc' passwd='secret'/><controller", 1)
+        )
+        (self.folder / "g.xml").write_text(text)
+        assert self.run("define", str(self.folder / "g.xml")).returncode == 0
+
     def files(self) -> None:
         """The names of the files, as a row of the results."""
         names = " ".join(sorted(entry.name for entry in self.folder.iterdir()))

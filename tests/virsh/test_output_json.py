@@ -99,4 +99,6 @@ ask virsh --conn
 complete -p virsh"""
     env = {**ENV, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines() == ["dominfo", "test", "--connect", "complete -o default -F _kvasir_virsh virsh"], done.stderr
+    assert done.stdout.splitlines() == ["dominfo", "test", "--connect", "complete -o default -F _kvasir_virsh virsh"], (
+        done.stderr
+    )

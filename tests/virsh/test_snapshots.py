@@ -179,7 +179,80 @@ dumpxml g
 snapshot-dumpxml g o1
 snapshot-create-as g o2 --disk-only
 """
-SCRIPTS = {"inside": INSIDE, "outside": OUTSIDE}
+DOCUMENTS = """
+!images qcow2
+start g
+!write a.xml "<domainsnapshot><name>a</name><description>d</description><disks><disk name='vdb' snapshot='no'/></disks></domainsnapshot>"
+snapshot-create g {folder}/a.xml --disk-only --atomic
+snapshot-dumpxml g a
+snapshot-create g {folder}/a.xml --disk-only
+!write b.xml "<domainsnapshot><name>b</name><disks><disk name='vda' snapshot='external'><source file='{folder}/b.over'/></disk><disk name='vdb' snapshot='no'/></disks></domainsnapshot>"
+snapshot-create g {folder}/b.xml --disk-only --reuse-external
+!make qemu-img create -q -f qcow2 -b {folder}/top.a -F qcow2 {folder}/b.over
+snapshot-create g {folder}/b.xml --disk-only
+snapshot-create g {folder}/b.xml --disk-only --reuse-external
+domblklist g
+!write c.xml "<domainsnapshot><name>c</name><disks><disk name='vdb' snapshot='no'/></disks></domainsnapshot>"
+snapshot-create g {folder}/c.xml --disk-only --no-metadata
+snapshot-list g --name
+snapshot-current g --name
+domblklist g
+!write d.xml "<domainsnapshot><name>d</name><disks><disk name='vda'><source file='{folder}/d.vda'/></disk><disk name='vdb'><source file='{folder}/nosuch/d.vdb'/></disk></disks></domainsnapshot>"
+snapshot-create g {folder}/d.xml --disk-only --atomic
+domblklist g
+!files
+snapshot-create g {folder}/c.xml --disk-only --quiesce
+snapshot-create g {folder}/c.xml --disk-only --live
+snapshot-create g {folder}/c.xml --quiesce
+snapshot-create g {folder}/nosuch.xml
+snapshot-create g --redefine
+snapshot-create g --redefine --no-metadata
+snapshot-create g --current
+!dump a2.xml snapshot-dumpxml g a
+snapshot-create g {folder}/a2.xml --redefine --current
+snapshot-current g --name
+snapshot-list g --tree
+!editor true
+snapshot-edit g a
+snapshot-edit g
+!editor sed -i s/>d</>changed</
+snapshot-edit g a
+snapshot-dumpxml g a --xpath //description
+snapshot-edit g b
+!editor sed -i s/<name>b</<name>b2</
+snapshot-edit g b
+snapshot-list g --name
+snapshot-edit g b --clone
+snapshot-list g --tree
+!editor sed -i s/<name>b2</<name>b3</
+snapshot-edit g b2 --rename
+snapshot-list g --tree
+snapshot-edit g b3 --rename --clone
+!editor sed -i "s|<domainsnapshot>|<domainsnapshot><description>now</description>|"
+snapshot-edit g b3 --current
+snapshot-current g --name
+snapshot-edit g --current
+!editor true
+snapshot-edit g nosuch
+!write e.xml "<domainsnapshot><name>e</name></domainsnapshot>"
+snapshot-create g {folder}/e.xml --disk-only --halt
+snapshot-create-as g e2 --disk-only --halt --diskspec vdb,snapshot=no
+domstate g --reason
+!images qcow2
+snapshot-create-as g in1
+!editor sed -i s/<name>in1</<name>in2</
+snapshot-edit g in1 --rename
+snapshot-list g --name
+snapshot-create-as g z --diskspec vda
+!passwd
+snapshot-create-as g sec
+snapshot-dumpxml g sec --xpath //graphics
+snapshot-dumpxml g sec --security-info --xpath //graphics
+snapshot-current g --security-info
+-r snapshot-dumpxml g sec --xpath //graphics
+-r snapshot-dumpxml g sec --security-info
+"""
+SCRIPTS = {"inside": INSIDE, "outside": OUTSIDE, "documents": DOCUMENTS}
 ROWS = {
     "inside": [
         "virsh-snapshot-create-as",
@@ -243,6 +316,21 @@ ROWS = {
         "virsh-snapshot-list-opt-disk-only",
         "snapshot-external-recommended",
     ],
+    "documents": [
+        "virsh-snapshot-create-opt-disk-only",
+        "virsh-snapshot-create-opt-halt",
+        "virsh-snapshot-create-opt-current",
+        "virsh-snapshot-create-opt-no-metadata",
+        "virsh-snapshot-create-opt-reuse-external",
+        "virsh-snapshot-create-opt-atomic",
+        "error-snapshot-redefine-no-xml",
+        "virsh-snapshot-current-opt-security-info",
+        "virsh-snapshot-edit",
+        "virsh-snapshot-edit-opt-current",
+        "virsh-snapshot-edit-opt-rename",
+        "virsh-snapshot-edit-opt-clone",
+        "virsh-snapshot-dumpxml-opt-security-info",
+    ],
 }
 CASES = [pytest.param(name, marks=pytest.mark.guide(*ROWS[name])) for name in SCRIPTS]
 
@@ -288,3 +376,12 @@ def test_our_virsh_on_the_real_daemon(
     found = differences(Play(real_libvirtd.our_virsh, folder).script(SCRIPTS[name]), expected[name])
     real_libvirtd.virsh("destroy", "g")
     assert not found, found
+
+
+@pytest.mark.guide("virsh-snapshot-edit-rename-warning")
+def test_a_renamed_internal_snapshot_is_never_taken_for_another(kvasird: KvasirDaemon, folder: Path) -> None:
+    play = Play(kvasird.our_virsh, folder)
+    play.script("!images qcow2\nsnapshot-create-as g in1\n!editor sed -i s/<name>in1</<name>in2</")
+    assert kvasird.our_virsh("snapshot-edit", "g", "in1", "--rename").returncode == 0
+    done = kvasird.our_virsh("snapshot-revert", "g", "in2")
+    assert done.returncode == 1 and "Could not apply snapshot 'in2'" in done.stderr

@@ -89,7 +89,9 @@ def test_four_cells(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
     cells = {}
     for name, daemon in (("libvirtd", real_libvirtd), ("kvasird", kvasird)):
         for who in ("real", "ours"):
-            cells[f"{who} on {name}"] = [(line, run(daemon, who, shlex.split(line))) for line in SCRIPT.strip().splitlines()]
+            cells[f"{who} on {name}"] = [
+                (line, run(daemon, who, shlex.split(line))) for line in SCRIPT.strip().splitlines()
+            ]
     first = cells["real on libvirtd"]
     for name, said in cells.items():
         different = [(mine, theirs) for mine, theirs in zip(said, first, strict=True) if mine != theirs]
@@ -112,6 +114,8 @@ def test_a_client(kvasird: KvasirDaemon) -> None:
     told = [run(kvasird, who, ["client-info", "libvirtd", number]) for who in ("real", "ours")]
     assert told[0] == told[1]
     assert f"unix_process_id: {os.getpid()}" in told[1][0]
-    assert run(kvasird, "ours", ["client-disconnect", "libvirtd", number])[0].strip() == f"Client '{number}' disconnected"
+    assert (
+        run(kvasird, "ours", ["client-disconnect", "libvirtd", number])[0].strip() == f"Client '{number}' disconnected"
+    )
     line.settimeout(30)
     assert line.recv(1) == b""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kvasir.calls.flags import check_flags
+from kvasir.calls.flags import check_flags, refuse_secure
 from kvasir.calls.guests import guest
 from kvasir.qemu.checkpoints import create
 from kvasir.qemu.checkpoints.document import Checkpoint
@@ -42,6 +42,7 @@ async def domain_checkpoint_create_xml(session: Session, dom: Any, xml_desc: str
 async def domain_checkpoint_get_xml_desc(session: Session, checkpoint: Any, flags: int) -> str:
     """The checkpoint's document."""
     check_flags(flags, SECURE | NO_DOMAIN | SIZE, "qemuCheckpointGetXMLDesc")
+    refuse_secure(session.readonly, flags & SECURE, "virDomainCheckpointGetXMLDesc")
     who, _, point = _found(session, checkpoint)
     sizes = await create.sizes(who, point) if flags & SIZE else None
     return point.xml(secure=bool(flags & SECURE), domain=not flags & NO_DOMAIN, sizes=sizes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kvasir.calls.flags import check_flags
+from kvasir.calls.flags import check_flags, refuse_secure
 from kvasir.calls.guests import guest
 from kvasir.qemu.snapshots import create as creating
 from kvasir.qemu.snapshots import delete as deleting
@@ -45,7 +45,8 @@ async def domain_snapshot_create_xml(session: Session, dom: Any, xml_desc: str, 
 def domain_snapshot_get_xml_desc(session: Session, snap: Any, flags: int) -> str:
     """The snapshot's document."""
     check_flags(flags, SECURE, "qemuDomainSnapshotGetXMLDesc")
-    return _found(session, snap)[2].xml(secure=bool(flags & SECURE))
+    refuse_secure(session.readonly, flags & SECURE, "virDomainSnapshotGetXMLDesc")
+    return str(_found(session, snap)[2].xml(secure=bool(flags & SECURE)))
 
 
 def _selected(session: Session, dom: Any, flags: int, function: str) -> tuple[Guest, list[Snapshot]]:

@@ -29,6 +29,13 @@ def check_flags(flags: int, known: int, function: str, origin: Origin = Origin.N
         raise BadArgument(text, function, "flags", origin)
 
 
+def refuse_secure(readonly: bool, secure: int, function: str) -> None:
+    """Secrets are not for connections that only look."""
+    if readonly and secure:
+        text = f"{function} with secure flag"
+        raise Error(text, code=Code.OPERATION_DENIED, origin=Origin.NONE, message=f"operation forbidden: {text}")
+
+
 def bad(function: str, argument: str, problem: str, origin: Origin = Origin.DOMAIN) -> BadArgument:
     """``bad("virNodeGetFreePages", "npages", "must not be zero")``."""
     return BadArgument(f"{argument} in {function} {problem}", function, argument, origin)

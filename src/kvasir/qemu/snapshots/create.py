@@ -87,10 +87,10 @@ async def create(guest: Any, xml: str, flags: int) -> Snapshot:
 async def _new(guest: Any, snap: Snapshot, flags: int) -> None:
     tree = Tree.of(guest)
     await _fill(guest, snap, flags)
-    if snap.name in tree.known and not flags & NO_METADATA:
-        raise OperationFailed(f"domain moment {snap.name} already exists")
     domain = guest.live if guest.active else guest.config
     disks.check(guest, snap, domain, reuse=bool(flags & REUSE), disk_only=bool(flags & DISK_ONLY))
+    if snap.name in tree.known and not flags & NO_METADATA:
+        raise OperationFailed(f"domain moment {snap.name} already exists")
     snap.parent = tree.current.name if tree.current is not None else None
     keep = not flags & NO_METADATA
     if guest.active:

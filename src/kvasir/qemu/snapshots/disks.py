@@ -37,6 +37,7 @@ def align(snap: Snapshot, domain: Any, default: str, *, uniform: bool = False) -
             entry.make_external()
             if not entry.path:
                 _name(entry, disk, snap.name)
+                _collision(snap, entry)
         else:
             entry.type = None
             entry.source = SOURCES["file"]()
@@ -51,6 +52,15 @@ def _default(disk: Any, default: str) -> SnapshotDisk:
     if disk.empty or (disk.readonly and not own):
         return SnapshotDisk(name=disk.target, snapshot="no")
     return SnapshotDisk(name=disk.target, snapshot=own or default)
+
+
+def _collision(snap: Snapshot, entry: SnapshotDisk) -> None:
+    """Two disks whose images differ in the ending alone would get one name."""
+    for other in snap.disks:
+        if other is not entry and other.snapshot == "external" and other.path == entry.path:
+            raise unsupported(
+                f"cannot generate external snapshot name for disk '{entry.name}': collision with disk '{other.name}'"
+            )
 
 
 def _name(entry: SnapshotDisk, disk: Any, name: str) -> None:

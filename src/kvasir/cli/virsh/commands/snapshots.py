@@ -105,16 +105,28 @@ def snapshot_edit(shell: Shell, args: Args) -> None:
     name = found.name()
     if found.isCurrent(0):
         flags |= CURRENT
-    rename, clone = args.flag("rename"), args.flag("clone")
     edited: list[Any] = []
 
     def save(document: str) -> None:
         edited.append(domain.snapshotCreateXML(document, flags))
 
-    edit_document(shell, lambda: str(found.XMLDesc(SECURE)), save,
-                  f"Snapshot {name} XML configuration not changed.\n", "")  # fmt: skip
+    try:
+        edit_document(shell, lambda: str(found.XMLDesc(SECURE)), save,
+                      f"Snapshot {name} XML configuration not changed.\n", "")  # fmt: skip
+        _settle(shell, found, edited, args)
+    except (Error, Fail) as problem:
+        if isinstance(problem, Error):
+            shell.report(problem)
+        elif str(problem):
+            shell.error(str(problem))
+        raise Fail(f"Failed to update {name}") from None
+
+
+def _settle(shell: Shell, found: Any, edited: list[Any], args: Args) -> None:
+    """Say what became of it; another name wants --rename or --clone."""
     if not edited:
         return
+    name, rename, clone = found.name(), args.flag("rename"), args.flag("clone")
     new = edited[-1]
     if new.name() == name:
         shell.extra(f"Snapshot {name} edited.\n")
