@@ -48,12 +48,13 @@ class Wire:
         self.helper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.helper.stdout is not None and self.helper.stdout.readline() == "ready\n"
 
-    def passes(self, protocol: str, what: dict[str, Any], port: str = "gst0") -> bool:
-        """Whether such a frame comes out at the other side of the bridge."""
+    def passes(self, protocol: str, what: dict[str, Any], port: str = "gst0", expected: bool = True) -> bool:
+        """Whether such a frame comes out at the other side of the bridge. One that is expected is waited for longer."""
         assert self.helper.stdin is not None and self.helper.stdout is not None
         self.number += 1
         frame = packets.build(protocol, self.number, **what)
-        asked = {"port": port, "frame": frame.hex(), "mark": (packets.MARK % self.number).hex()}
+        asked: dict[str, Any] = {"port": port, "frame": frame.hex(), "mark": (packets.MARK % self.number).hex()}
+        asked["grace"] = 3.0 if expected else 0.15
         self.helper.stdin.write(json.dumps(asked) + "\n")
         self.helper.stdin.flush()
         return bool(json.loads(self.helper.stdout.readline()))
@@ -83,13 +84,14 @@ def wire(place: Place) -> Iterator[Wire]:
     made.close()
 
 
-def sends(wire: Wire, case: Case, protocol: str, name: str) -> tuple[bool, bool]:
+def sends(wire: Wire, case: Case, protocol: str, name: str, expected: tuple[bool, bool]) -> tuple[bool, bool]:
     """Bind the filter and send: does the matching frame pass, does the other?"""
     binding = wire.bind(name)
     try:
         for side, what in case.before:
             assert wire.passes(protocol, what, "gst0" if side == "out" else "sink0"), what
-        return wire.passes(protocol, case.match), wire.passes(protocol, case.miss)
+        matching = wire.passes(protocol, case.match, expected=expected[0])
+        return matching, wire.passes(protocol, case.miss, expected=expected[1])
     finally:
         binding.delete()
 
@@ -104,7 +106,8 @@ def test_attribute(wire: Wire, case: Case) -> None:
             for name in case.names:
                 assert f" {name}='" in shown, shown
             always = case.names == ("comment",)
-            assert sends(wire, case, protocol, "under-test") == (False, not always), protocol
+            wanted = (False, not always)
+            assert sends(wire, case, protocol, "under-test", wanted) == wanted, protocol
         finally:
             made.undefine()
         if case.negated and protocol == case.protocols[0]:
@@ -114,7 +117,8 @@ def test_attribute(wire: Wire, case: Case) -> None:
                 f"<{protocol} {plain}/><{protocol} match='no' {tested}/></rule></filter>"
             )
             try:
-                assert sends(wire, case, protocol, "opposite") == (True, False), f"{protocol} with match='no'"
+                wanted = (True, False)
+                assert sends(wire, case, protocol, "opposite", wanted) == wanted, f"{protocol} with match='no'"
             finally:
                 opposite.undefine()
     for value in case.illegal:

@@ -140,10 +140,10 @@ class Learner:
 
 
 def _rule(
-    action: str, direction: str, priority: int, protocol: str | None = None, negated: bool = False, **items: object
+    action: str, direction: str, priority: int, element: str | None = None, /, negated: bool = False, **items: object
 ) -> Instance:
     made = {name.replace("_", "-"): Item(value, negated) for name, value in items.items()}
-    return Instance("root", 0, Rule(action, direction, priority, True, protocol, made))
+    return Instance("root", 0, Rule(action, direction, priority, True, element, made))
 
 
 def meanwhile(mac: str, only_dhcp: bool, servers: list[str]) -> list[Instance]:
@@ -152,7 +152,7 @@ def meanwhile(mac: str, only_dhcp: bool, servers: list[str]) -> list[Instance]:
     answers: dict[str, Any] = {"protocol": "udp", "srcportstart": 67, "dstportstart": 68}
     if not only_dhcp:
         return [
-            _rule("drop", "out", 100, "mac", True, srcmacaddr=mac),
+            _rule("drop", "out", 100, "mac", negated=True, srcmacaddr=mac),
             _rule("accept", "out", 200, "mac", protocolid="ipv4"),
             _rule("accept", "out", 200, "mac", protocolid="arp"),
             _rule("drop", "out", 900),
