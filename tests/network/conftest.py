@@ -129,6 +129,10 @@ class NetDaemon(KvasirDaemon):
             made.run("ip", "route", "add", "default", "via", gateway)
         return made
 
+    def port_of(self, host: Host) -> str:
+        """The card of this namespace that leads to a guest."""
+        return host.name.replace("guest", "port")
+
     def forwards(self, *bridges: str) -> None:
         """Wait until the ports of the bridges pass packets (STP takes its time)."""
         end = time.monotonic() + 60

@@ -168,6 +168,25 @@ def test_update_that_dnsmasq_refuses_changes_nothing(full: NetDaemon, client: tu
     assert client[0].probe("dns", SERVER, "printer", "A") == "10.9.20.9"
 
 
+def test_leases_outlive_a_restart_of_the_network(netd: NetDaemon) -> None:
+    """As with libvirt: stop and start keep who has which address; the files go with the definition."""
+    netd.define("""<network><name>again</name><bridge name='bragain' stp='off'/><ip address='10.9.21.1' prefix='24'>
+      <dhcp><range start='10.9.21.2' end='10.9.21.250'/></dhcp></ip></network>""")
+    guest = netd.guest("bragain", "52:54:00:21:00:02")
+    netd.forwards("bragain")
+    address = json.loads(guest.probe("dhcp", "eth0", "again"))["address"]
+    netd.say("net-destroy", "again")
+    netd.say("net-start", "again")
+    assert address in netd.say("net-dhcp-leases", "again")
+    netd.inside("ip", "link", "set", netd.port_of(guest), "master", "bragain")
+    netd.forwards("bragain")
+    guest.run("ip", "address", "flush", "dev", "eth0")
+    assert json.loads(guest.probe("dhcp", "eth0"))["address"] == address
+    netd.say("net-destroy", "again")
+    netd.say("net-undefine", "again")
+    assert not [path for path in (netd.folder / "var/lib/libvirt/dnsmasq").iterdir() if "again" in path.name]
+
+
 def nss() -> Path | None:
     """libvirt's NSS modules, unpacked."""
     cache = Path(__file__).resolve().parents[2] / ".cache/nss"

@@ -60,13 +60,13 @@ def network_lookup_by_uuid(session: Session, uuid: bytes) -> Any:
     return _driver(session).by_uuid(uuid)
 
 
-def network_define_xml(session: Session, xml: str) -> Any:
-    return _driver(session).define(xml)
+async def network_define_xml(session: Session, xml: str) -> Any:
+    return await _driver(session).define(xml)
 
 
-def network_define_xml_flags(session: Session, xml: str, flags: int) -> Any:
+async def network_define_xml_flags(session: Session, xml: str, flags: int) -> Any:
     check_flags(flags, 1, "networkDefineXMLFlags")
-    return _driver(session).define(xml, flags)
+    return await _driver(session).define(xml, flags)
 
 
 async def network_create_xml(session: Session, xml: str) -> Any:
@@ -88,9 +88,9 @@ async def network_destroy(session: Session, net: Any) -> None:
     await driver.stop_network(driver.find(net))
 
 
-def network_undefine(session: Session, net: Any) -> None:
+async def network_undefine(session: Session, net: Any) -> None:
     driver = _driver(session)
-    driver.undefine(driver.find(net))
+    await driver.undefine(driver.find(net))
 
 
 def network_get_xml_desc(session: Session, net: Any, flags: int) -> str:
@@ -111,9 +111,9 @@ def network_get_autostart(session: Session, net: Any) -> int:
     return int(_net(session, net).autostart)
 
 
-def network_set_autostart(session: Session, net: Any, autostart: int) -> None:
+async def network_set_autostart(session: Session, net: Any, autostart: int) -> None:
     driver = _driver(session)
-    driver.set_autostart(driver.find(net), bool(autostart))
+    await driver.set_autostart(driver.find(net), bool(autostart))
 
 
 def network_is_active(session: Session, net: Any) -> int:

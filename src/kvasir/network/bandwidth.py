@@ -45,5 +45,5 @@ async def set_parameters(driver: NetworkDriver, port: NetworkPort, params: Any) 
 
             check(net, port.document)
             await asyncio.to_thread(kind.plugged, port)
-        driver.files.save_port(port)
-        driver.files.save_status(net)
+        await asyncio.to_thread(driver.files.save_port, port)
+        await asyncio.to_thread(driver.files.save_status, net)

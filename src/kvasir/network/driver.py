@@ -38,6 +38,8 @@ class NetworkDriver:
         self.drivers: dict[str, Any] = {}
         self._reloading: Any = None
         self._firewalld = firewalld.Watch(self.reload)
+        self._writing = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     # --- the daemon's life
 
@@ -185,7 +187,7 @@ class NetworkDriver:
             document.uuid = str(_uuid.uuid4())
         return document
 
-    def define(self, xml: str, flags: int = 0) -> VirtualNetwork:
+    async def define(self, xml: str, flags: int = 0) -> VirtualNetwork:
         """Keep a network's document. Raises kvasir errors."""
         document = self._read(xml, flags)
         self._name_bridge(document)
@@ -198,31 +200,30 @@ class NetworkDriver:
         else:
             net.document, net.new_document = document, None
         net.persistent = True
-        self.files.save(net)
+        async with self._writing:
+            await asyncio.to_thread(self.files.save, net)
         self.publish(net, DEFINED)
         return net
 
-    def undefine(self, net: VirtualNetwork) -> None:
+    async def undefine(self, net: VirtualNetwork) -> None:
         """Forget the document; a running network goes when it stops."""
         if not net.persistent:
             raise invalid("can't undefine transient network")
-        remove(self.files.link(net.name), self.files.config(net.name))
         net.persistent = net.autostart = False
         net.new_document = None
-        if not net.active:
-            self.networks.pop(net.name, None)
+        async with self._writing:
+            await asyncio.to_thread(remove, self.files.link(net.name), self.files.config(net.name))
+            if not net.active:
+                self.networks.pop(net.name, None)
+                await asyncio.to_thread(self.kind(net).forget)
         self.publish(net, UNDEFINED)
 
-    def set_autostart(self, net: VirtualNetwork, on: bool) -> None:
+    async def set_autostart(self, net: VirtualNetwork, on: bool) -> None:
         """Start the network with the daemon, or do not."""
         if not net.persistent:
             raise invalid("cannot set autostart for transient network")
-        link = self.files.link(net.name)
-        if on and not os.path.islink(link):
-            os.makedirs(os.path.dirname(link), exist_ok=True)
-            os.symlink(self.files.config(net.name), link)
-        elif not on:
-            remove(link)
+        async with self._writing:
+            await asyncio.to_thread(self.files.set_link, net.name, on)
         net.autostart = on
 
     # --- start, stop
@@ -269,7 +270,7 @@ class NetworkDriver:
                 raise invalid("network is already active")
             await asyncio.to_thread(self._start, net)
             net.active = True
-            self.files.save_status(net)
+            await asyncio.to_thread(self.files.save_status, net)
         self.publish(net, STARTED)
         await self._guests_again(net)
 
@@ -320,9 +321,10 @@ class NetworkDriver:
             net.need_active()
             await asyncio.to_thread(self.kind(net).stop)
             net.active = False
-            self.files.forget_status(net)
+            await asyncio.to_thread(self.files.forget_status, net)
             await asyncio.to_thread(self._hook_after, net, "stopped", "end")
+            if not net.persistent:
+                self.networks.pop(net.name, None)
+                await asyncio.to_thread(self.kind(net).forget)
             self._settle(net)
-        if not net.persistent:
-            self.networks.pop(net.name, None)
         self.publish(net, STOPPED)

@@ -64,6 +64,15 @@ class Files:
     def save_port(self, port: NetworkPort) -> None:
         write_file(self.port(port.net.name, str(port.document.uuid)), port.document.xml(STORED))
 
+    def set_link(self, name: str, on: bool) -> None:
+        """The link that marks a network for autostart."""
+        link = self.link(name)
+        if on and not os.path.islink(link):
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            os.symlink(self.config(name), link)
+        elif not on:
+            remove(link)
+
     def forget_status(self, net: VirtualNetwork) -> None:
         remove(self.state(net.name))
         shutil.rmtree(f"{self.run}/{net.name}", ignore_errors=True)

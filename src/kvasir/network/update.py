@@ -301,7 +301,7 @@ async def update(driver: NetworkDriver, net: VirtualNetwork, command: int, secti
                 net.new_document = kept
             else:
                 net.document = kept
-            driver.files.save(net)
+            await asyncio.to_thread(driver.files.save, net)
 
 
 async def _apply(driver: NetworkDriver, net: VirtualNetwork, live: Network, section: str) -> None:
@@ -315,7 +315,7 @@ async def _apply(driver: NetworkDriver, net: VirtualNetwork, live: Network, sect
         net.document = old
         await asyncio.to_thread(_back, driver.kind(net), word, live)
         raise
-    driver.files.save_status(net)
+    await asyncio.to_thread(driver.files.save_status, net)
 
 
 def _back(kind: Any, word: str, wrong: Network) -> None:

@@ -27,6 +27,9 @@ class Kind:
     def stop(self) -> None:
         """The reverse of ``start``; never fails."""
 
+    def forget(self) -> None:
+        """The network is no longer known: remove what was kept of it."""
+
     def adopt(self) -> bool:
         """Whether the network is still there after a restart of the daemon."""
         return True

@@ -144,7 +144,6 @@ class Virtual(Kind):
 
     def _end_dnsmasq(self) -> None:
         dnsmasq.stop(self.files.pid(self.net.name))
-        remove(*(self._path(kind) for kind in ("conf", "hostsfile", "addnhosts")))
 
     # --- bandwidth
 
@@ -158,9 +157,16 @@ class Virtual(Kind):
     def stop(self) -> None:
         doc = self.document
         self._end_dnsmasq()
-        remove(f"{self.files.dnsmasq}/{doc.bridge}.macs", f"{self.files.dnsmasq}/{doc.bridge}.status")
         firewall.remove(doc)
         netlink.delete(str(doc.bridge))
+        if self.net.ports:
+            write_macs(self.files.dnsmasq, str(doc.bridge), [])
+
+    def forget(self) -> None:
+        """Leases and dnsmasq's files outlive the running network; they go with its definition."""
+        bridge = self.document.bridge
+        remove(*(self._path(kind) for kind in ("conf", "hostsfile", "addnhosts")),
+               *(f"{self.files.dnsmasq}/{bridge}.{kind}" for kind in ("macs", "status")))  # fmt: skip
 
     def adopt(self) -> bool:
         return netlink.exists(str(self.document.bridge))
