@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kvasir.calls.flags import check_flags
+from kvasir.calls.flags import bad, check_flags
 from kvasir.calls.guests import CONFIG, LIVE, guest, impact
 from kvasir.errors import (
     InvalidArg,
@@ -21,18 +21,26 @@ MAXIMUM, GUEST, HOTPLUGGABLE = 4, 8, 16
 MEM_MAXIMUM = 4
 
 
+def _some(memory: int, function: str) -> None:
+    if memory == 0:
+        raise bad(function, "memory", "must not be zero")
+
+
 async def domain_set_memory(session: Session, dom: Any, memory: int) -> None:
     """Change the running guest's memory (KiB) through its balloon."""
+    _some(memory, "virDomainSetMemory")
     await domain_set_memory_flags(session, dom, memory, LIVE)
 
 
 async def domain_set_max_memory(session: Session, dom: Any, memory: int) -> None:
     """Change the maximal memory (KiB)."""
+    _some(memory, "virDomainSetMaxMemory")
     await domain_set_memory_flags(session, dom, memory, MEM_MAXIMUM)
 
 
 async def domain_set_memory_flags(session: Session, dom: Any, memory: int, flags: int) -> None:
     """Change current or (flag 4) maximal memory in KiB."""
+    _some(memory, "virDomainSetMemoryFlags")
     check_flags(flags, LIVE | CONFIG | MEM_MAXIMUM, "qemuDomainSetMemoryFlags")
     found = guest(session, dom)
     async with found.jobs.normal(Kind.MODIFY):

@@ -239,6 +239,7 @@ async def guest_online(guest: Any) -> int:
 
 async def set_guest(guest: Any, count: int) -> None:
     """Have the agent bring CPUs on or off until the guest uses so many."""
+    agent.need(guest)
     most = stats.online_cpus(guest.live)
     if count > most:
         raise InvalidArg(

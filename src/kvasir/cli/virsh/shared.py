@@ -74,6 +74,16 @@ UNITS = {"": None, "b": 1, "byte": 1, "bytes": 1}
 """Units that are no power of 1000 or 1024; None: whatever the default is."""
 
 
+def no_size(given: str, option: str) -> Fail:
+    """libvirt's words for a value that is no size; a second line names a unit that it does not know."""
+    clean = given.strip()
+    suffix = clean.lstrip("0123456789")
+    known = suffix[:1].lower() in tuple("kmgtpe") and suffix[1:].lower() in ("", "b", "ib")
+    unknown = suffix and suffix != clean and not known
+    why = f"\nerror: invalid argument: unknown suffix '{suffix}'" if unknown else ""
+    return Fail(f"Scaled numeric value '{given}' for <{option}> option is malformed or out of range{why}")
+
+
 def scaled(text: str, default: int) -> int | None:
     """``10``, ``10M``, ``10MiB``, ``10MB`` as bytes; a number alone counts in ``default``. None when it is no size."""
     body = text.strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvasir.cli.virsh.commands.blockwait import CANCELED, FAILED, Wait
 from kvasir.cli.virsh.grammar import Args, Command, Fail, alias, data, flag, number, text
-from kvasir.cli.virsh.shared import DOMAIN, pretty_size, read_file, scaled
+from kvasir.cli.virsh.shared import DOMAIN, no_size, pretty_size, read_file, scaled
 from kvasir.cli.virsh.shell import Shell
 from kvasir.errors import Error
 
@@ -25,9 +25,7 @@ def size_of(args: Args, name: str, default: int = 1) -> int | None:
         return None
     found = scaled(given, default)
     if found is None:
-        suffix = given.strip().lstrip("0123456789")
-        why = f"\nerror: invalid argument: unknown suffix '{suffix}'" if suffix != given.strip() else ""
-        raise Fail(f"Scaled numeric value '{given}' for <{name}> option is malformed or out of range{why}")
+        raise no_size(given, name)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number
-from kvasir.cli.virsh.shared import parameter_text, scaled
+from kvasir.cli.virsh.shared import no_size, parameter_text, scaled
 from kvasir.cli.virsh.shell import Shell
 
 ADD, SET = 0, 1
@@ -29,7 +29,7 @@ def page_size(args: Args) -> int | None:
         return None
     size = scaled(given, 1024)
     if size is None:
-        raise Fail(f"Scaled numeric value '{given}' for <pagesize> option is malformed or out of range")
+        raise no_size(given, "pagesize")
     return size // 1024
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.grammar import Args, Command, Fail, alias, flag, number
-from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT, scaled
+from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT, no_size, scaled
 from kvasir.cli.virsh.shell import Shell
 
 MAXIMUM_MEMORY = 4
@@ -15,12 +15,7 @@ def kibibytes(args: Args) -> int:
     given = args.need("size")
     found = scaled(given, 1024)
     if found is None:
-        text = f"Scaled numeric value '{given}' for <size> option is malformed or out of range"
-        suffix = given.strip().lstrip("0123456789")
-        known = suffix[:1].lower() in "kmgtpe" and suffix[1:].lower() in ("", "b", "ib")
-        if given.strip()[:1].isdigit() and suffix and not known:
-            text += f"\nerror: invalid argument: unknown suffix '{suffix}'"
-        raise Fail(text)
+        raise no_size(given, "size")
     return -(-found // 1024)
 
 

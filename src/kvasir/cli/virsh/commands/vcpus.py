@@ -72,7 +72,7 @@ def affinity(shell: Shell, bits: list[bool], host: int, pretty: bool) -> None:
 
 def offline(shell: Shell, args: Args, domain: Domain, host: int) -> None:
     """What the configuration of a domain that does not run says."""
-    maps = domain.vcpuPinInfo(CONFIG)
+    maps = domain.vcpuPinInfo(CONFIG)[: domain.vcpusFlags(CONFIG)]
     for at, bits in enumerate(maps):
         shell.out(f"{'VCPU:':<15} {at}\n{'CPU:':<15} N/A\n{'State:':<15} N/A\n{'CPU time':<15} N/A\n")
         affinity(shell, list(bits), host, args.flag("pretty"))
