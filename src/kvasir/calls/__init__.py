@@ -40,6 +40,7 @@ MODULES: tuple[str, ...] = (
     "domain_iotune",
     "domain_extras",
     "domain_xml",
+    "interface",
     "network",
     "node",
     "nwfilter",

@@ -30,6 +30,7 @@ DRIVERS: Final[dict[str, str]] = {"qemu": "kvasir.qemu.driver:QemuDriver"}
 
 
 OTHERS: Final[dict[str, str]] = {
+    "interface": "kvasir.interface.driver:InterfaceDriver",
     "network": "kvasir.network.driver:NetworkDriver",
     "nwfilter": "kvasir.nwfilter.driver:NWFilterDriver",
     "nodedev": "kvasir.nodedev.driver:NodeDeviceDriver",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kvasir.errors import Code, Error, OperationInvalid, Origin
-from kvasir.model.interface import Interface
-from kvasir.xml.reader import read
+from kvasir.model.interface import Interface, read
 
 
 class Card:
@@ -56,8 +55,7 @@ class Interfaces:
         return found[0]
 
     def define(self, xml: str) -> Card:
-        root = read(xml, "(interface_definition)")
-        document = Interface.parse(root)
+        document = read(xml)
         old = self.known.get(str(document.name))
         if old is not None:
             old.document = document

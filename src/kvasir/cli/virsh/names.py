@@ -42,8 +42,8 @@ checkpoint = Checkpoint
 checkpoint-create:checkpoints checkpoint-create-as:checkpoints checkpoint-delete:checkpoints checkpoint-dumpxml:checkpoints checkpoint-edit:checkpoints checkpoint-info:checkpoints
 checkpoint-list:checkpoints checkpoint-parent:checkpoints
 interface = Interface
-iface-begin iface-bridge iface-commit iface-define iface-destroy iface-dumpxml iface-edit iface-list iface-mac
-iface-name iface-rollback iface-start iface-unbridge iface-undefine
+iface-begin:interfaces iface-bridge:interfaces iface-commit:interfaces iface-define:interfaces iface-destroy:interfaces iface-dumpxml:interfaces iface-edit:interfaces iface-list:interfaces iface-mac:interfaces
+iface-name:interfaces iface-rollback:interfaces iface-start:interfaces iface-unbridge:interfaces iface-undefine:interfaces
 filter = Network Filter
 nwfilter-define:nwfilters nwfilter-dumpxml:nwfilters nwfilter-edit:nwfilters nwfilter-list:nwfilters
 nwfilter-undefine:nwfilters nwfilter-binding-create:nwfilters nwfilter-binding-delete:nwfilters
