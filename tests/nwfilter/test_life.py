@@ -287,7 +287,14 @@ def test_connections_begin_in_one_direction(bench: Bench) -> None:
         "sport": 5000,
         "dport": 80,
     }
-    answer: dict[str, Any] = {"src": "10.0.20.5", "dst": "10.0.20.9", "sport": 80, "dport": 5000, "flags": 0x12, "ack": 2}
+    answer: dict[str, Any] = {
+        "src": "10.0.20.5",
+        "dst": "10.0.20.9",
+        "sport": 80,
+        "dport": 5000,
+        "flags": 0x12,
+        "ack": 2,
+    }
     bench.define("server", rule("accept", "in", "<tcp dstportstart='80'/>") + drop)
     bench.bind("server")
     assert bench.drops("tcp", src="10.0.20.5", dst="10.0.20.9", sport=80, dport=5001), (

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import uuid as _uuid
 from typing import Any
 
@@ -111,7 +112,7 @@ class NWFilterDriver:
             except (Error, AttributeError) as problem:
                 log.error("cannot load the binding %s/%s.xml: %s", self.run, name, problem)
                 continue
-            if os.path.exists(f"/sys/class/net/{found_binding.portdev}"):
+            if _exists(found_binding.portdev):
                 self.bindings[found_binding.portdev] = found_binding
             else:
                 self._remove(self._status(found_binding.portdev))
@@ -185,13 +186,9 @@ class NWFilterDriver:
             raise tree.loop()
 
     async def undefine(self, found: NamedFilter) -> None:
-        """Forget a filter. Raises OperationInvalid where a filter or a guest uses it."""
+        """Forget a filter. Raises OperationInvalid where an interface uses it; filters that name it do not keep it, as in libvirt."""
         async with self._lock:
-            if self._users(found.name) or any(
-                isinstance(entry, Reference) and entry.filter == found.name
-                for other in self.filters.values()
-                for entry in other.document.entries
-            ):
+            if self._users(found.name):
                 raise OperationInvalid("nwfilter is in use", origin=Origin.NWFILTER)
             await asyncio.to_thread(self._remove, f"{self.etc}/{found.name}.xml")
             del self.filters[found.name]
@@ -251,6 +248,7 @@ class NWFilterDriver:
     async def _instantiate(self, found: list[Binding]) -> None:
         wanted: dict[str, Rules | None] = {}
         learning: dict[str, Binding] = {}
+        found = [one for one in found if _exists(one.portdev)]
         for one in found:
             lacking = tree.missing(one.ref, self._document, one.variables())
             if "IP" in lacking and one.learning != "none":
@@ -358,6 +356,14 @@ class NWFilterDriver:
         """The interface is gone."""
         if port in self.bindings:
             await self.unbind(port or "")
+
+
+def _exists(port: str) -> bool:
+    """Whether the host has the interface; a binding to one that is not there waits, as in libvirt."""
+    try:
+        return bool(socket.if_nametoindex(port))
+    except OSError:
+        return False
 
 
 def _documents(folder: str) -> list[tuple[str, str]]:
