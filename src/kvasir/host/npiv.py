@@ -7,7 +7,7 @@ import re
 import time
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, InternalError, Origin, SystemFailure, XmlError
+from kvasir.errors import InternalError, Origin, SystemFailure, XmlError
 
 FC = "/sys/class/fc_host"
 SCSI = "/sys/class/scsi_host"
@@ -98,19 +98,16 @@ def parent_of(adapter: Any) -> str:
 
         number = host_number(str(adapter.parent))
         if number is None or f"host{number}" not in hosts():
-            raise XmlError(f"Cannot find parent device '{adapter.parent}' for vHBA", origin=Origin.STORAGE)
+            raise XmlError(f"parent '{adapter.parent}' specified for vHBA does not exist", origin=Origin.STORAGE)
         return f"host{number}"
     if adapter.parent_wwnn and adapter.parent_wwpn:
-        found, what = find(adapter.parent_wwnn, adapter.parent_wwpn), "wwnn and wwpn"
+        found, what = find(adapter.parent_wwnn, adapter.parent_wwpn), "wwnn/wwpn"
     elif adapter.parent_fabric_wwn:
         found, what = by_fabric(adapter.parent_fabric_wwn), "fabric_wwn"
     else:
         found, what = with_room(), ""
+    if found is None and what:
+        raise XmlError(f"cannot find parent using provided {what}", origin=Origin.STORAGE)
     if found is None:
-        text = (
-            f"cannot find parent using provided {what}"
-            if what
-            else "'parent' for vHBA not specified, and cannot find one on this host"
-        )
-        raise ConfigUnsupported(text, origin=Origin.STORAGE)
+        raise XmlError("unable to find a 'vports' capable device on this host", origin=Origin.STORAGE)
     return found

@@ -226,8 +226,6 @@ class StoragePool:
         self.need_active()
         if volume.in_use:
             raise OperationInvalid(f"volume '{volume.name}' is still in use.", origin=Origin.STORAGE)
-        if type(self.kind).resize is PoolKind.resize:
-            raise no_support("storage pool does not support changing of volume capacity")
         if not capacity and not flags & (DELTA | SHRINK):
             text = "capacity in virStorageVolResize cannot be zero without 'delta' or 'shrink' flags set"
             raise InvalidArg(text, origin=Origin.STORAGE, message=text)
@@ -244,6 +242,8 @@ class StoragePool:
             )
         if flags & ALLOCATE and wanted < allocation:
             raise InvalidArg("can't allocate less than is allocated", origin=Origin.STORAGE)
+        if type(self.kind).resize is PoolKind.resize:
+            raise no_support("storage pool does not support changing of volume capacity")
         async with self.job(volume):
             await asyncio.to_thread(self.kind.resize, document, wanted, flags)
             document.capacity = wanted

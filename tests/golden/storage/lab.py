@@ -98,8 +98,11 @@ def toolbox(folder: Path) -> Path:
     return folder
 
 
-def play(case: Case, lab: Path, virsh: Callable[[str], str]) -> str:
-    """Run the case; ``virsh`` takes the script and gives what was printed. Returns the transcript."""
+def play(case: Case, lab: Path, virsh: Callable[[str], str], enter: Callable[[list[str]], object]) -> str:
+    """Run the case; ``virsh`` takes the script and gives what was printed. Returns the transcript.
+
+    ``enter`` runs a command in the daemon's mount namespace: a tree that the case makes in ``sys`` is laid over /sys.
+    """
     work, documents = lab / "d", lab / "i"
     for path in (work, documents):
         shutil.rmtree(path, ignore_errors=True)
@@ -119,8 +122,12 @@ def play(case: Case, lab: Path, virsh: Callable[[str], str]) -> str:
             subprocess.run(["sh", "-ec", put(case.shell)], check=True, cwd=work, capture_output=True)
         for name, text in case.files.items():
             (documents / name).write_text(put(text))
+        if (work / "sys").is_dir():
+            enter(["mount", "--bind", str(work / "sys"), "/sys"])
         printed = virsh(put(case.run))
     finally:
+        if (work / "sys").is_dir():
+            enter(["umount", "-l", "/sys"])
         if case.end:
             subprocess.run(["sh", "-c", put(case.end)], cwd=work, capture_output=True)
     tools = "".join(f"! {line}\n" for line in tool_lines((lab / "log").read_text()))

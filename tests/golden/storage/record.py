@@ -34,7 +34,14 @@ def main(names: list[str]) -> int:
         try:
             uri = f"qemu+unix:///system?socket={folder}/s/libvirt-sock"
             libraries = ":".join(str(p.parent) for p in (peers / "usr/lib").glob("*/libvirt.so.0"))
-            client = {**os.environ, "LD_LIBRARY_PATH": libraries, "LC_ALL": "C", "VISUAL": lab.EDITOR, "COLUMNS": "4000", "HOME": str(folder)}
+            client = {
+                **os.environ,
+                "LD_LIBRARY_PATH": libraries,
+                "LC_ALL": "C",
+                "VISUAL": lab.EDITOR,
+                "COLUMNS": "4000",
+                "HOME": str(folder),
+            }
 
             def virsh(text: str) -> str:
                 command = [str(peers / "usr/bin/virsh"), "-q", "-c", uri]
@@ -43,11 +50,17 @@ def main(names: list[str]) -> int:
                 )
                 return done.stdout
 
+            def enter(command: list[str]) -> None:
+                real = [f"/usr/real/{command[0]}", *command[1:]]
+                subprocess.run([script, "exec", "--dir", str(folder / "s"), "--", *real], env=env, check=True)
+
             for path in lab.cases():
                 if names and path.stem not in names:
                     continue
                 (HERE / "recorded").mkdir(exist_ok=True)
-                (HERE / "recorded" / f"{path.stem}.txt").write_text(lab.play(lab.read(path), folder / "lab", virsh))
+                (HERE / "recorded" / f"{path.stem}.txt").write_text(
+                    lab.play(lab.read(path), folder / "lab", virsh, enter)
+                )
                 print(path.stem)
         finally:
             subprocess.run([script, "stop", "--dir", str(folder / "s")], env=env)

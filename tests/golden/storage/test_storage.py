@@ -77,14 +77,24 @@ def _param(path: Path) -> Any:
 def test_as_the_real_one(daemon: LabDaemon, path: Path) -> None:
     def virsh(text: str) -> str:
         command = [sys.executable, "-m", "kvasir.cli.virsh.main", "-q", "-c", daemon.uri]
-        env = {**os.environ, "LC_ALL": "C", "VISUAL": lab.EDITOR, "PYTHONPATH": str(PROJECT / "src"), "HOME": str(daemon.folder)}
+        env = {
+            **os.environ,
+            "LC_ALL": "C",
+            "VISUAL": lab.EDITOR,
+            "PYTHONPATH": str(PROJECT / "src"),
+            "HOME": str(daemon.folder),
+        }
         done = subprocess.run(
             command, input=text, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300
         )
         return done.stdout
 
+    def enter(command: list[str]) -> None:
+        assert daemon.process is not None
+        subprocess.run(["nsenter", "-t", str(daemon.process.pid), "-m", *command], check=True)
+
     recorded = (lab.HERE / "recorded" / f"{path.stem}.txt").read_text()
-    mine = lab.play(lab.read(path), daemon.folder / "lab", virsh)
+    mine = lab.play(lab.read(path), daemon.folder / "lab", virsh, enter)
     assert mine.splitlines() == recorded.splitlines(), daemon.log()[-2000:]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kvasir.errors import InternalError, Origin, SystemFailure, XmlError
+from kvasir.errors import InternalError, InvalidArg, Origin, SystemFailure, XmlError
 from kvasir.host import npiv, scsi
 from kvasir.model.storage import Adapter, Pool, Volume
 
@@ -22,7 +22,10 @@ class UnitPool(BlockPool):
             device = f"/dev/{unit.block}"
             path = stable_path(device, self.path)
             if path == device and self.path.rstrip("/") not in ("", "/dev"):
-                continue  # no stable name: it would not be the same after a boot
+                # no stable name: it would not be the same after a boot
+                raise InvalidArg(
+                    f"unable to use target path '{self.path}' for dev '{unit.block}'", origin=Origin.STORAGE
+                )
             volume = Volume(type="block", name=unit.name, path=path, key=scsi.serial(device) or path)
             try:
                 self.update(volume)
@@ -81,7 +84,7 @@ class ScsiPool(UnitPool):
         if adapter.name:
             number = scsi.host_number(adapter.name)
             if number is None:
-                raise XmlError(f"invalid adapter name '{adapter.name}' for SCSI pool", origin=Origin.NONE)
+                raise InternalError(f"Invalid adapter name '{adapter.name}' for SCSI pool", origin=Origin.STORAGE)
             return number
         parent = adapter.parent_address
         assert parent is not None
@@ -100,7 +103,7 @@ class ScsiPool(UnitPool):
     def active(self) -> bool:
         try:
             number = self.host()
-        except XmlError:
+        except (InternalError, XmlError):
             return False
         return number is not None and os.path.isdir(f"{scsi.HOSTS}/host{number}")
 
@@ -112,8 +115,8 @@ class ScsiPool(UnitPool):
         names = str(adapter.wwnn), str(adapter.wwpn)
         if npiv.find(*names) is not None:
             return  # there already: as another made it, so another deletes it
+        adapter.managed = True  # what the pool makes, it deletes
         npiv.manage(npiv.parent_of(adapter), names[1], names[0], create=True)
-        adapter.managed = True if adapter.managed is None else adapter.managed
         if npiv.wait_for(*names) is None:
             raise InternalError(
                 f"Failed to find the vHBA with wwnn='{names[0]}' wwpn='{names[1]}' after its creation",
