@@ -9,7 +9,6 @@ import fcntl
 import json
 import os
 import sys
-import time
 from typing import Any
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
@@ -84,7 +83,7 @@ def main(words: list[str], environment: dict[str, str], folder: str = FOLDER) ->
         return 1
     with open(os.path.join(folder, ".leases.lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        leases = current(read(path), time.time())
+        leases = read(path)
         if action == "init":
             sys.stdout.write(lease_file(leases))
             return 0
@@ -96,9 +95,8 @@ def main(words: list[str], environment: dict[str, str], folder: str = FOLDER) ->
         if action != "del":
             new = entry(words[1:], environment)
             if new is not None:
-                for name in ("server-duid", "client-id"):
-                    if name in known and name not in new:
-                        new[name] = known[name]
+                if "server-duid" in known and "server-duid" not in new:
+                    new["server-duid"] = known["server-duid"]
                 leases.append(new)
         write(path, leases)
     return 0
