@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import Peers, short_folder
+from tests.conftest import PROJECT, DaemonHandle, Peers, short_folder
 
 from .conftest import PROBE, Host, NetDaemon
 
@@ -183,3 +184,36 @@ def test_firewalld_that_reloads_brings_the_rules_back(peers: Peers) -> None:
             daemon.finish()
             broker.kill()
             broker.wait()
+
+
+def test_networks_of_libvirtd_are_taken_up(peers: Peers, real_libvirtd: DaemonHandle) -> None:
+    """A network that the real daemon started, by its own files: ours knows it as running, with its ports, and can stop it."""
+    folder_of_real = Path(real_libvirtd.folder)
+    document, port = folder_of_real / "handed.xml", folder_of_real / "port.xml"
+    document.write_text("<network><name>handed</name><forward mode='route'/><bridge name='brhanded'/><ip address='10.9.99.1' prefix='24'/>"
+                        "<dns enable='no'/></network>")  # fmt: skip
+    port.write_text("""<networkport><uuid>31111111-2222-3333-4444-555555555555</uuid><owner><name>own</name>
+      <uuid>11111111-2222-3333-4444-555555555555</uuid></owner><mac address='52:54:00:aa:bb:cc'/></networkport>""")
+    peer = [str(PROJECT / "scripts/peer"), "exec", "--dir", str(folder_of_real), "--"]
+    env = {**os.environ, "KVASIR_PEERS": str(peers.root)}
+    subprocess.run([*peer, "mkdir", "-p", "/var/lib/libvirt/dnsmasq"], env=env, check=True)
+    for words in (("net-define", str(document)), ("net-start", "handed"), ("net-port-create", "handed", str(port))):
+        assert real_libvirtd.virsh(*words).returncode == 0
+    shown = real_libvirtd.virsh("net-dumpxml", "handed").stdout
+    outer = int((folder_of_real / "peer.pid").read_text())
+    init = Path(f"/proc/{outer}/task/{outer}/children").read_text().split()[0]
+    with short_folder("kv-net-") as folder:
+        for place in ("run/libvirt/network", "etc/libvirt/qemu/networks"):
+            packed = subprocess.run([*peer, "tar", "-C", "/", "-cf", "-", place], env=env, capture_output=True, check=True).stdout
+            subprocess.run(["tar", "-C", str(folder), "-xf", "-"], input=packed, check=True)
+        daemon = NetDaemon(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, peers)
+        daemon.hosts, daemon.ground = [], Host("there")
+        daemon.ground.command = lambda *words: ["nsenter", "-t", init, "-n", *words]  # type: ignore[method-assign]
+        try:
+            daemon.start()
+            assert daemon.say("net-dumpxml", "handed") == shown and "connections='1'" in shown
+            assert daemon.say("net-port-list", "handed", "--uuid").strip() == "31111111-2222-3333-4444-555555555555"
+            daemon.say("net-destroy", "handed")
+            assert "brhanded" not in daemon.inside("ip", "link")
+        finally:
+            daemon.finish()
