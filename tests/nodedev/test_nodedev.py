@@ -355,3 +355,44 @@ def test_forms_beside_the_real_test_driver(peers: Peers, tmp_path: Path) -> None
         )
         assert NodeDevice.from_xml(text).xml() == text
     assert not differences, "\n".join(differences)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root")
+def test_the_kernels_notices(tmp_path: Path) -> None:
+    """In a network namespace with its own sysfs: a card that comes and goes is told of, without anybody asking."""
+    import shutil
+    import sys
+
+    from tests.conftest import PROJECT, short_folder
+
+    if not shutil.which("ip"):
+        pytest.skip("ip is not installed")
+    with short_folder("kv-nd-") as folder:
+        uri = f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock"
+        python, virsh = sys.executable, f"{sys.executable} -m kvasir.cli.virsh.main -c '{uri}'"
+        script = f"""
+mount -t sysfs none /sys || exit 77
+{python} -m kvasir.daemon --root {folder} & daemon=$!
+for i in $(seq 200); do [ -S {folder}/run/libvirt/libvirt-sock ] && break; sleep 0.1; done
+{virsh} nodedev-list --cap net
+{virsh} nodedev-event --event lifecycle --loop --timeout 60 > {folder}/events & watch=$!
+add() {{ ip link add kvtest0 address 52:54:00:01:02:03 type veth peer name kvpeer0; }}
+add || exit 77
+for i in $(seq 200); do grep -q Created {folder}/events && break; sleep 0.1
+    [ $i = 60 ] && {{ ip link del kvtest0; add; }}; done
+{virsh} nodedev-dumpxml net_kvtest0_52_54_00_01_02_03 | grep -c '<interface>kvtest0'
+ip link del kvtest0
+for i in $(seq 200); do grep -q Deleted {folder}/events && break; sleep 0.1; done
+kill -TERM $watch $daemon; wait; cat {folder}/events
+"""
+        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1"}
+        done = subprocess.run(
+            ["unshare", "-nm", "sh", "-c", script], env=env, capture_output=True, text=True, timeout=200
+        )
+        if done.returncode == 77:
+            pytest.skip("no sysfs or no pair of network cards can be made here")
+        assert "event 'lifecycle' for node device net_kvtest0_52_54_00_01_02_03: Created" in done.stdout, (
+            done.stdout + done.stderr
+        )
+        assert "event 'lifecycle' for node device net_kvtest0_52_54_00_01_02_03: Deleted" in done.stdout
+        assert "\n1\n" in done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from kvasir.cli.virsh import names
 from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, Peers
 from tests.testdriver.script import FILES, PARTS
 from tests.virsh.cells import four, lines_of
+from tests.virsh.conftest import Both
 
 BROKEN = ("freepages",)
 """The real test driver fails here behind a daemon ("Library function returned error but did not set virError")."""
@@ -105,3 +107,22 @@ def test_one_world_for_all_who_have_it_open(kvasird: KvasirDaemon) -> None:
     assert [one.isActive() for one in again.listAllDomains(0)] == [1]
     again.close()
     other.close()
+
+
+def test_over_tcp(kvasird: KvasirDaemon) -> None:
+    """``test+tcp://``: both virsh reach the same world from afar."""
+    kvasird.stop()
+    conf = kvasird.folder / "etc/libvirt/libvirtd.conf"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    conf.write_text(
+        f'listen_tls = 0\nlisten_tcp = 1\nauth_tcp = "none"\nlisten_addr = "127.0.0.1"\ntcp_port = "{port}"\n'
+    )
+    kvasird.start("--listen")
+    far = f"test+tcp://127.0.0.1:{port}/default"
+    pair = Both(kvasird, kvasird.folder)
+    script = "list --all; net-list; pool-list; suspend test; domstate test --reason; vol-list default-pool; hostname"
+    real, ours = (getattr(pair, who)("-c", far, script, uri=False) for who in ("real", "ours"))
+    assert (real.stdout, real.stderr) == (ours.stdout, ours.stderr)
+    assert "paused (user)" in ours.stdout
