@@ -41,7 +41,6 @@ def config(files: dict[str, bytes]) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.guide("virt-install-cloud-init")
 def test_seeds_say_what_was_asked_and_no_more(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("ssh-rsa AAA me\nsecond line\n")
     (tmp_path / "password").write_text("s3cret: 'x'\n")
@@ -71,7 +70,6 @@ def test_seeds_say_what_was_asked_and_no_more(tmp_path: Path) -> None:
         cloudinit.CloudInit(root_key="/nonexistent").files("x")
 
 
-@pytest.mark.guide("virt-install-unattended")
 @pytest.mark.parametrize(
     ("name", "file", "words"),
     [
@@ -99,7 +97,6 @@ def test_answer_files(tmp_path: Path, name: str, file: str, words: list[str]) ->
         ET.fromstring(script.content.encode())
 
 
-@pytest.mark.guide("virt-install-unattended")
 def test_ubuntu_has_autoinstall_and_no_system_has_a_default_password(tmp_path: Path) -> None:
     (tmp_path / "user").write_text("annsecret\n")
     system = osinfo.lookup("ubuntu22.04")

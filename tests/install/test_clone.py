@@ -109,14 +109,7 @@ def test_a_clone_has_its_own_identity_and_images(daemon: DaemonHandle, images: P
         undefine(daemon, "first", "first-clone")
 
 
-@pytest.mark.guide(
-    "virt-clone-explicit-files",
-    "virt-clone-force-copy",
-    "virt-clone-nonsparse",
-    "virt-clone-file",
-    "virt-clone-mac",
-    "virt-clone-preserve-data",
-)
+@pytest.mark.guide("virt-clone-explicit-files")
 def test_what_is_copied_can_be_said(daemon: DaemonHandle, images: Path) -> None:
     define(daemon, images, make(images, shared=True))
     try:
@@ -164,7 +157,6 @@ def test_what_is_copied_can_be_said(daemon: DaemonHandle, images: Path) -> None:
         undefine(daemon, "first", "two", "three", "four")
 
 
-@pytest.mark.guide("virt-clone-original-xml", "virt-clone-nvram")
 def test_a_document_is_cloned_with_its_firmware_store(daemon: DaemonHandle, images: Path) -> None:
     (images / "first_VARS.fd").write_bytes(b"variables" * 1000)
     words = f"<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram>{images}/first_VARS.fd</nvram>"
@@ -178,7 +170,6 @@ def test_a_document_is_cloned_with_its_firmware_store(daemon: DaemonHandle, imag
         daemon.our_virsh("undefine", "nv", "--keep-nvram")
 
 
-@pytest.mark.guide("virt-clone-reflink")
 def test_reflink_shares_or_says_that_it_cannot(daemon: DaemonHandle, images: Path) -> None:
     define(daemon, images, make(images))
     before = sorted(p.name for p in images.iterdir())
@@ -313,3 +304,42 @@ def test_progress_counts_to_the_end(images: Path) -> None:
     assert (images / "b").read_bytes() == (images / "a").read_bytes()
     assert stat.S_IMODE((images / "b").stat().st_mode) == 0o600
     assert seen[-1] == (40 << 20, 40 << 20)
+
+
+@pytest.mark.guide("virt-clone-general")
+def test_what_it_needs_is_said(kvasird: DaemonHandle) -> None:
+    answer = clone(kvasird, "--auto-clone")
+    assert answer["rc"] == 1 and "An original machine name is required" in str(answer["err"])
+    text = str(sides.ours("virt-clone", ["--help"])["out"])
+    for group in ("General Options", "Storage Configuration", "Networking Configuration", "Miscellaneous Options"):
+        assert f"{group}:" in text
+    socket = kvasird.folder / "run/libvirt/libvirt-sock"
+    socket.chmod(0o700)
+    env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "HOME": "/nonexistent"}
+    command = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "/usr/bin/python3",
+        "-m",
+        "kvasir.cli.virt_clone",
+    ]
+    done = subprocess.run(
+        [*command, "--connect", kvasird.uri, "-o", "x", "--auto-clone"], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "Permission denied" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.guide("virt-clone-explicit-files")
+def test_each_disk_needs_a_file_of_its_own(kvasird: DaemonHandle, images: Path) -> None:
+    define(kvasird, images, make(images))
+    answer = clone(kvasird, "--original", "first", "--name", "new", "--file", f"{images}/a.img")
+    assert answer["rc"] == 1 and "Disk 'vdb'" in str(answer["err"]) and "has no --file" in str(answer["err"])
+    answer = clone(
+        kvasird, "--original", "first", "--name", "new", "--file", f"{images}/a.img", "--file", f"{images}/b.img"
+    )
+    assert answer["rc"] == 0, answer
+    assert sources(document(kvasird, "new"))["vdb"] == f"{images}/b.img"
+    assert (images / "b.img").read_bytes() == (images / "data.qcow2").read_bytes()

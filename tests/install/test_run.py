@@ -66,13 +66,7 @@ def gone(daemon: DaemonHandle, *names: str) -> None:
         daemon.our_virsh("undefine", name)
 
 
-@pytest.mark.guide(
-    "virt-install-import",
-    "virt-install-dry-run",
-    "virt-install-autostart",
-    "virt-install-noreboot",
-    "virt-install-transient",
-)
+@pytest.mark.guide("virt-install-import")
 def test_lives_of_new_guests(daemon: DaemonHandle, folder: Path) -> None:
     image = folder / "one.qcow2"
     try:
@@ -105,7 +99,6 @@ def test_lives_of_new_guests(daemon: DaemonHandle, folder: Path) -> None:
         gone(daemon, "one", "two")
 
 
-@pytest.mark.guide("virt-install-wait")
 def test_wait_ends_at_its_time_or_with_the_guest(daemon: DaemonHandle, folder: Path, tiny_guest: TinyGuest) -> None:
     iso = Path(shutil.copy(tiny_guest.iso, folder / "t.iso"))
     iso.chmod(0o644)
@@ -130,6 +123,28 @@ def test_wait_ends_at_its_time_or_with_the_guest(daemon: DaemonHandle, folder: P
         gone(daemon, "w")
 
 
+def test_a_guest_is_installed_anew(daemon: DaemonHandle, folder: Path) -> None:
+    """--reinstall boots the medium once; the guest's own document is as it was."""
+    (folder / "cd.iso").write_bytes(b"\0" * 65536)
+    try:
+        assert (
+            install(daemon, "--name", "again", "--disk", f"{folder}/a.qcow2,size=1", "--import", "--noreboot")["rc"]
+            == 0
+        )
+        before = dumped(daemon, "again", "--inactive")
+        line = ["--connect", daemon.uri, "--reinstall", "again", "--cdrom", str(folder / "cd.iso"), "--noautoconsole"]
+        answer = sides.ours("virt-install", line)
+        assert answer["rc"] == 0, answer
+        live = dumped(daemon, "again")
+        assert [b.get("dev") for b in live.findall("os/boot")] == ["cdrom", "hd"]
+        assert live.findtext("on_reboot") == "destroy" and live.findtext("uuid") == before.findtext("uuid")
+        assert live.find("devices/disk[@device='cdrom']/source").get("file") == f"{folder}/cd.iso"  # type: ignore[union-attr]
+        after = dumped(daemon, "again", "--inactive")
+        assert ET.tostring(after) == ET.tostring(before)
+    finally:
+        gone(daemon, "again")
+
+
 def test_a_failed_start_takes_its_images_back(daemon: DaemonHandle, folder: Path) -> None:
     words = ["--disk", f"{folder}/f.qcow2,size=1", "--import", "--boot", "kernel=/nonexistent/kernel"]
     answer = install(daemon, "--name", "f", *words)
@@ -139,7 +154,6 @@ def test_a_failed_start_takes_its_images_back(daemon: DaemonHandle, folder: Path
     assert daemon.our_virsh("domstate", "f").returncode == 1
 
 
-@pytest.mark.guide("virt-install-cloud-init")
 def test_cloud_init_seed_stands_in_the_first_boot_only(daemon: DaemonHandle, folder: Path) -> None:
     (folder / "key.pub").write_text("ssh-ed25519 AAAA me@here\n")
     try:
@@ -182,7 +196,7 @@ def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         web.server_close()
 
 
-@pytest.mark.guide("virt-install-location", "virt-install-extra-args", "virt-install-initrd-inject")
+@pytest.mark.guide("virt-install-location")
 def test_location_over_http_injects_and_boots(
     daemon: DaemonHandle, folder: Path, server: tuple[str, Path], tiny_guest: TinyGuest
 ) -> None:
@@ -263,7 +277,7 @@ INSTALLER = Path("/usr/lib/debian-installer/images/12/amd64/text/debian-installe
 
 
 @pytest.mark.skipif(not INSTALLER.exists(), reason="needs the package debian-installer-12-netboot-amd64")
-@pytest.mark.guide("virt-install-location", "virt-install-unattended")
+@pytest.mark.guide("virt-install-location")
 def test_debians_installer_takes_our_answers(kvasird: DaemonHandle, folder: Path) -> None:
     """The installer's own initrd, with our preseed appended: its busybox finds /preseed.cfg as cpio unpacks it."""
     (folder / "root").write_text("topsecret\n")
