@@ -34,7 +34,7 @@ class GuideResults:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         rows = [str(value) for name, value in report.user_properties if name == "guide"]
         final = report.when == "call" or report.outcome != "passed"  # set-up and tear-down count when they fail or skip
-        if not rows or not final or report.outcome == "rerun":
+        if not rows or not final or str(report.outcome) == "rerun":
             return
         for row in rows:
             self.note(row, report.nodeid, "skipped" if hasattr(report, "wasxfail") else report.outcome)

@@ -52,7 +52,7 @@ def asked(host: Host, cache: Path, uri: str, text: str) -> list[subprocess.Compl
     return [host.real(cache, "-c", uri, "list", text=text), host.ours("-c", uri, "list", text=text)]
 
 
-@pytest.mark.guide("remote-transport-tcp")
+@pytest.mark.guide("remote-transport-tcp", "trouble-uri-auth-failed", "trouble-uri-auth-sasl")
 def test_plain_tcp_with_an_encrypting_mechanism(site: Pair, root: Path, cache: Path) -> None:
     """Name and password from auth.conf or from the terminal; the wrong ones are refused; the daemon's port is 16509."""
     uri = "qemu+tcp://host2/system"

@@ -48,7 +48,8 @@ def in_(done: subprocess.CompletedProcess[str]) -> bool:
 @pytest.mark.guide(
     *("remote-transport-tls", "remote-transport-default", "remote-uri-example-tls", "remote-uri-example-hostname"),
     *("tls-remote-management", "tls-server-cert", "tls-client-cert", "tls-file-locations", "tls-ca-install"),
-    *("proc-tls-ca", "tls-ca-private-key", "tls-ca-info", "remote-uri-scheme-remote"),
+    *("proc-tls-ca", "tls-ca-private-key", "tls-ca-info", "remote-uri-scheme-remote", "tls-gnutls-utils"),
+    *("trouble-uri-not-configured", "trouble-libvirtd-start-fix-ca"),
 )
 def test_certificates_open_the_door(site: Pair, authority: Authority, root: Path, cache: Path) -> None:
     """Default port and places; nothing of the talk is to be read on the wire; the name in the URI counts."""
