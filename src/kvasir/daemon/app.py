@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.daemon import drivers as driver_table
 from kvasir.daemon import sockets
+from kvasir.daemon.audit import Audit
 from kvasir.daemon.config import Config
 from kvasir.daemon.hub import Hub
 from kvasir.daemon.logs import Logging
@@ -54,6 +55,7 @@ class Daemon:
         self.access: Access | None = None
         """Who may do what with which object; None: whoever is in may do all."""
         self.hub = Hub()
+        self.audit = Audit(config)
         self.drivers: dict[str, Any] = {}
         """By URI scheme the hypervisor drivers, by name the others ('storage', 'network', ...)."""
         self.services: dict[str, Service] = {}
@@ -80,6 +82,8 @@ class Daemon:
                 await driver.start()
                 if getattr(driver, "bus", None) is not None:
                     driver.bus.subscribe(self.hub.deliver)
+                    if self.audit.wanted:
+                        driver.bus.subscribe(self.audit.event)
             self._make_services(listeners)
         except BaseException:
             self._unlisten()

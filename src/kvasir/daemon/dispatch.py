@@ -115,8 +115,10 @@ class Dispatcher:
         try:
             result = entry.function(session, **arguments)
         except Exception as problem:
+            _note(client, entry, arguments, problem)
             self._failed(client, session, frame, problem)
         else:
+            _note(client, entry, arguments, None)
             self._answer(client, session, frame, result)
 
     async def _run(self, entry: Entry, session: Session, frame: frames.Frame, arguments: dict[str, Any]) -> None:
@@ -125,8 +127,10 @@ class Dispatcher:
         try:
             result = await entry.function(session, **arguments)
         except Exception as problem:
+            _note(client, entry, arguments, problem)
             self._failed(client, session, frame, problem)
         else:
+            _note(client, entry, arguments, None)
             self._answer(client, session, frame, result)
         finally:
             client.released()
@@ -152,8 +156,10 @@ class Dispatcher:
             result = await access.after(client, entry.procedure, later, result, call)
         except Exception as problem:
             session.pump = None
+            _note(client, entry, arguments, problem)
             self._failed(client, session, frame, problem)
         else:
+            _note(client, entry, arguments, None)
             self._answer(client, session, frame, result)
         finally:
             client.released()
@@ -236,6 +242,13 @@ class Dispatcher:
                 encode_error(problem),
             )
         )
+
+
+def _note(client: Client, entry: Entry, arguments: dict[str, Any], problem: Exception | None) -> None:
+    """Write a call that may change something into the audit trail."""
+    audit = client.service.daemon.audit
+    if audit.wanted and entry.procedure.name in REFUSED.get(entry.procedure.program.id, ()):
+        audit.call(client, entry.procedure, arguments, problem)
 
 
 def _close_all(fds: list[int]) -> None:
