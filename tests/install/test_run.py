@@ -95,6 +95,11 @@ def test_lives_of_new_guests(daemon: DaemonHandle, folder: Path) -> None:
         assert daemon.our_virsh("domstate", "two").stdout.strip() == "running"
         daemon.our_virsh("destroy", "two")
         assert daemon.our_virsh("domstate", "two").returncode == 1
+        words = ["--name", "big", "--disk", f"{folder}/big.qcow2,size=9000000", "--import", "--dry-run"]
+        answer = install(daemon, *words)
+        assert answer["rc"] == 1 and "exceed the available pool space" in answer["err"], answer
+        assert "(Use --check disk_size=off or --check all=off to override)" in answer["err"]
+        assert install(daemon, *words, "--check", "disk_size=off")["rc"] == 0
     finally:
         gone(daemon, "one", "two")
 

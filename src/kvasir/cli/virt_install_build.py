@@ -46,6 +46,7 @@ def build(connection: Any, options: argparse.Namespace) -> Installer:
     if not options.reinstall:
         guest.set_defaults()
         _validate(guest, checks)
+        _sizes(maker, checks)
     _required(options, guest, method)
     _warnings(options, guest)
     return installer
@@ -290,6 +291,19 @@ def _validate(guest: Guest, checks: common.Checks) -> None:
             for m in root.findall("devices/interface/mac")
         ):
             checks.fails(f"The MAC address '{mac}' is in use by another virtual machine.", "mac_in_use")
+
+
+def _sizes(maker: DiskMaker, checks: common.Checks) -> None:
+    """New sparse images that their pool could not hold in full."""
+    for plan in maker.planned:
+        free = plan.pool.free()
+        if free is not None and not plan.whole and plan.capacity > free:
+            checks.fails(
+                "The requested volume capacity will exceed the available pool space when the volume is fully allocated. "
+                f"({plan.capacity >> 20} M requested capacity > {free >> 20} M available)",
+                "disk_size",
+                tell=False,
+            )
 
 
 def _path_of(disk: Any) -> str:

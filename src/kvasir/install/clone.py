@@ -280,6 +280,10 @@ class Cloner:
         old.undefineFlags(4 | 32)
 
     def _copy(self, disk: Disk, drafts: list[copying.Draft], volumes: list[Any]) -> None:
+        pool = self.pools.over(os.path.dirname(disk.new_path))
+        if pool is not None and pool.volume_type != "file" and not os.path.exists(disk.new_path):
+            self._copy_there(disk, volumes)  # a volume of that pool is to be made, not a file
+            return
         readable = self.local and os.path.exists(disk.path) and os.access(disk.path, os.R_OK)
         if readable and os.access(os.path.dirname(disk.new_path), os.W_OK):
             self._copy_here(disk, drafts)

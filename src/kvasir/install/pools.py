@@ -33,6 +33,16 @@ class Pool:
             return set(self.handle.listVolumes())
         return set(os.listdir(self.folder)) if os.path.isdir(self.folder) else set()
 
+    def free(self) -> int | None:
+        """Bytes that are left in it; None where that is not known."""
+        if self.handle is not None:
+            return int(self.handle.info()[3])
+        try:
+            found = os.statvfs(self.folder)
+        except OSError:
+            return None
+        return found.f_frsize * found.f_bavail
+
     @property
     def volume_type(self) -> str:
         """What a disk on a volume of it is: file, block or network."""
