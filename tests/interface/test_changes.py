@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from kvasir.errors import Error
-from kvasir.interface.backends import Backend, Ifupdown, Keyfiles, Networkd
+from kvasir.interface.backends import Backend
+from kvasir.interface.backends.ifupdown import Ifupdown
+from kvasir.interface.backends.keyfiles import Keyfiles
+from kvasir.interface.backends.networkd import Networkd
 from kvasir.interface.entries import check, flatten, fold
 from kvasir.model.interface import read
 from tests.virsh.cells import four
@@ -127,9 +130,8 @@ def test_files_keep_every_document(tmp_path: Path, kind: type[Backend]) -> None:
         document.link_speed = document.link_state = None
         document.protocols = [one for one in document.protocols if one.dhcp or one.autoconf or one.ips or one.gateway]
         document.protocols.sort(key=lambda one: str(one.family))
-        for port in (
-            (document.bridge or document.bond or document).interfaces if document.bridge or document.bond else []
-        ):
+        above = document.bridge or document.bond
+        for port in above.interfaces if above is not None else ():
             port.link_speed = port.link_state = None
         entries = flatten(document)
         for entry in entries:
