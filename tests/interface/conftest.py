@@ -29,6 +29,7 @@ class IfaceDaemon(NetDaemon):
                     str(self.world.process.pid))  # fmt: skip
         self.world.run("ip", "link", "set", "far0", "up")
         self.world.run("ip", "address", "add", "10.77.0.1/24", "dev", "far0")
+        self.world.listen()
         for pair in (("c0", "c1"), ("c2", "c3")):
             self.inside("ip", "link", "add", pair[0], "type", "veth", "peer", "name", pair[1])
         for number, name in enumerate(("lan0", "c0", "c1", "c2", "c3")):
