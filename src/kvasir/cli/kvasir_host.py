@@ -35,10 +35,13 @@ def totals(connection: Any) -> tuple[int, int, float]:
 
 def host(connection: Any, root: str = "", images: str = IMAGES) -> int:
     """Print the host's facts, and what it lacks; 1 when it lacks something."""
+    from kvasir.install import sizing
+
     found, memory = hostcheck.processor(root), hostcheck.memory(root)
     free, threads = hostcheck.free_disk(root + images), os.cpu_count() or 1
     cpus, mebibytes, disk = totals(connection)
     wanted = hostcheck.Wanted(cpus, mebibytes, disk)
+    total = memory.get("MemTotal", 0)
     rows = (
         ("processor", f"{found.vendor or 'unknown'}, {found.extension or 'no virtualization extensions'}"),
         ("module", found.module or "none of kvm_intel, kvm_amd"),
@@ -46,12 +49,16 @@ def host(connection: Any, root: str = "", images: str = IMAGES) -> int:
         ("swap", f"{memory.get('SwapTotal', 0)} MiB, {memory.get('SwapFree', 0)} MiB free"),
         ("disk", f"{free:.1f} GB free in {images}"),
         ("guests", f"{cpus} virtual CPUs, {mebibytes} MiB, {disk:.1f} GB"),
+        (
+            "overcommit",
+            f"{cpus / threads:.1f} virtual CPUs for each thread, {mebibytes / max(total, 1):.1f} of the memory",
+        ),
         ("recommended", f"{wanted.threads} threads, {wanted.memory} MiB, {wanted.disk:.1f} GB"),
     )
     for name, text in rows:
         print(f"{name:<12} {text}")
-    total = memory.get("MemTotal", 0)
     wrong = hostcheck.too_little(free, total) + wanted.short(threads, total, free)
+    wrong += sizing.advice(sizing.Host(total << 20, memory.get("SwapTotal", 0) << 20, threads), mebibytes << 20, cpus)
     for text in wrong:
         print(f"warning: {text}")
     if found.hint:

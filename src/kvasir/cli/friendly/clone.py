@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import network
+from . import network, seed
 from .base import connect, fail, find, guest_option
 
 TYPE_CHECKING = False
@@ -34,6 +34,7 @@ def clone(options: argparse.Namespace) -> int:
     if code:
         return code
     network.renew(connection, connection.lookupByName(new))
+    seed.renew(connection, connection.lookupByName(new))
     if options.start:
         connection.lookupByName(new).create()
     print(f"{new} is {'running' if options.start else 'made. Start it: kvasir start ' + new}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import network
+from . import network, seed
 from .base import NAMESPACE, NO_DOMAIN, connect, fail, home
 from .guests import console
 
@@ -81,17 +81,15 @@ def image_format(image: str) -> str:
         os.close(fd)
 
 
-def image_words(image: str, options: argparse.Namespace, osinfo: str) -> list[str]:
-    """A disk of the guest's own: over the image, or empty beside an installer's medium."""
+def image_words(image: str, options: argparse.Namespace, osinfo: str, seeded: str) -> list[str]:
+    """A disk of the guest's own: over the image, or empty beside an installer's medium; and the seed."""
     words = ["--osinfo", osinfo] if osinfo else ["--osinfo", "detect=on,require=off"]
     if image.endswith(".iso"):
         return [*words, "--disk", f"size={options.disk},bus=virtio", "--cdrom", image, "--graphics", "vnc"]
     disk = f"size={options.disk},backing_store={quoted(image)},backing_format={image_format(image)},bus=virtio"
     words += ["--import", "--disk", disk, "--graphics", "none"]
     words += ["--channel", "unix,target.type=virtio,target.name=org.qemu.guest_agent.0", "--rng", "/dev/urandom"]
-    if options.cloud_init:
-        words += ["--cloud-init", f"clouduser-ssh-key={quoted(public_key(options.ssh_key))}"]
-    return words
+    return [*words, "--disk", f"path={quoted(seeded)},device=cdrom,readonly=on"] if seeded else words
 
 
 def own_key() -> str:
@@ -142,17 +140,20 @@ def launch(options: argparse.Namespace) -> int:
     from . import catalogue
 
     connection = connect(options)
+    seeds: list[str] = []
     word, name = chosen(options)
     stem = os.path.basename(word).partition(".")[0].partition(":")[0]
     if name and exists(connection, name):
         fail(f"there is a guest {name!r}", f"kvasir start {name}")
-    words = ["--vcpus", str(options.cpus), "--noautoconsole", "--quiet"]
+    name = name or free_name(connection, stem)
+    words = ["--name", name, "--vcpus", str(options.cpus), "--noautoconsole", "--quiet"]
     user, memory = "", options.memory or MEMORY
     if word == "tiny":
         words += [*tiny_words(), "--import", "--graphics", "none"]
         user, memory = "root", options.memory or TINY_MEMORY
     elif os.path.exists(word):
-        words += image_words(os.path.abspath(word), options, options.osinfo or "")
+        seeds = wanted_seed(name, options) if not word.endswith(".iso") else []
+        words += image_words(os.path.abspath(word), options, options.osinfo or "", "".join(seeds))
     else:
         entry = catalogue.find(word)
         if entry is None:
@@ -161,20 +162,24 @@ def launch(options: argparse.Namespace) -> int:
         from .images import ensure
 
         path, user = ensure(entry, connection), entry.user
-        words += image_words(path, options, options.osinfo or entry.osinfo)
-    name = name or free_name(connection, stem)
-    words += [
-        "--name",
-        name,
-        "--memory",
-        str(memory),
-        "--network",
-        network.words(connection, options.network, options.publish),
-    ]
+        seeds = wanted_seed(name, options)
+        words += image_words(path, options, options.osinfo or entry.osinfo, "".join(seeds))
+    words += ["--memory", str(memory), "--network", network.words(connection, options.network, options.publish)]
     words += ["--connect", options.connect] if options.connect else []
     words += ["--virt-type", options.virt_type or virt_type(connection)]
-    code = virt_install.main(words)
+    try:
+        code = virt_install.main(words)
+    except SystemExit:
+        seed.remove(seeds)
+        raise
+    if code:
+        seed.remove(seeds)
     return code or after(connection, name, user, options)
+
+
+def wanted_seed(name: str, options: argparse.Namespace) -> list[str]:
+    """The seed's path; none where it is not wanted."""
+    return [seed.make(name, public_key(options.ssh_key))] if options.cloud_init else []
 
 
 def virt_type(connection: Any) -> str:

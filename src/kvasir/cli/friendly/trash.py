@@ -7,6 +7,7 @@ import os
 
 from kvasir.errors import Error
 
+from . import seed
 from .base import INACTIVE, SECURE, connect, disks, fail, find, format_option, guest_option, home, show
 
 TYPE_CHECKING = False
@@ -45,6 +46,7 @@ def delete(options: argparse.Namespace) -> int:
             SAVED | SNAPSHOTS | CHECKPOINTS | (NVRAM | TPM if options.purge else KEEP_NVRAM | KEEP_TPM)
         )
     if options.purge:
+        seed.remove(seed.of(text))
         remove_disks(connection, disks(text))
     elif persistent:
         print(f"{options.name} is in the trash, its disks are where they were. Back: kvasir undo {options.name}")
@@ -179,6 +181,7 @@ def trash(options: argparse.Namespace) -> int:
         show(options, rows, ("name", "deleted", "uuid"))
         return 0
     for entry in there:
+        seed.remove(seed.of(entry["domain"]))
         remove_disks(connection, [path for path in entry["disks"] if os.path.exists(path)])
         os.unlink(os.path.join(folder(), f"{entry['uuid']}.json"))
     return 0

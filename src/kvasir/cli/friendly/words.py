@@ -41,9 +41,26 @@ def _entry(head: str, item: Any, indent: str) -> list[str]:
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        return value if PLAIN.match(value) and value.lower() not in SPECIAL else json.dumps(value)
+        return value if PLAIN.match(value) and value.lower() not in SPECIAL else _quoted(value)
     if isinstance(value, dict):
         return "{}"
     if isinstance(value, (list, tuple)):
         return "[]"
+    if isinstance(value, float):
+        text = repr(value)  # a number with an exponent and no point is text to readers of YAML 1.1
+        return text.replace("e", ".0e") if "e" in text and "." not in text else text
     return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """In double quotes; what is not printable ASCII as YAML's escapes (JSON's pairs for what lies above U+FFFF are none)."""
+    out = []
+    for char in text:
+        number = ord(char)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif 32 <= number < 127:
+            out.append(char)
+        else:
+            out.append(f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}")
+    return '"' + "".join(out) + '"'
