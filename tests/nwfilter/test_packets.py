@@ -2,74 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from kvasir import client
 from kvasir.errors import Error
-from tests.nwfilter import packets
+from tests.nwfilter.bridge import Wire
 from tests.nwfilter.cases import CASES, Case
 from tests.nwfilter.conftest import Place
 from tests.unpacked import libraries, unpacked
-
-PORTS = ("vnet0 gst0", "out0 sink0", "mid0 side0")
-FILTER = (
-    "<filter name='{name}'><uuid>{uuid}</uuid><rule action='drop' direction='out'><{protocol} {xml}/></rule></filter>"
-)
-BINDING = """<filterbinding><owner><name>guest</name><uuid>d54df46f-1ab5-4a22-8618-4560ef5fac2c</uuid></owner>
-<portdev name='vnet0'/><mac address='02:00:00:00:00:01'/><filterref filter='{name}'>{more}</filterref></filterbinding>"""
-
-
-class Wire:
-    """The bridge with the filtered port, and the helper that sends and listens there."""
-
-    def __init__(self, place: Place) -> None:
-        self.place, self.number = place, 0
-        place.inside("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
-        place.inside("ip", "link", "add", "br0", "type", "bridge")
-        for pair in PORTS:
-            host, guest = pair.split()
-            place.inside("ip", "link", "add", host, "type", "veth", "peer", "name", guest)
-            place.inside("ip", "link", "set", host, "master", "br0")
-            for name in (host, guest):
-                place.inside("ip", "link", "set", name, "up")
-        place.inside("ip", "link", "set", "br0", "up")
-        for card, port in ((packets.PEER, "out0"), (packets.ME, "vnet0")):  # one copy of each frame, not a flood
-            place.inside("bridge", "fdb", "replace", card, "dev", port, "master", "static")
-        self.conn = client.open(place.uri)
-        command = ["ip", "netns", "exec", place.name, sys.executable, str(Path(__file__).with_name("wire.py"))]
-        self.helper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.helper.stdout is not None and self.helper.stdout.readline() == "ready\n"
-
-    def passes(self, protocol: str, what: dict[str, Any], port: str = "gst0", expected: bool = True) -> bool:
-        """Whether such a frame comes out at the other side of the bridge. One that is expected is waited for longer."""
-        assert self.helper.stdin is not None and self.helper.stdout is not None
-        self.number += 1
-        frame = packets.build(protocol, self.number, **what)
-        asked: dict[str, Any] = {"port": port, "frame": frame.hex(), "mark": (packets.MARK % self.number).hex()}
-        asked["grace"] = 3.0 if expected else 0.15
-        self.helper.stdin.write(json.dumps(asked) + "\n")
-        self.helper.stdin.flush()
-        return bool(json.loads(self.helper.stdout.readline()))
-
-    def define(self, name: str, protocol: str, xml: str) -> Any:
-        return self.conn.nwfilterDefineXML(FILTER.format(name=name, uuid=uuid.uuid4(), protocol=protocol, xml=xml))
-
-    def bind(self, name: str, more: str = "") -> Any:
-        return self.conn.nwfilterBindingCreateXML(BINDING.format(name=name, more=more), 0)
-
-    def close(self) -> None:
-        self.conn.close()
-        assert self.helper.stdin is not None
-        self.helper.stdin.close()
-        self.helper.wait(10)
 
 
 @pytest.fixture(scope="module")
