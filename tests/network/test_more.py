@@ -16,67 +16,46 @@ from tests.conftest import PROJECT, TinyGuest, short_folder
 from .conftest import NetDaemon
 from .test_guests import direct, inside, start, wait
 
-ADDRESS = "ip address flush dev eth0; ip address add {0}/24 dev eth0; ip link set eth0 up"
 
-
-@pytest.mark.guide("net-tunnel-tcp", "domxml-interface-server-client")
-def test_server_and_client_are_one_wire(netd: NetDaemon, tiny_guest: TinyGuest) -> None:
-    """17.15.2: two guests joined by a TCP tunnel reach each other."""
-    card = "<interface type='{0}'><mac address='52:54:00:80:00:0{1}'/><source address='127.0.0.1' port='5560'/><model type='virtio'/></interface>"
-    start(netd, "server", card.format("server", 1), direct(tiny_guest))
-    start(netd, "client", card.format("client", 2), direct(tiny_guest))
-    inside(netd, "server", ADDRESS.format("10.5.5.1"))
-    inside(netd, "client", ADDRESS.format("10.5.5.2"))
-    assert "0% packet loss" in inside(netd, "client", "ping -c 2 -W 5 10.5.5.1")
+@pytest.mark.guide("net-tunnel-tcp", "domxml-interface-server-client", "net-tunnel-multicast")
+def test_tunnels_between_guests(netd: NetDaemon, tiny_guest: TinyGuest) -> None:
+    """17.15: two guests joined by a TCP tunnel, and by a multicast group, reach each other over each."""
+    netd.inside("ip", "route", "replace", "230.0.0.0/8", "dev", "lo")
+    card = """<interface type='{0}'><mac address='52:54:00:80:00:0{1}'/><source address='127.0.0.1' port='5560'/><model type='virtio'/></interface>
+      <interface type='mcast'><mac address='52:54:00:80:01:0{1}'/><source address='230.0.0.1' port='5558'/><model type='virtio'/></interface>"""
+    for number, kind in enumerate(("server", "client"), 1):
+        start(netd, kind, card.format(kind, number), direct(tiny_guest))
+    for number, kind in enumerate(("server", "client"), 1):
+        both = "; ".join(f"pkill -f 'udhcpc -i {nic}'; ip address flush dev {nic}; ip address add 10.5.{net}.{number}/24 dev {nic}; "
+                         f"ip link set {nic} up" for nic, net in (("eth0", 5), ("eth1", 6)))  # fmt: skip
+        inside(netd, kind, both)
+    for net in (5, 6):
+        wait(lambda net=net: " 0% packet loss" in inside(netd, "client", f"ping -c 2 -W 5 10.5.{net}.1"), 30)
     netd.say("destroy", "client")
     netd.say("destroy", "server")
 
 
-@pytest.mark.guide("net-tunnel-multicast")
-def test_multicast_group_is_a_shared_wire(netd: NetDaemon, tiny_guest: TinyGuest) -> None:
-    """17.15.1: guests in one multicast group hear each other."""
-    netd.inside("ip", "route", "replace", "230.0.0.0/8", "dev", "lo")
-    card = "<interface type='mcast'><mac address='52:54:00:80:01:0{0}'/><source address='230.0.0.1' port='5558'/><model type='virtio'/></interface>"
-    for n in (1, 2):
-        start(netd, f"cast{n}", card.format(n), direct(tiny_guest))
-    for n in (1, 2):
-        inside(netd, f"cast{n}", ADDRESS.format(f"10.5.6.{n}"))
-    assert "0% packet loss" in inside(netd, "cast2", "ping -c 2 -W 5 10.5.6.1")
-    for n in (1, 2):
-        netd.say("destroy", f"cast{n}")
-
-
-def _answers(netd: NetDaemon, port: int) -> bool:
-    return "in the guest" in netd.inside(
-        sys.executable, "-c", f"import socket; s = socket.create_connection(('127.0.0.1', {port}), 5); print(s.recv(99))", check=False)  # fmt: skip
-
-
 @pytest.mark.skipif(not shutil.which("passt"), reason="passt is not installed")
-def test_ports_of_the_host_lead_into_the_guest_by_passt(netd: NetDaemon, tiny_guest: TinyGuest) -> None:
-    card = """<interface type='user'><backend type='passt'/><mac address='52:54:00:80:02:01'/>
-      <portForward proto='tcp' address='127.0.0.1'><range start='2080' to='80'/></portForward><model type='virtio'/></interface>"""
+def test_ports_of_the_host_lead_into_the_guest(netd: NetDaemon, tiny_guest: TinyGuest) -> None:
+    """One card by passt, one by QEMU's own stack: a connection to the host's port arrives in the guest by each."""
+    cards = """<interface type='user'><backend type='passt'/><mac address='52:54:00:80:02:01'/>
+      <portForward proto='tcp' address='127.0.0.1'><range start='2080' to='80'/></portForward><model type='virtio'/></interface>
+      <interface type='user'><mac address='52:54:00:80:02:02'/>
+      <portForward proto='tcp' address='127.0.0.1'><range start='2090' end='2091' to='90'/></portForward><model type='virtio'/></interface>"""
     netd.inside("ip", "route", "replace", "default", "via", "192.0.2.2")
-    start(netd, "passt", card, direct(tiny_guest))
-    wait(lambda: "default" in inside(netd, "passt", "ip route"))
-    inside(netd, "passt", "(while :; do nc -l -p 80 >> /tmp/got; done) >/dev/null 2>&1 &")
-    send = "import socket, time; s = socket.create_connection(('127.0.0.1', 2080), 5); s.sendall(b'from the host'); time.sleep(1)"
-    netd.inside(sys.executable, "-c", send)
-    wait(lambda: "from the host" in inside(netd, "passt", "cat /tmp/got"), 60)
-    netd.say("destroy", "passt")
+    start(netd, "user", cards, direct(tiny_guest))
+    wait(lambda: inside(netd, "user", "ip -4 -o address").count("scope global") == 2)
+    for port in (80, 91):
+        inside(netd, "user", f"(while :; do nc -l -p {port} >> /tmp/got{port}; done) >/dev/null 2>&1 &")
+    send = "import socket, time; s = socket.create_connection(('127.0.0.1', {0}), 5); s.sendall(b'from the host'); time.sleep(1)"
+    for outside, port in ((2080, 80), (2091, 91)):
+        netd.inside(sys.executable, "-c", send.format(outside))
+        wait(lambda port=port: "from the host" in inside(netd, "user", f"cat /tmp/got{port}"), 60)
+    netd.say("destroy", "user")
     end = time.monotonic() + 10
     while subprocess.run(["pgrep", "-f", f"passt.*{netd.folder}"], capture_output=True).returncode == 0:
         assert time.monotonic() < end
         time.sleep(0.1)
-
-
-def test_ports_of_the_host_lead_into_the_guest_by_qemus_own_stack(netd: NetDaemon, tiny_guest: TinyGuest) -> None:
-    card = """<interface type='user'><mac address='52:54:00:80:02:02'/>
-      <portForward proto='tcp' address='127.0.0.1'><range start='2090' end='2091' to='80'/></portForward><model type='virtio'/></interface>"""
-    start(netd, "slirp", card, direct(tiny_guest))
-    wait(lambda: "default" in inside(netd, "slirp", "ip route"))
-    inside(netd, "slirp", "(while :; do echo in the guest | nc -l -p 80; done) >/dev/null 2>&1 &")
-    wait(lambda: _answers(netd, 2090), 60)
-    netd.say("destroy", "slirp")
 
 
 OVS = """#!/bin/sh
