@@ -214,6 +214,7 @@ def test_rollback_restores_files_and_links(ifd: IfaceDaemon, kind: str) -> None:
     stranger = ifd.folder / FOLDERS[kind] / "stranger"
     stranger.write_text("# by hand, meanwhile\n")
     assert ifd.files() != before and "br4" in ifd.links()
+    assert "Other programs are not to change" in ifd.do("help", "iface-begin").stdout
     assert ifd.do("iface-rollback").stdout == "Network config change transaction rolled back\n\n"
     assert ifd.files() == before
     assert "br4" not in ifd.links() and "10.66.0.5/24" in ifd.addresses("c0")
@@ -299,3 +300,25 @@ def test_what_fails_leaves_nothing(ifd: IfaceDaemon) -> None:
         assert name not in ifd.links() and "master" not in ifd.shown("c2")
         assert ifd.addresses("c2") == ["10.5.0.1/24"]
         ifd.say("iface-undefine", name)
+
+
+HOSTILE = """auto c0 c0\niface c0 inet static\n address 1.2.3.4/999999999999\n netmask rubbish\n mtu 99999999999999999999\n
+iface c2 inet static\n bridge_ports c2 c2 regex .*\n bridge_fd \ud83d\niface a inet manual\n bridge-ports b\n
+iface b inet manual\n bridge-ports a\niface bond9 inet manual\n bond-mode what\n bond-miimon x\n bond-slaves all\n
+iface\niface x\niface x inet\nsource\nmapping\n iface in\\\nside\n\0\n""".encode("utf-8", "surrogatepass")
+
+
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_files_of_others_never_hurt(ifd: IfaceDaemon, kind: str) -> None:
+    """Whatever stands in the files: interfaces are still listed, and the file stays as it was."""
+    ifd.reset(kind)
+    ini = b"[connection]\ninterface-name=c0\ntype=bond\n[bond]\nmiimon=x\n[Match]\nName=c0\n[NetDev]\nName=c2\nKind=vlan\n\xff[x\n="
+    for name in ("hand", "hand.nmconnection", "10-hand.network", "10-hand.netdev"):
+        (ifd.folder / FOLDERS[kind] / name).write_bytes(HOSTILE + ini)
+    assert "c3" in ifd.say("iface-list", "--all")
+    for name in ("c0", "c2", "c3"):
+        ifd.say("iface-dumpxml", name, "--inactive")
+    ifd.say("iface-start", "c3")
+    assert ifd.do("iface-destroy", "c3").returncode == 0  # the real virsh 9.0 ends with 1, though all is well
+    for name in ("hand", "10-hand.network"):
+        assert (ifd.folder / FOLDERS[kind] / name).read_bytes() == HOSTILE + ini

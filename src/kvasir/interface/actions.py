@@ -207,9 +207,9 @@ def stop(document: Interface) -> dict[str, Gateways]:
     return {ports[0]: ways} if ways else {}
 
 
-def down(name: str) -> None:
-    """Switch a link off that no configuration has; it keeps what it has."""
+def switch(name: str, up: bool) -> None:
+    """Switch a link on or off that no configuration has; it keeps what it has."""
     try:
-        netlink.change(name, up=False)
+        netlink.change(name, up=up)
     except OSError as error:
-        raise failed(f"cannot stop interface '{name}'", error) from None
+        raise failed(f"cannot {'start' if up else 'stop'} interface '{name}'", error) from None

@@ -180,24 +180,18 @@ class InterfaceDriver:
 
     # --- start and stop
 
-    def _document(self, name: str) -> Interface:
-        """What is configured, or what is live."""
-        known = self.configured().get(name)
-        if known is not None:
-            return known
-        found = links.links()
-        if name not in found:
-            raise no_interface(f"couldn't find interface named '{name}'")
-        return live.document(found, found[name])
-
     async def start_interface(self, name: str) -> None:
         """Bring it up by its configuration. Nothing stays half done. Raises kvasir errors."""
         async with self._lock:
             await asyncio.to_thread(self._changing, "virInterfaceCreate")
-            document = await asyncio.to_thread(self._document, name)
+            await asyncio.to_thread(self.find, name)
             if await asyncio.to_thread(self._is_up, name):
                 raise invalid("interface is already running")
-            await self._start(document)
+            document = (await asyncio.to_thread(self.configured)).get(name)
+            if document is None:
+                await asyncio.to_thread(actions.switch, name, True)
+            else:
+                await self._start(document)
 
     @staticmethod
     def _is_up(name: str) -> bool:
@@ -216,17 +210,15 @@ class InterfaceDriver:
         """Take it down; its configuration stays. Raises kvasir errors."""
         async with self._lock:
             await asyncio.to_thread(self._changing, "virInterfaceDestroy")
-            document = await asyncio.to_thread(self._document, name)
+            await asyncio.to_thread(self.find, name)
             if not await asyncio.to_thread(self._is_up, name):
                 raise invalid("interface is not running")
-            await self._stop(document)
-
-    async def _stop(self, document: Interface) -> None:
-        await self.dhcp.stop(str(document.name))
-        if document.name in await asyncio.to_thread(self.configured):
-            self._ways |= await asyncio.to_thread(actions.stop, document)
-        else:
-            await asyncio.to_thread(actions.down, str(document.name))
+            await self.dhcp.stop(name)
+            document = (await asyncio.to_thread(self.configured)).get(name)
+            if document is None:
+                await asyncio.to_thread(actions.switch, name, False)
+            else:
+                self._ways |= await asyncio.to_thread(actions.stop, document)
 
     # --- transactions
 

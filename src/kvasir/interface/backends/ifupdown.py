@@ -12,6 +12,8 @@ from kvasir.host.files import write_file
 from kvasir.interface.entries import Entry
 from kvasir.model.interface import Arpmon, Bond, Bridge, Interface, InterfaceIp, Miimon, Protocol, Vlan
 
+from .ini import readable
+
 HEAD = "# Written by kvasir, as iface-define said.\n"
 AUTO = {"auto": "onboot", "allow-auto": "onboot", "allow-hotplug": "hotplug"}
 FAMILIES = {"inet": "ipv4", "inet6": "ipv6"}
@@ -82,7 +84,7 @@ class Ifupdown:
         starts: dict[str, str] = {}
         parts: dict[str, list[Stanza]] = {}
         for path in self._files():
-            for one in stanzas(self._read(path)):
+            for one in stanzas(readable(path)):
                 if one.words[:1] == ["iface"] and len(one.words) >= 4 and one.words[1] != "lo":
                     parts.setdefault(one.words[1], []).append(one)
                 elif one.words and one.words[0] in AUTO:
@@ -203,7 +205,7 @@ def _entry(name: str, several: list[Stanza]) -> tuple[Entry, list[str]]:
     """The entry that the stanzas of one name make, and what is plugged into it."""
     options = {key: value for one in several for key, value in reversed(one.options)}
     own = Interface(type="ethernet", name=name)
-    own.mtu = int(options["mtu"]) if options.get("mtu", "").isdecimal() else None
+    own.mtu = _number(options.get("mtu"))
     mac = options.get("hwaddress", "").split()
     own.mac = mac[-1] if mac else None
     ports: list[str] = []
@@ -223,18 +225,24 @@ def _entry(name: str, several: list[Stanza]) -> tuple[Entry, list[str]]:
 
 
 def _ports(text: str) -> list[str]:
-    return [word for word in text.split() if word != "none"]
+    """The names; patterns name nobody in particular."""
+    words = text.split()
+    return [] if {"all", "regex", "noregex"} & set(words) else [word for word in words if word != "none"]
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() and len(text) < 10 else None
 
 
 def _bond(options: dict[str, str]) -> Bond:
     bond = Bond(mode=options.get("bond_mode"))
-    if "bond_miimon" in options:
+    freq, interval = _number(options.get("bond_miimon")), _number(options.get("bond_arp_interval"))
+    if freq is not None:
         carrier = {"1": "netif", "0": "ioctl"}.get(options.get("bond_use_carrier", ""))
-        down, up = options.get("bond_downdelay"), options.get("bond_updelay")
-        bond.miimon = Miimon(freq=int(options["bond_miimon"]), downdelay=int(down) if down else None,
-                             updelay=int(up) if up else None, carrier=carrier)  # fmt: skip
-    elif "bond_arp_interval" in options:
-        bond.arpmon = Arpmon(interval=int(options["bond_arp_interval"]), target=options.get("bond_arp_ip_target", ""),
+        bond.miimon = Miimon(freq=freq, downdelay=_number(options.get("bond_downdelay")),
+                             updelay=_number(options.get("bond_updelay")), carrier=carrier)  # fmt: skip
+    elif interval is not None:
+        bond.arpmon = Arpmon(interval=interval, target=options.get("bond_arp_ip_target", ""),
                              validate=options.get("bond_arp_validate"))  # fmt: skip
     return bond
 
@@ -259,7 +267,7 @@ def _protocols(several: list[Stanza]) -> list[Protocol]:
 
 def _prefix(mask: str) -> int | None:
     if mask.isdecimal():
-        return int(mask)
+        return _number(mask)
     with contextlib.suppress(ValueError):
         return ipaddress.ip_network(f"0.0.0.0/{mask}").prefixlen
     return None

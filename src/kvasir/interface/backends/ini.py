@@ -6,6 +6,15 @@ Section = list[tuple[str, str]]
 Sections = list[tuple[str, Section]]
 
 
+CONTROLS = {number: "?" for number in range(32) if number not in (9, 10)}
+
+
+def readable(path: str) -> str:
+    """A file's text without what no document may hold; at most 4 MiB are read."""
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        return stream.read(1 << 22).translate(CONTROLS)
+
+
 def parse(text: str) -> Sections:
     """The sections in their order."""
     found: Sections = []

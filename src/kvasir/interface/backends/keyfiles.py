@@ -40,8 +40,7 @@ class Keyfiles:
         found = []
         for path in sorted(glob.glob(f"{glob.escape(self.folder)}/*")):
             if os.path.isfile(path) and not path.endswith((".new", "~")):
-                with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-                    found.append((path, ini.parse(stream.read(1 << 20))))
+                found.append((path, ini.parse(ini.readable(path))))
         return found
 
     def load(self) -> list[Entry]:

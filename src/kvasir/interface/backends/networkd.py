@@ -50,8 +50,7 @@ class Networkd:
     def _files(self, ending: str) -> list[tuple[str, Sections]]:
         found = []
         for path in sorted(glob.glob(f"{glob.escape(self.folder)}/*.{ending}")):
-            with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-                found.append((path, ini.parse(stream.read(1 << 20))))
+            found.append((path, ini.parse(ini.readable(path))))
         return found
 
     # --- reading
