@@ -76,6 +76,12 @@ detach-interface hp bridge --mac 52:54:00:aa:bb:cc
 detach-interface hp bridge --mac 52:54:00:aa:bb:cd --persistent
 detach-interface hp bridge --mac 52:54:00:aa:bb:ce --config
 detach-interface hp bridge --mac 52:54:00:aa:bb:ce --config
+attach-interface hp bridge kvbr0 --mac 52:54:00:aa:bb:d1 --model virtio --live
+attach-interface hp bridge kvbr0 --mac 52:54:00:aa:bb:d2 --model virtio --current
+attach-interface hp bridge kvbr0 --mac 52:54:00:aa:bb:d3 --live --current
+domiflist hp --inactive
+detach-interface hp bridge --mac 52:54:00:aa:bb:d1 --live
+detach-interface hp bridge --mac 52:54:00:aa:bb:d2 --current
 detach-interface hp user
 detach-interface hp network
 detach-interface hp user --config
@@ -101,6 +107,9 @@ change-media hp sdb --eject --config
 change-media hp sdb --eject --live
 change-media hp sdb {images}/e.raw --live --config
 change-media hp sdb --eject --live --config --force
+change-media hp sda --eject --current
+change-media hp sda {images}/e.raw --insert --current
+change-media hp sda --eject --current --config
 change-media hp sda --eject --insert
 change-media hp sda --eject --update
 change-media hp sda --update --insert

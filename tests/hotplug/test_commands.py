@@ -26,11 +26,11 @@ def rows(stem: str, *words: str) -> list[str]:
 
 INTERFACE = rows(
     "virsh-attach-interface", "opt-type", "opt-source", "opt-target", "opt-mac", "opt-script", "opt-model", "opt-inbound",
-    "opt-outbound", "opt-config",
+    "opt-outbound", "opt-config", "opt-live", "opt-current",
 )  # fmt: skip
 MEDIA = rows(
     "virsh-change-media", "opt-path", "opt-source", "opt-eject", "opt-insert", "opt-update", "opt-live", "opt-config",
-    "opt-force",
+    "opt-force", "opt-current",
 )  # fmt: skip
 TUNES = [
     *rows("virsh-domiftune", "opt-inbound", "opt-outbound", "opt-config", "opt-live", "opt-current"),

@@ -122,6 +122,27 @@ def test_a_channel_for_the_viewer(kvasird: KvasirDaemon) -> None:
     assert kvasird.virsh("destroy", "hp").returncode == 0
 
 
+def test_a_shared_folder_for_a_running_guest(kvasird: KvasirDaemon) -> None:
+    """libvirt 9.0 itself dies of this, so there is nothing to compare with."""
+    if not any(os.path.exists(path) for path in ("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd")):
+        pytest.skip("virtiofsd is not installed")
+    ports = "<controller type='pci' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 5
+    shared = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+    path, fs = kvasird.folder / "hp.xml", kvasird.folder / "fs.xml"
+    text = SPICE.replace("<graphics type='spice' autoport='yes'/>", "").replace("<devices>", f"<devices>{ports}")
+    path.write_text(text.replace("<os>", f"{shared}<os>"))
+    fs.write_text(
+        f"<filesystem type='mount'><driver type='virtiofs'/><source dir='{kvasird.folder}'/><target dir='t'/></filesystem>"
+    )
+    assert kvasird.virsh("create", str(path)).returncode == 0
+    done = kvasird.virsh("attach-device", "hp", str(fs), "--live")
+    assert done.stdout.strip() == "Device attached successfully", done.stderr
+    assert "<driver type='virtiofs'/>" in kvasird.virsh("dumpxml", "hp").stdout
+    query = json.dumps({"execute": "qom-list", "arguments": {"path": "/machine/peripheral/fs0"}})
+    assert kvasird.virsh("qemu-monitor-command", "hp", query).returncode == 0
+    assert kvasird.virsh("destroy", "hp").returncode == 0
+
+
 @pytest.mark.guide("error-hostdev-in-use-by-other-guest")
 def test_a_function_has_one_guest() -> None:
     """Up to the kernel's door: the check itself, with a guest that QEMU would run only on hardware that is not there."""

@@ -376,7 +376,11 @@ BUSES: dict[str, Any] = {"virtio": _virtio, "ide": _ide, "sata": _ide, "scsi": _
 def _vhost_user(disk: Any) -> Iterator[Arg]:
     name = f"chr-vu-{disk.alias}"
     reconnect = disk.source.reconnect_timeout if disk.source.reconnect else None
-    yield Chardev("socket", name, {"path": disk.source.path, "reconnect": reconnect})
+    data: dict[str, Any] = {"addr": {"type": "unix", "data": {"path": disk.source.path}}, "server": False}
+    if reconnect is not None:
+        data["reconnect"] = reconnect
+    opts = {"path": disk.source.path, "reconnect": reconnect}
+    yield Chardev("socket", name, opts, {"type": "socket", "data": data})
     yield Dev("vhost-user-blk-pci" + SUFFIX.get(disk.model or "", ""),
               {**props(disk), "num-queues": disk.queues, "queue-size": disk.queue_size, "chardev": name,
                "id": disk.alias})  # fmt: skip

@@ -203,7 +203,8 @@ class Filesystem(Device, tag="filesystem"):
 
             name = f"chr-vu-{self.alias}"
             path = self.source_socket or socket_path(vm, self)
-            yield Chardev("socket", name, {"path": path})
+            where = {"type": "unix", "data": {"path": path}}
+            yield Chardev("socket", name, {"path": path}, {"type": "socket", "data": {"addr": where, "server": False}})
             yield Dev(
                 f"vhost-user-fs-{self._bus(vm)}",
                 {**props(self), "id": self.alias, "chardev": name, "queue-size": self.queue, "tag": self.target},

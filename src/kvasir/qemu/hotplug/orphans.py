@@ -20,7 +20,7 @@ from .session import live_vm
 log = logging.getLogger(__name__)
 
 NODES = re.compile(r"libvirt-\d+-(format|storage)|libvirt-CoR-\w+")
-BACKENDS = re.compile(r"char(channel|serial|parallel|console|redir|rng|shmem|net)\d+")
+BACKENDS = re.compile(r"chr-vu-fs\d+|char(channel|serial|parallel|console|redir|rng|shmem|net)\d+")
 OBJECTS = re.compile(r"(objrng|memdimm|memnvdimm|memvirtiomem|memvirtiopmem|shmmem-shmem)\d+")
 CARDS = re.compile(r"^\s*\\?\s*(hostnet\d+): ", re.M)
 WAIT = 2.0
