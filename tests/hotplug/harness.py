@@ -145,24 +145,20 @@ def wait_agent(daemon: DaemonHandle, guest: str = "hp", seconds: float = 180) ->
         time.sleep(0.3)
 
 
-def transcript(daemon: DaemonHandle, lines: list[str]) -> list[str]:
-    """What one virsh says to each line: output and errors together, what differs by chance masked."""
+def transcript(daemon: DaemonHandle, lines: list[str], program: str = "real") -> list[str]:
+    """What one virsh, the real one or ours, says to each line: output and errors together, what differs by chance masked."""
     text = "\n".join(f"echo '### {at}'\n{line}" for at, line in enumerate(lines)) + "\n"
-    libraries = ":".join(str(path.parent) for path in (daemon.peers.root / "usr/lib").glob("*/libvirt.so.0"))  # type: ignore[union-attr]
-    env = {**os.environ, "LD_LIBRARY_PATH": libraries, "LC_ALL": "C"}
-    command = [str(daemon.peers.root / "usr/bin/virsh"), "-c", daemon.uri, text]  # type: ignore[union-attr]
+    assert daemon.peers is not None
+    libraries = ":".join(str(path.parent) for path in (daemon.peers.root / "usr/lib").glob("*/libvirt.so.0"))
+    env = {**os.environ, "LD_LIBRARY_PATH": libraries if program == "real" else "", "LC_ALL": "C"}
+    virsh = daemon.peers.root / "usr/bin/virsh" if program == "real" else PROJECT / "bin/virsh"
     done = subprocess.run(
-        command,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-    )
+        [str(virsh), "-c", daemon.uri, text],
+        env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=400,
+    )  # fmt: skip
     parts = re.split(r"^### (\d+)\n", masked(done.stdout, daemon), flags=re.M)
     found = [int(number) for number in parts[1::2]]
-    assert found == list(range(len(lines))), (found, lines[len(found) - 1 :][:3], done.stdout[-600:])
+    assert found == list(range(len(lines))), (found[-3:], lines[len(found) - 1 :][:3], done.stdout[-600:])
     return parts[2::2]
 
 
@@ -206,15 +202,3 @@ def pair_of(peers: Peers, real: DaemonHandle, tiny: TinyGuest) -> Iterator[Pair]
             ours.end_guests()
             ours.space.kill()
             ours.space.wait()
-
-
-def commands(daemon: DaemonHandle, program: str, lines: list[str]) -> list[str]:
-    """What a virsh, the real one or ours, says to each line: as ``transcript``, by a program of its own for each line
-    that may not be part of a script."""
-    import shlex
-
-    said = []
-    for line in lines:
-        done = (daemon.virsh if program == "real" else daemon.our_virsh)(*shlex.split(line))
-        said.append(masked(f"{done.stdout}|{done.stderr}|{done.returncode}", daemon))
-    return said

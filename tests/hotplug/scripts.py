@@ -172,9 +172,7 @@ setvcpus hp 4 --live --config
 dumpxml hp --inactive --xpath //vcpus
 vcpucount hp --guest
 setvcpus hp 9 --guest
-guestvcpus hp
 guestvcpus hp --cpulist 1 --disable
-guestvcpus hp
 guestvcpus hp --cpulist 1 --enable
 guestvcpus hp --cpulist 0 --disable
 guestvcpus hp --cpulist 9 --enable
@@ -234,7 +232,6 @@ set-user-sshkeys hp root
 set-user-sshkeys hp root --remove --reset
 get-user-sshkeys hp nosuch
 domdirtyrate-calc hp
-domdirtyrate-calc hp --seconds 2 --mode dirty-bitmap
 domdirtyrate-calc hp --seconds 0
 domdirtyrate-calc hp --seconds 61
 domdirtyrate-calc hp --mode foo

@@ -38,7 +38,6 @@ setmaxmem idle 0 --config
 dumpxml idle --inactive --xpath //memory
 setmaxmem idle -1 --config
 dumpxml idle --inactive --xpath //memory
-setmaxmem idle 9999999TiB --config
 dumpxml idle --inactive --xpath //memory
 setmaxmem idle 300M
 setmem idle 100M
@@ -85,6 +84,7 @@ dumpxml hp --xpath //memballoon
 dumpxml hp --inactive --xpath //memballoon
 """
 AGENT = """\
+guestvcpus hp
 vcpucount hp --guest
 setvcpus hp 1
 setvcpus hp 1 --guest

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tests.hotplug import scripts, scripts_running
-from tests.hotplug.harness import Pair, commands
+from tests.hotplug.harness import Pair, transcript
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and tap devices need root"),
@@ -73,7 +73,7 @@ def four(pair: Pair, script: str) -> list[str]:
     for program in ("real", "ours"):
         pair.fresh()
         for name, said in zip(
-            ("libvirtd", "kvasird"), pair.both(lambda d, p=program: commands(d, p, lines)), strict=True
+            ("libvirtd", "kvasird"), pair.both(lambda d, p=program: transcript(d, lines, p)), strict=True
         ):
             assert isinstance(said, list)
             first = first or said
@@ -108,4 +108,4 @@ CASES = [
 @pytest.mark.parametrize("script", CASES)
 def test_four_cells(pair: Pair, script: str) -> None:
     said = four(pair, script)
-    assert any(answer.endswith("|0") for answer in said) and any(answer.endswith("|1") for answer in said)
+    assert any("error:" in answer for answer in said) and sum("error:" not in answer for answer in said) > 30

@@ -23,7 +23,7 @@ async def domain_get_block_io_tune(
     domain, is_live = one(found, flags & ~STRING_OKAY)
     if not nparams:
         return [], len(iotune.NAMES)
-    known = iotune.disk_of(domain, disk or "")
+    known = iotune.disk_of(domain, disk or "", live=is_live)
     if is_live:
         async with found.jobs.normal(Kind.QUERY):
             rows = await iotune.from_qemu(found, known)
@@ -43,7 +43,7 @@ async def domain_set_block_io_tune(session: Session, dom: Any, disk: str, params
     found = guest(session, dom)
     async with Change(found, flags) as change:
         live = iotune.disk_of(change.live, disk) if change.live is not None else None
-        config = iotune.disk_of(change.config, disk) if change.config is not None else None
+        config = iotune.disk_of(change.config, disk, live=False) if change.config is not None else None
         if live is not None:
             await iotune.set_live(found, live, wanted)
         if config is not None:

@@ -25,12 +25,14 @@ QEMU = {"bytes_sec": "bps", "iops_sec": "iops"}
 TAILS = {"total": "", "read": "_rd", "write": "_wr"}
 
 
-def disk_of(domain: Any, name: str) -> Any:
+def disk_of(domain: Any, name: str, *, live: bool = True) -> Any:
     """The disk of that target or source. Raises InvalidArg."""
     for disk in domain.disks:
         if name and name in (disk.target, disk.location()):
             return disk
-    raise InvalidArg(f"disk '{name}' not found in domain")
+    raise InvalidArg(
+        f"disk '{name}' not found in domain" if live else f"disk '{name}' was not found in the domain config"
+    )
 
 
 def rows(tune: Any) -> list[tuple[str, Any]]:

@@ -59,7 +59,8 @@ def guestinfo(shell: Shell, args: Args) -> None:
 def domfsinfo(shell: Shell, args: Args) -> None:
     found = shell.attempt("Unable to get filesystem information", shell.domain(args).fsInfo, 0)
     if not found:
-        raise Fail("No filesystems are mounted in the domain")
+        shell.extra("No filesystems are mounted in the domain")
+        return
     rows = [[mount, name, kind, ",".join(aliases)] for mount, name, kind, aliases in found]
     shell.out(table(("Mountpoint", "Name", "Type", "Target"), rows, not shell.quiet))
 
