@@ -181,7 +181,8 @@ def domiftune(shell: Shell, args: Args) -> None:
         found = domain.interfaceParameters(device, flags)
     except Error as problem:
         # virsh asks twice: first how many there are, then for them, which is when the card is looked for.
-        counting = "" if problem.code == INVALID_ARG else "number of "
+        looked = problem.code == INVALID_ARG and "mutually exclusive" not in str(problem)
+        counting = "" if looked else "number of "
         shell.error(f"Unable to get {counting}interface parameters")
         raise
     shell.out("".join(f"{name:<15}: {value}\n" for name, value in found.items()))

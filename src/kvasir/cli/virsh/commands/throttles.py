@@ -5,6 +5,7 @@ from __future__ import annotations
 from kvasir.cli.virsh.grammar import Args, Command, Fail, Option, alias, data, number, text
 from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT, parameter_text, scaled
 from kvasir.cli.virsh.shell import Shell
+from kvasir.errors import Code, Error
 
 SIDES = ("total", "read", "write")
 BYTES = tuple(f"{side}-bytes-sec{tail}" for tail in ("", "-max") for side in SIDES)
@@ -53,7 +54,14 @@ def blkdeviotune(shell: Shell, args: Args) -> None:
     if wanted:
         shell.attempt("Unable to change block I/O throttle", domain.setBlockIoTune, device, wanted, flags)
         return
-    show(shell, shell.attempt("Unable to get block I/O throttle parameters", domain.blockIoTune, device, flags))
+    try:
+        found = domain.blockIoTune(device, flags)
+    except Error as problem:
+        # virsh asks twice: first how many there are, then for them, which is when the disk is looked for.
+        looked = problem.code == Code.INVALID_ARG and "mutually exclusive" not in str(problem)
+        shell.error(f"Unable to get {'' if looked else 'number of '}block I/O throttle parameters")
+        raise
+    show(shell, found)
 
 
 def limits(names: tuple[str, ...], what: str) -> list[Option]:
