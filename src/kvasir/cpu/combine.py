@@ -34,8 +34,11 @@ def parse(text: str, host: bool = False) -> tuple[Cpu, str | None]:
     if host and node.get("mode") is not None:
         raise ConfigUnsupported("Attribute mode is only allowed for guest CPU", origin=Origin.CPU)
     cpu = Cpu.parse(node)
+    known = x86_tables.features()
     for feature in cpu.features:
         feature.policy = feature.policy or "require"
+        if feature.name not in known and (arch or "x86_64") in X86:
+            raise InternalError(f"Unknown CPU feature {feature.name}", origin=Origin.CPU)
     return cpu, arch
 
 

@@ -72,7 +72,7 @@ def node_memory_tune(shell: Shell, args: Args) -> None:
     conn = shell.conn
     given = {name.replace("-", "_"): UInt(args.number(name) or 0) for name in TUNE if args.has(name)}
     if given:
-        shell.attempt("Unable to change memory parameters", conn.setMemoryParameters, given, 0)
+        shell.attempt("Unable to change memory parameters", conn.setMemoryParameters, list(given.items()), 0)
         return
     found = shell.attempt("Unable to get number of memory parameters", conn.getMemoryParameters, 0)
     if found:
