@@ -66,7 +66,7 @@ exit 0
 
 
 @pytest.mark.guide("net-virtualport-openvswitch", "domxml-interface-openvswitch", "net-xml-vlan-tag", "net-vlan-native-mode",
-                   "net-xml-portgroup", "domxml-interface-virtualport-merge")  # fmt: skip
+                   "net-xml-portgroup", "domxml-interface-virtualport-merge", "domxml-interface-virtualport-type-restrict")  # fmt: skip
 def test_open_vswitch_up_to_its_tool(peers: object) -> None:
     """No switch here: what its tool is asked is recorded by a stand-in of ours. Port, VLANs of the port group, identity, removal."""
     with short_folder("kv-ovs-") as tools:

@@ -7,11 +7,10 @@ when the guest ends or the card is unplugged. ``attach_again`` is for guests tha
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from typing import Any
 
-from kvasir.errors import SystemFailure
+from kvasir.errors import ConfigUnsupported, SystemFailure
 
 from . import interface_hostdev, interface_taps
 from .interface_network import allocate, give_back
@@ -90,8 +89,12 @@ def _macvtap(net: Any, host: Any) -> None:
 def _vhost(net: Any, host: Any, queues: int) -> None:
     if uses_vhost(net, host.vm):
         for name in fd_names(net, queues, "vhost-"):
-            with contextlib.suppress(SystemFailure):
+            try:
                 _pass(host, name, net.backend_vhost or "/dev/vhost-net")
+            except SystemFailure:
+                if net.driver_name == "vhost":
+                    raise ConfigUnsupported("vhost-net was requested for an interface, but is unavailable",
+                                            hint="modprobe vhost_net") from None  # fmt: skip
 
 
 def _pass(host: Any, name: str, path: str) -> None:
