@@ -181,7 +181,12 @@ def test_thin_volumes_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [volume.name for volume in kind.scan()] == ["lin", "thin"]
 
 
-@pytest.mark.guide("pool-autostart-with-daemon", "storage-virsh-pool-autostart", "pool-persistent-vs-transient")
+@pytest.mark.guide(
+    "pool-autostart-with-daemon",
+    "storage-virsh-pool-autostart",
+    "pool-persistent-vs-transient",
+    "proc-pool-temp-xml-removal",
+)
 def test_daemon_dies_and_comes_back(daemon: Lone, tmp_path: Path) -> None:
     """Autostarted and transient pools run again with their volumes; one whose folder is gone does not."""
     for name in ("auto", "tran", "gone", "idle"):
@@ -191,7 +196,12 @@ def test_daemon_dies_and_comes_back(daemon: Lone, tmp_path: Path) -> None:
     daemon.ok("pool-create-as", "tran", "dir", "--target", f"{tmp_path}/tran")
     daemon.ok("vol-create-as", "tran", "v", "1M")
     daemon.ok("pool-create-as", "gone", "dir", "--target", f"{tmp_path}/gone")
-    daemon.ok("pool-define-as", "idle", "dir", "--target", f"{tmp_path}/idle")
+    (tmp_path / "idle.xml").write_text(
+        f"<pool type='dir'><name>idle</name><target><path>{tmp_path}/idle</path></target></pool>"
+    )
+    daemon.ok("pool-define", str(tmp_path / "idle.xml"))
+    os.unlink(tmp_path / "idle.xml")
+    defined = daemon.ok("pool-dumpxml", "idle")
     uuid = daemon.ok("pool-uuid", "tran")
     daemon.kill()
     os.rmdir(tmp_path / "gone")
@@ -200,6 +210,7 @@ def test_daemon_dies_and_comes_back(daemon: Lone, tmp_path: Path) -> None:
     assert lines["auto"] == ["active", "yes"]
     assert lines["tran"] == ["active", "no"]
     assert lines["idle"] == ["inactive", "no"]
+    assert daemon.ok("pool-dumpxml", "idle") == defined
     assert "gone" not in lines
     assert daemon.ok("pool-uuid", "tran") == uuid
     assert " v " in daemon.ok("vol-list", "tran")

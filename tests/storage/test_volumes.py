@@ -112,3 +112,36 @@ def test_times_and_types(daemon: Lone, tmp_path: Path) -> None:
     assert f"<ctime>{status.st_ctime_ns // 10**9}.{status.st_ctime_ns % 10**9:09d}</ctime>" in text
     assert "<volume type='dir'>" in daemon.ok("vol-dumpxml", "folder", "t")
     daemon.ok("pool-destroy", "t")
+
+
+@pytest.mark.guide("vol-resize-inactive-only", "vol-data-commands-not-universal")
+def test_volume_of_a_running_guest(daemon: Lone, tmp_path: Path) -> None:
+    """QEMU's lock on an image keeps vol-resize away from it; the guest's own resize is blockresize."""
+    daemon.ok("pool-create-as", "busy", "dir", "--target", f"{daemon.folder}/busy", "--build")
+    daemon.ok("vol-create-as", "busy", "v.qcow2", "8M", "--format", "qcow2")
+    (tmp_path / "d.xml").write_text(
+        "<domain type='qemu'><name>busy</name><memory unit='MiB'>64</memory><os><type arch='x86_64'>hvm</type></os><devices>"
+        "<emulator>/usr/bin/qemu-system-x86_64</emulator><disk type='volume' device='disk'><driver name='qemu' type='qcow2'/>"
+        "<source pool='busy' volume='v.qcow2'/><target dev='vda' bus='virtio'/></disk></devices></domain>"
+    )
+    daemon.ok("create", f"{tmp_path}/d.xml", "--paused")
+    try:
+        assert 'Failed to get "write" lock' in daemon.fails("vol-resize", "v.qcow2", "16M", "--pool", "busy")
+        assert "Capacity:       8388608 bytes" in daemon.ok("vol-info", "v.qcow2", "busy", "--bytes")
+        daemon.ok("blockresize", "busy", "vda", "16M")
+    finally:
+        daemon.ok("destroy", "busy")
+    daemon.ok("vol-resize", "v.qcow2", "32M", "--pool", "busy")
+    daemon.ok("pool-destroy", "busy")
+
+
+def test_no_room(daemon: Lone, loop: str, tmp_path: Path) -> None:
+    """A volume that does not fit fails and leaves no file behind."""
+    subprocess.run(["mkfs.ext4", "-q", loop], check=True)
+    daemon.ok("pool-create-as", "small", "fs", "--source-dev", loop, "--target", f"{tmp_path}/m", "--build")
+    try:
+        assert "No space left on device" in daemon.fails("vol-create-as", "small", "big", "1G")
+        assert "big" not in daemon.ok("vol-list", "small")
+        daemon.ok("vol-create-as", "small", "fits", "1M")
+    finally:
+        daemon.ok("pool-destroy", "small")
