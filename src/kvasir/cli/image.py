@@ -36,7 +36,7 @@ def text() -> str:
     for verb, (words, what) in VERBS.items():
         lines.append(f"  {verb:<9} {words}\n{'':12}{what}")
     return "\n".join(
-        [*lines, "", "All options of qemu-img are understood: see qemu-img VERB --help. Its exit codes are kept.", ""]
+        [*lines, "", "All options of qemu-img are understood: see qemu-img --help. Its exit codes are kept.", ""]
     )
 
 
@@ -52,8 +52,12 @@ def image(options: Namespace) -> int:
         near = [verb for verb in VERBS if verb[:3] == words[0][:3]]
         print(f"kvasir: image has no verb {words[0]!r}; there are: {', '.join(near or VERBS)}", file=sys.stderr)
         return 1
+    if "--help" in words or "-h" in words:
+        usual, what = VERBS[words[0]]
+        sys.stdout.write(f"usage: kvasir image {words[0]} {usual}\n\n{what}\n\nAll of its options: qemu-img --help\n")
+        return 0
     words = name_backing(words)
-    shown = sys.stderr.isatty() and "-p" not in words and "--help" not in words
+    shown = sys.stderr.isatty() and "-p" not in words
     status, problem = image_run.run(words, bar if shown else None)
     if shown and words[0] in image_run.WITH_PROGRESS:
         sys.stderr.write("\r" + " " * 60 + "\r")
