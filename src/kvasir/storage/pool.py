@@ -41,7 +41,7 @@ class StoragePool:
         """Let a document be the pool's."""
         self.document = document
         self.kind = KINDS[document.type](document, self._secret)
-        if self._folder and hasattr(self.kind, "secrets_folder"):
+        if self._folder:
             self.kind.secrets_folder = self._folder
 
     @property

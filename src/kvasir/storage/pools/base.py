@@ -61,6 +61,8 @@ class PoolKind:
     BUILT: ClassVar[bool] = True
     """False for a type that is document only: it is refused as a libvirt without that backend refuses it."""
     VOLUME_TYPE: ClassVar[str] = "file"
+    secrets_folder: str = "/run/libvirt/storage"
+    """Where secrets lie, readable by root alone, while a tool needs them."""
 
     def __init__(self, document: Pool, secret: SecretValue | None = None) -> None:
         self.document = document

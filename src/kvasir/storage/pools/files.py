@@ -35,7 +35,6 @@ class FilePool(PoolKind):
     )  # fmt: skip
     DEFAULT_VOLUME_FORMAT = "raw"
     FOLDER_MODE: ClassVar[int] = 0o711
-    secrets_folder = "/run/libvirt/storage"
 
     def build(self, flags: int) -> None:
         """Make the folder with its permissions; what already stands there stays."""

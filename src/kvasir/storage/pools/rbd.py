@@ -62,7 +62,7 @@ class RbdPool(PoolKind):
         if auth.kind != "ceph":
             raise ConfigUnsupported("'ceph' authentication is needed for RBD pools", origin=Origin.STORAGE)
         key = base64.b64encode(self.secret(auth, "ceph"))
-        with images.secret_file(key, "/run/libvirt/storage", f"{self.document.name}.key.") as path:
+        with images.secret_file(key, self.secrets_folder, f"{self.document.name}.key.") as path:
             yield [*words, "--id", str(auth.username), "--keyfile", path]
 
     def _rbd(self, *args: str) -> str:
