@@ -1,6 +1,6 @@
 """QEMU or the daemon is killed in the middle of block jobs and snapshots: the chain is whole, what the guest flushed is there.
 
-``KVASIR_DISK_KILLS`` (15) sets the number of kills; 100 takes about ten minutes.
+``KVASIR_DISK_KILLS`` (12) sets the number of kills; 100 takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 from tests.conftest import PROJECT, KvasirDaemon, TinyGuest
 from tests.integration.diskguest import DiskGuest, check, raw_of, tool, wait
 
-KILLS = int(os.environ.get("KVASIR_DISK_KILLS", "15"))
+KILLS = int(os.environ.get("KVASIR_DISK_KILLS", "12"))
 pytestmark = pytest.mark.timeout(300 + 20 * KILLS)
 
 

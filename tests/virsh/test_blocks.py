@@ -197,7 +197,7 @@ def test_real_virsh_on_our_daemon(
 
 
 @pytest.mark.guide(*ROWS)
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", ["copy"])
 def test_our_virsh_on_our_daemon(
     expected: dict[str, list[Row]], kvasird: KvasirDaemon, folder: Path, name: str
 ) -> None:

@@ -208,6 +208,10 @@ async def domain_rename(session: Session, dom: Any, new_name: str | None, flags:
             raise OperationInvalid("cannot rename active domain")
         if not found.persistent:
             raise OperationInvalid("cannot rename a transient domain")
+        if Tree.of(found).known:
+            raise OperationInvalid("cannot rename domain with snapshots")
+        if CheckpointTree.of(found).known:
+            raise OperationInvalid("cannot rename domain with checkpoints")
         session.driver.rename(found, new_name)
     return 0
 

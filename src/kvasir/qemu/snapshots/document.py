@@ -102,8 +102,8 @@ class Snapshot:
         if self.inactive is not None:
             out.append(self.inactive.xml(form, "  ", "inactiveDomain"))
         out.append(self.cookie)
-        if stored and self.current:
-            out.append("  <active>1</active>\n")
+        if stored:
+            out.append(f"  <active>{int(self.current)}</active>\n")
         out.append("</domainsnapshot>\n")
         return "".join(out)
 
@@ -149,7 +149,7 @@ def parse(document: str, *, redefine: bool = False, offline: bool = False, store
     if stored:
         found.revert_disks = [SnapshotDisk.parse(disk) for disk in root.iterfind("revertDisks/disk")]
         cookie = root.find("cookie")
-        found.cookie = write_node(copy_node(cookie), "  ") if cookie is not None else ""
+        found.cookie = write_node(copy_node(cookie), "  ").replace('"', "'") if cookie is not None else ""
         found.current = root.findtext("active") == "1"
     return found
 
