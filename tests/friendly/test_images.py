@@ -15,6 +15,7 @@ import pytest
 
 from kvasir.cli import kvasir as front
 from kvasir.cli.friendly import catalogue, download
+from kvasir.install import osinfo
 
 CONTENT = os.urandom(3 << 20)
 SUM = hashlib.sha256(CONTENT).hexdigest()
@@ -170,6 +171,7 @@ def test_the_list_of_the_program() -> None:
         one.name for one in found
     }
     assert len({one.path for one in found}) == len(found) and all(one.sums.startswith("https://") for one in found)
+    assert all(osinfo.lookup(one.osinfo) for one in found), "a system that virt-install knows"
     assert catalogue.names()[0] == "tiny"
     bookworm = catalogue.find("bookworm")
     assert bookworm is not None and bookworm.full == "debian:12" and catalogue.find("debian:99") is None

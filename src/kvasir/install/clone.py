@@ -20,6 +20,7 @@ from .pools import Pools, free_name
 
 CLONE, SHARE, PRESERVE = "clone", "share", "preserve"
 REFLINK = 2
+KEEP_NVRAM = 8
 ENDING = 7  # a longer piece behind the last dot is no file ending
 
 
@@ -268,7 +269,7 @@ class Cloner:
         for volume in volumes:
             volume.delete(0)
         if domain is not None:
-            domain.undefineFlags(32)  # keep an nvram file: those that were made are taken away by name
+            domain.undefineFlags(KEEP_NVRAM)  # those that were made are taken away by name
 
     def _remove_old(self) -> None:
         try:
