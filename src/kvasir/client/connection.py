@@ -169,6 +169,11 @@ class Connection(Remote):
         """Version of the hypervisor: major * 1000000 + minor * 1000 + release."""
         return int(self._call(programs.REMOTE["connect_get_version"], ()))
 
+    def createXMLWithFiles(self, xml_desc: str, files: Sequence[int], flags: int = 0) -> Domain:
+        """Start a guest from its document, with open files that the document speaks of."""
+        procedure = programs.REMOTE["domain_create_xml_with_files"]
+        return Domain(self, self.link.finish(self.link.begin(procedure, (xml_desc, flags), files)))
+
     def getInfo(self) -> list[Any]:
         """[CPU model, memory in MiB, CPUs, MHz, NUMA nodes, sockets, cores, threads]."""
         found = self._call(programs.REMOTE["node_get_info"], ())

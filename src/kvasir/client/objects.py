@@ -323,6 +323,18 @@ class Domain(Pinning, Remote):
         link.finish(link.begin(programs.REMOTE["domain_fd_associate"], (self.handle, name, flags), fds))
         return 0
 
+    def createWithFiles(self, files: Sequence[int], flags: int = 0) -> int:
+        """Start it with open files that its document speaks of."""
+        link = self._conn.link
+        link.finish(link.begin(programs.REMOTE["domain_create_with_files"], (self.handle, flags), files))
+        return 0
+
+    def qemuMonitorCommandWithFiles(self, cmd: str, files: Sequence[int], flags: int = 0) -> str:
+        """A raw command of the monitor with an open file."""
+        link = self._conn.link
+        row = programs.QEMU["domain_monitor_command_with_files"]
+        return str(link.finish(link.begin(row, (self.handle, cmd, flags), files)))
+
     def qemuAgentCommand(self, cmd: str, timeout: int = -2, flags: int = 0) -> str | None:
         """A raw guest agent command; timeout in seconds or -2 wait, -1 default, 0 no wait."""
         found = self._call(programs.QEMU["domain_agent_command"], (self.handle, cmd, timeout, flags))

@@ -133,9 +133,9 @@ class Monitor:
 
         return Message(message)
 
-    async def hmp(self, line: str) -> str:
+    async def hmp(self, line: str, *, fd: int | None = None) -> str:
         """Run a command of the human monitor and give what it prints."""
-        return str(await self.command("human-monitor-command", {"command-line": line}))
+        return str(await self.command("human-monitor-command", {"command-line": line}, fd=fd))
 
     async def close(self) -> None:
         """Hang up; ``on_eof`` is not called."""

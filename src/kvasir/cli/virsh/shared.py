@@ -99,3 +99,14 @@ def scaled(text: str, default: int) -> int | None:
         return None
     value = int(digits) * (1000 if rest == "b" else 1024) ** power
     return value if value < 1 << 63 else None
+
+
+def passed_fds(args: Args) -> list[int]:
+    """Numbers of ``--pass-fds N,N``."""
+    given = args.text("pass-fds")
+    found = []
+    for word in given.split(",") if given else ():
+        if not word.isdigit():
+            raise Fail(f"Unable to parse FD number '{word}'")
+        found.append(int(word))
+    return found

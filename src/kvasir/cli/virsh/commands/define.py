@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, text
-from kvasir.cli.virsh.shared import DOMAIN, XML_INACTIVE, read_file
+from kvasir.cli.virsh.shared import DOMAIN, XML_INACTIVE, passed_fds, read_file
 from kvasir.cli.virsh.shell import Shell
 
 TYPE_CHECKING = False
@@ -23,9 +23,9 @@ def create(shell: Shell, args: Args) -> None:
     path = args.need("file")
     document = read_file(path)
     flags = sum(bit for name, bit in CREATE_FLAGS.items() if args.flag(name))
-    if args.text("pass-fds"):
-        raise Fail("--pass-fds is not built yet")
-    domain = shell.attempt(f"Failed to create domain from {path}", shell.conn.createXML, document, flags)
+    fds = passed_fds(args)
+    call = (shell.conn.createXMLWithFiles, document, fds, flags) if fds else (shell.conn.createXML, document, flags)
+    domain = shell.attempt(f"Failed to create domain from {path}", *call)
     shell.extra(f"Domain '{domain.name()}' created from {path}\n")
     if args.flag("console"):
         from kvasir.cli.virsh.commands.console import run_console

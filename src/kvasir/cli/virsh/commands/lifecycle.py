@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number, text
-from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT
+from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT, passed_fds
 from kvasir.cli.virsh.shell import Shell
 from kvasir.errors import Code, Error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MODES = {"acpi": 1, "agent": 2, "initctl": 4, "signal": 8, "paravirt": 16}
 START_FLAGS = {"paused": 1, "autodestroy": 2, "bypass-cache": 4, "force-boot": 8, "reset-nvram": 32}
@@ -83,26 +87,16 @@ def start(shell: Shell, args: Args) -> None:
     fds = passed_fds(args)
     flags = sum(bit for name, bit in START_FLAGS.items() if args.flag(name))
     name = domain.name()
-    if fds:
-        raise Fail("--pass-fds is not built yet")
-    call = (domain.createWithFlags, flags) if flags else (domain.create,)
+    call: tuple[Any, ...]
+    call = (
+        (domain.createWithFiles, fds, flags) if fds else (domain.createWithFlags, flags) if flags else (domain.create,)
+    )
     shell.attempt(f"Failed to start domain '{name}'", *call)
     shell.extra(f"Domain '{name}' started\n")
     if args.flag("console"):
         from kvasir.cli.virsh.commands.console import run_console
 
         run_console(shell, domain, None, 0)
-
-
-def passed_fds(args: Args) -> list[int]:
-    """Numbers of ``--pass-fds N,N``."""
-    given = args.text("pass-fds")
-    found = []
-    for word in given.split(",") if given else ():
-        if not word.isdigit():
-            raise Fail(f"Unable to parse FD number '{word}'")
-        found.append(int(word))
-    return found
 
 
 def dompmsuspend(shell: Shell, args: Args) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.grammar import Args, Command, Fail, flag, number, rest, text
-from kvasir.cli.virsh.shared import DOMAIN
+from kvasir.cli.virsh.shared import DOMAIN, passed_fds
 from kvasir.cli.virsh.shell import Shell
 
 HMP = 1
@@ -23,13 +23,16 @@ def pretty(text: str) -> str:
 
 
 def monitor(shell: Shell, args: Args) -> None:
-    if args.text("pass-fds"):
-        raise Fail("--pass-fds is not built yet")
     domain = shell.domain(args)
+    fds = passed_fds(args)
     command = joined(shell, args)
     if not args.flag("hmp") and not command.lstrip().startswith("{"):
         command = wrapped(args.rest("cmd"))
-    answer = domain.qemuMonitorCommand(command, HMP if args.flag("hmp") else 0)
+    flags = HMP if args.flag("hmp") else 0
+    if fds:
+        answer = domain.qemuMonitorCommandWithFiles(command, fds, flags)
+    else:
+        answer = domain.qemuMonitorCommand(command, flags)
     if args.flag("return-value"):
         import json
 
