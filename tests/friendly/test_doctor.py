@@ -162,7 +162,7 @@ def complaints(root: str, *guests: Guest, **more: Any) -> list[tuple[str, str, s
     ]
 
 
-@pytest.mark.guide("limit-vcpu-overcommit", "limit-overcommit-swap", "behaviour-memory-overcommit-caveats")
+@pytest.mark.guide("limit-vcpu-overcommit", "limit-overcommit-swap")
 def test_overcommit_as_chapter_7_counts(tmp_path: Path) -> None:
     """16 GiB of memory, 4 GiB of swap, two cores."""
     root = tree(tmp_path)
