@@ -224,7 +224,7 @@ def test_missing_bridge_is_named(ours: InNamespace) -> None:
     ("devices", "words"),
     [
         ("<interface type='network'><source network='default'/></interface>", "network 'default' is not active"),
-        ("<disk type='volume'><source pool='p' volume='v'/><target dev='vda'/></disk>", "storage pool 'p'"),
+        ("<disk type='volume'><source pool='p' volume='v'/><target dev='vda'/></disk>", "no storage pool with matching name 'p'"),
         ("<disk type='file'><source file='/nonexistent/x'/><target dev='vda'/></disk>", "/nonexistent/x"),
     ],
 )
