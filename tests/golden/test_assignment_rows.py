@@ -91,3 +91,37 @@ def test_a_hostdev_has_no_mac() -> None:
     made = harness.ours_xml(GUEST.format(card + "</interface>"))
     assert "52:54:00:6d:90:02" in made and "<tag id='42'/>" in made
     assert ConfigUnsupported.code == 67
+
+
+def _many(devices: str, machine: str = "pc-i440fx-7.2") -> list[tuple[str, ...]]:
+    """The PCI places that the devices of a document get; each once."""
+    text = GUEST.format(devices).replace("pc-q35-7.2", machine)
+    tree = etree.fromstring(harness.ours_xml(text)).getroottree()
+    places = [
+        tuple(address.get(word) for word in ("domain", "bus", "slot", "function"))
+        for address in tree.xpath("//devices/*/address[@type='pci']")
+    ]
+    assert len(places) == len(set(places))
+    again = harness.ours_xml(harness.ours_xml(text))
+    assert again == harness.ours_xml(text), "the places stay"
+    return places
+
+
+@pytest.mark.guide("limit-virtio-devices-216")
+def test_216_virtio_devices() -> None:
+    names = [f"vd{a}{b}" for a in "abcdefghij" for b in "abcdefghijklmnopqrstuvwxyz"][:216]
+    disks = "".join(
+        f"<disk type='file' device='disk'><source file='/i/{name}'/><target dev='{name}' bus='virtio'/></disk>"
+        for name in names
+    )
+    assert len(_many(disks)) >= 216
+
+
+@pytest.mark.guide("limit-assigned-devices-32")
+def test_32_assigned_functions() -> None:
+    functions = "".join(
+        f"<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0' bus='3' slot='{0x10 + n // 8:#x}' "
+        f"function='{n % 8}'/></source></hostdev>"
+        for n in range(32)
+    )
+    assert len(_many(functions)) >= 32
