@@ -222,3 +222,24 @@ def test_the_hosts_cpu_is_for_kvm(daemon: DaemonHandle, folder: Path) -> None:
         assert done.returncode == 1 and ("host-passthrough" in done.stderr or "requires KVM" in done.stderr)
     finally:
         gone(daemon, "row")
+
+
+@pytest.mark.guide("xml-disk-device-lun")
+def test_a_lun_is_a_whole_block_device(daemon: DaemonHandle, folder: Path) -> None:
+    """Up to the command line: the machine has no SCSI disk."""
+    text = """<domain type='qemu'><name>row</name><memory>65536</memory><os><type arch='x86_64' machine='pc'>hvm</type></os><devices>
+    <disk type='{kind}' device='lun'><driver name='qemu' type='raw'/><source {source}/><target dev='{dev}' bus='{bus}'/></disk>
+    <controller type='scsi' model='virtio-scsi'/></devices></domain>"""
+    try:
+        (folder / "a.xml").write_text(text.format(kind="block", source="dev='/dev/sdz'", dev="sda", bus="scsi"))
+        virsh(daemon, "define", str(folder / "a.xml"))
+        line = virsh(daemon, "domxml-to-native", "qemu-argv", "--domain", "row")
+        assert '"driver":"scsi-block"' in line
+        virsh(daemon, "undefine", "row")
+        (folder / "b.xml").write_text(text.format(kind="block", source="dev='/dev/sdz'", dev="vda", bus="virtio"))
+        virsh(daemon, "define", str(folder / "b.xml"))
+        (folder / "c.xml").write_text(text.format(kind="file", source="file='/tmp/x.img'", dev="sda", bus="scsi"))
+        done = daemon.our_virsh("define", str(folder / "c.xml"))
+        assert done.returncode == 1 and "lun" in done.stderr, done
+    finally:
+        gone(daemon, "row")
