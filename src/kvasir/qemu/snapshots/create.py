@@ -21,7 +21,7 @@ from kvasir.errors import (
 from kvasir.qemu import migratable
 from kvasir.qemu.events import run_cpus, stop_cpus
 from kvasir.qemu.jobs import Async, Kind, Operation
-from kvasir.qemu.states import Detail, Paused, Running, Shutoff, State
+from kvasir.qemu.states import Detail, Paused, Running, State
 from kvasir.qemu.states import Lifecycle as L
 from kvasir.xml import Form
 from kvasir.xml.form import LIVE as LIVE_FORM
@@ -179,9 +179,9 @@ async def _go_on(guest: Any) -> None:
 
 async def halt(guest: Any) -> None:
     """End the guest after its snapshot."""
-    from kvasir.qemu import lifecycle
+    from .revert import stop
 
-    await lifecycle.stop(guest, Shutoff.FROM_SNAPSHOT, Detail.STOPPED_FROM_SNAPSHOT)
+    await stop(guest)
 
 
 async def _active_external(guest: Any, tree: Tree | None, snap: Snapshot, flags: int) -> None:
@@ -244,7 +244,8 @@ async def _thaw(guest: Any, run: Any) -> None:
 
 async def _memory(guest: Any, snap: Snapshot) -> None:
     """Write the memory into its file, in the form of saved guests."""
-    from kvasir.qemu import save, savefile
+    from kvasir.events import JobCompleted
+    from kvasir.qemu import jobstats, save, savefile
 
     save.allowed(guest)
     path = snap.memory_file or ""
@@ -254,8 +255,8 @@ async def _memory(guest: Any, snap: Snapshot) -> None:
     document = await migratable.text(guest)
     running = guest.state is State.RUNNING or snap.state == "running"
     await save.create(guest, path, savefile.Saved(document, save.cookie(guest), running, compression))
-    save.completed(guest)
-    await asyncio.sleep(0)
+    figures = save.completed(guest)
+    guest.driver.bus.publish(JobCompleted(guest, jobstats.params(figures)))
 
 
 __all__ = ["Code", "Origin", "create"]

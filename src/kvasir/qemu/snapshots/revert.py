@@ -117,6 +117,8 @@ async def stop(guest: Any) -> None:
     """End the guest; it stays known, even a transient one."""
     run = guest.need_active()
     run.being_destroyed = True
+    if run.monitor is not None:
+        await run.monitor.close()  # QEMU's last words are no events of the guest's
     await lifecycle._kill(guest, run, graceful=False)
     async with guest.jobs.normal(Kind.DESTROY, nested=True):
         if guest.run is run:
