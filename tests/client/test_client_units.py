@@ -9,7 +9,7 @@ import pytest
 
 from kvasir import client
 from kvasir.client import methods, objects, others, uri
-from kvasir.errors import ConfigUnsupported, Error
+from kvasir.errors import Error
 
 
 def test_uri_parts() -> None:
@@ -48,11 +48,6 @@ def test_no_daemon_is_a_system_error(tmp_path) -> None:
     with pytest.raises(Error, match=r"Failed to connect socket to .*: No such file or directory") as caught:
         client.open(f"qemu+unix:///system?socket={tmp_path}/none")
     assert caught.value.get_error_code() == client.VIR_ERR_SYSTEM_ERROR and caught.value.int1 == 2
-
-
-def test_the_test_driver_says_that_it_is_missing() -> None:
-    with pytest.raises(ConfigUnsupported, match="not built yet"):
-        client.open("test:///default")
 
 
 def test_constants() -> None:

@@ -37,29 +37,27 @@ def test_find(sysfs: Path) -> None:
 DEVICE = "<hostdev type='usb'><source{0}><vendor id='{1}'/><product id='{2}'/></source></hostdev>"
 
 
-def look_up(sysfs: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> Hostdev:
-    monkeypatch.setattr(usb, "ROOT", sysfs)
-    monkeypatch.setattr(usb, "find", lambda *what: [d for d in usb.devices(sysfs) if d[2:] == what[:2]])
+def look_up(sysfs: Path, *words: str) -> Hostdev:
     device = Hostdev.from_xml(DEVICE.format(*words))
-    hostdev._find_usb(device.source)
+    hostdev._find_usb(device.source, str(sysfs))
     return device
 
 
-def test_found_place_is_live_only(sysfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_found_place_is_live_only(sysfs: Path) -> None:
     from kvasir.xml import INACTIVE, LIVE
 
-    device = look_up(sysfs, monkeypatch, "", "0x1d6b", "0x0104")
+    device = look_up(sysfs, "", "0x1d6b", "0x0104")
     assert (device.source.bus, device.source.device) == (2, 9)
     assert "<address bus='2' device='9'/>" in device.xml(LIVE)
     assert "<address" not in device.xml(INACTIVE)
 
 
-def test_two_alike_are_refused(sysfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_alike_are_refused(sysfs: Path) -> None:
     with pytest.raises(Error, match="Multiple USB devices for 46d:c31c were found, please use <address>"):
-        look_up(sysfs, monkeypatch, "", "0x046d", "0xc31c")
+        look_up(sysfs, "", "0x046d", "0xc31c")
 
 
-def test_absent(sysfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent(sysfs: Path) -> None:
     with pytest.raises(Error, match="Did not find USB device 1:2"):
-        look_up(sysfs, monkeypatch, "", "0x0001", "0x0002")
-    assert look_up(sysfs, monkeypatch, " startupPolicy='optional'", "0x0001", "0x0002").source.missing
+        look_up(sysfs, "", "0x0001", "0x0002")
+    assert look_up(sysfs, " startupPolicy='optional'", "0x0001", "0x0002").source.missing
