@@ -12,7 +12,7 @@ from kvasir.errors import ConfigUnsupported, InternalError, InvalidArg, NoSuppor
 from kvasir.host import tools
 from kvasir.model.storage import Volume
 
-from .pools.base import PREALLOC_METADATA, REFLINK
+from .pools.base import PREALLOC_METADATA, REFLINK, SHRINK
 
 QEMU_IMG = "/usr/sbin/qemu-img"
 """As libvirt's messages show it; the tool is looked for in PATH."""
@@ -26,10 +26,13 @@ def make(volume: Volume, source: Volume | None, flags: int, secret: SecretOf, fo
         text = "unsupported flags (0x2) in function storageBackendCreateQemuImg"
         raise InvalidArg(text, origin=Origin.STORAGE, message=text)
     _check(volume, flags)
-    with _secret(volume, secret, folder, pool) as (alias, objects):
+    with (
+        _secret(volume, secret, folder, pool) as (alias, objects),
+        _secret(source, secret, folder, pool) as (below, below_objects),
+    ):
         kind = "luks" if volume.encryption is not None and volume.format == "raw" else str(volume.format)
         options = _options(volume, source, flags, alias, kind)
-        if source is not None and not objects:
+        if source is not None and not objects and not below_objects:
             _convert(volume, source, kind, options)
             return
         words = ["create", "-f", kind]
@@ -40,7 +43,10 @@ def make(volume: Volume, source: Volume | None, flags: int, secret: SecretOf, fo
             words.append(f"{-(-volume.capacity // 1024)}K")
         tools.run(QEMU_IMG, *words)
         if source is not None:
-            _fill(volume, source, kind, alias, objects)
+            before = _node(source, source_format(source), below)
+            after = _node(volume, kind, alias)
+            words = ["--image-opts", "-n", "--target-image-opts", *objects, *below_objects]
+            tools.run(QEMU_IMG, "convert", *words, before, after)
 
 
 def _inherits(volume: Volume) -> bool:
@@ -117,9 +123,9 @@ def _cipher(volume: Volume, alias: str, prefix: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _secret(volume: Volume, secret: SecretOf, folder: str, pool: str) -> Iterator[tuple[str, list[str]]]:
+def _secret(volume: Volume | None, secret: SecretOf, folder: str, pool: str) -> Iterator[tuple[str, list[str]]]:
     """(alias, words) of the volume's own secret, in a file that only root reads and that is gone afterwards."""
-    if volume.encryption is None:
+    if volume is None or volume.encryption is None or not volume.encryption.secrets:
         yield "", []
         return
     value = secret(volume.encryption.secrets[0], "volume")
@@ -147,12 +153,30 @@ def _convert(volume: Volume, source: Volume, kind: str, options: list[str]) -> N
     tools.run(QEMU_IMG, *words, str(source.path), str(volume.path))
 
 
-def _fill(volume: Volume, source: Volume, kind: str, alias: str, objects: list[str]) -> None:
-    """Copy into an encrypted image that is there already."""
+def _node(volume: Volume, kind: str, alias: str) -> str:
+    """An image as QEMU's options name it, opened with a secret where it is encrypted."""
+    if alias and kind == "raw":
+        kind = "luks"
     key = "key-secret" if kind == "luks" else "encrypt.key-secret"
-    before = f"driver={source_format(source)},file.filename={_comma(str(source.path))}"
-    after = f"driver={kind},file.filename={_comma(str(volume.path))},{key}={alias}"
-    tools.run(QEMU_IMG, "convert", "--image-opts", "-n", "--target-image-opts", *objects, before, after)
+    secret = f",{key}={alias}" if alias else ""
+    return f"driver={kind},file.filename={_comma(str(volume.path))}{secret}"
+
+
+def resize(volume: Volume, capacity: int, flags: int, secret: SecretOf, folder: str, pool: str) -> None:
+    """Change the size of an image; an encrypted one is opened with its secret."""
+    shrink = ["--shrink"] if flags & SHRINK else []
+    if volume.encryption is None:
+        tools.run(QEMU_IMG, "resize", *shrink, str(volume.path), str(capacity))
+        return
+    with _secret(volume, secret, folder, pool) as (alias, objects):
+        if not alias:
+            raise ConfigUnsupported(
+                f"volume '{volume.name}' is encrypted and its document names no secret", origin=Origin.STORAGE
+            )
+        kind = "luks" if volume.format == "raw" else str(volume.format)
+        key = "key-secret" if kind == "luks" else "encrypt.key-secret"
+        node = f"driver={kind},{key}={alias},file.filename={_comma(str(volume.path))}"
+        tools.run(QEMU_IMG, "resize", *shrink, *objects, "--image-opts", node, str(capacity))
 
 
 def _comma(path: str) -> str:

@@ -8,7 +8,6 @@ import stat
 from typing import ClassVar
 
 from kvasir.errors import (
-    Error,
     InternalError,
     OperationInvalid,
     OperationUnsupported,
@@ -147,7 +146,19 @@ class FilePool(PoolKind):
             raise SystemFailure(f"cannot {word} '{path}'", error, origin=Origin.STORAGE) from None
 
     def resize(self, volume: Volume, capacity: int, flags: int) -> None:
-        resize(volume, capacity, flags)
+        path, kind = str(volume.path), volume.format or "raw"
+        if flags & base.ALLOCATE and (kind != "raw" or volume.encryption is not None):
+            raise OperationUnsupported("preallocate is only supported for raw type volume", origin=Origin.STORAGE)
+        if kind != "raw" or volume.encryption is not None:
+            images.resize(volume, capacity, flags, self.secret, self.secrets_folder, str(self.document.name))
+            return
+        try:
+            if flags & base.ALLOCATE:
+                copying.allocate(path, capacity)
+            else:
+                os.truncate(path, capacity)
+        except OSError as error:
+            raise SystemFailure(f"Failed to truncate file '{path}'", error, origin=Origin.STORAGE) from None
 
     def wipe(self, volume: Volume, algorithm: str) -> None:
         wiping.wipe(str(volume.path), algorithm, volume.allocation or 0)
@@ -188,29 +199,6 @@ def discard(path: str) -> None:
         os.rmdir(path)
     elif os.path.lexists(path):
         os.unlink(path)
-
-
-def resize(volume: Volume, capacity: int, flags: int) -> None:
-    """Change the size of an image file."""
-    path, kind = str(volume.path), volume.format or "raw"
-    if flags & base.ALLOCATE and kind != "raw":
-        raise OperationUnsupported("preallocate is only supported for raw type volume", origin=Origin.STORAGE)
-    if kind == "raw" and volume.encryption is None:
-        try:
-            if flags & base.ALLOCATE:
-                copying.allocate(path, capacity)
-            else:
-                os.truncate(path, capacity)
-        except OSError as error:
-            raise SystemFailure(f"Failed to truncate file '{path}'", error, origin=Origin.STORAGE) from None
-        return
-    if volume.encryption is not None:
-        raise Error(
-            "resizing encrypted volumes", code=84, origin=Origin.STORAGE,
-            message="Operation not supported: resizing encrypted volumes is not built yet",
-        )  # fmt: skip
-    words = ["resize", *(["--shrink"] if flags & base.SHRINK else []), path, str(capacity)]
-    tools.run(images.QEMU_IMG, *words)
 
 
 def open_content(volume: Volume, flags: int) -> int:
