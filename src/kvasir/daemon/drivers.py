@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from kvasir.daemon import single
 from kvasir.errors import Code, Error, Origin
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ OTHERS: Final[dict[str, str]] = {
     "storage": "kvasir.storage.driver:StorageDriver",
     "test": "kvasir.testdriver.worlds:TestWorlds",
 }
-"""Drivers that no URI names; ``session.other(NAME)`` finds them."""
+"""The other drivers; ``session.other(NAME)`` finds them, ``NAME:///system`` connects to one alone."""
 
 
 def make(scheme: str, paths: Paths, config: Config) -> Any:
@@ -58,10 +59,13 @@ def choose(uri: str | None, drivers: dict[str, Any], client: Any = None) -> Any:
     if parts.scheme == "test" and "test" in drivers and not parts.netloc:
         return drivers["test"].open(uri, client)
     driver = hypervisors.get(parts.scheme)
+    if parts.scheme in single.MODULES and parts.scheme in drivers and hypervisors:
+        driver = single.Single(parts.scheme, urlsplit(next(iter(hypervisors.values())).uri).path)
     if driver is None or parts.netloc:
         raise _no_driver(uri or "")
     mine = urlsplit(driver.uri).path
-    if parts.path != mine and not (mine == "/system" and parts.path == "/session"):
+    session = mine == "/system" and parts.path == "/session" and parts.scheme in DRIVERS
+    if parts.path != mine and not session:
         text = f"unexpected {parts.scheme} URI path '{parts.path}', try {driver.uri}"
         raise Error(text, code=Code.INTERNAL_ERROR, origin=Origin.NONE, message=f"internal error: {text}")
     return driver

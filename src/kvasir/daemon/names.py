@@ -16,6 +16,8 @@ _WORDS: Final = {
     **{"fsinfo": "FSInfo", "fsfreeze": "FSFreeze", "fsthaw": "FSThaw", "fstrim": "FSTrim", "scsi": "SCSI"},
 }
 _WHOLE: Final = {
+    "connect_domain_event_callback_register_any": "virConnectDomainEventRegisterAny",
+    "connect_domain_event_callback_deregister_any": "virConnectDomainEventDeregisterAny",
     "connect_domain_monitor_event_register": "virConnectDomainQemuMonitorEventRegister",
     "connect_domain_monitor_event_deregister": "virConnectDomainQemuMonitorEventDeregister",
 }
