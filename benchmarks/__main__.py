@@ -29,6 +29,7 @@ PARTS = [
     "start",
     "destroy",
     "networks",
+    "filters",
     "storage",
     "install",
 ]
@@ -119,6 +120,12 @@ class Bench:
         if os.geteuid() == 0:
             self.drive("network start, each of 50", "net-start", 50)
             self.drive("network stop, each of 50", "net-stop", 50)
+
+    def filters(self) -> None:
+        """One filter of six rules on 100 interfaces, then a change of it that all of them get."""
+        if os.geteuid() == 0:
+            self.drive("network filter, each of 100 interfaces", "filter-bind", 100)
+            self.drive("change of a filter of 100 interfaces", "filter-change", 100)
 
     def storage(self) -> None:
         """Volumes of a directory pool; both daemons write to the same disk."""

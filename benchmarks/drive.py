@@ -113,6 +113,37 @@ def networks_stopped(connection: Any, number: int, folder: str) -> None:
         network.undefine()
 
 
+LINK = "<network><name>bench-link-{0}</name><bridge name='benchfl{0}' stp='off' delay='0'/></network>"
+FILTER = """<filter name='bench-filter'><uuid>c0ffee00-0000-4000-8000-00000000f117</uuid>
+  <rule action='return' direction='out' priority='100'><ip srcipaddr='$IP'/></rule>
+  <rule action='drop' direction='out' priority='200'><ip/></rule>
+  <rule action='accept' direction='in'><tcp dstportstart='{0}'/></rule>
+  <rule action='accept' direction='out'><udp dstportstart='53'/></rule>
+  <rule action='accept' direction='out'><icmp/></rule>
+  <rule action='drop' direction='inout' priority='900'><all/></rule></filter>"""
+BINDING = """<filterbinding><owner><name>bench</name><uuid>c0ffee00-0000-4000-8000-00000000beef</uuid></owner><portdev name='benchfl{0}'/>
+  <mac address='52:54:00:00:01:{0:02x}'/><filterref filter='bench-filter'><parameter name='IP' value='10.67.0.{0}'/></filterref></filterbinding>"""
+
+
+def filters_bound(connection: Any, number: int, folder: str) -> None:
+    """A filter for each of so many interfaces (bridges stand for them), one after the other."""
+    for index in range(number):
+        connection.networkCreateXML(LINK.format(index))
+    connection.nwfilterDefineXML(FILTER.format(22))
+    for index in range(number):
+        repeat(1, lambda index=index: connection.nwfilterBindingCreateXML(BINDING.format(index), 0))  # type: ignore[misc]
+
+
+def filters_changed(connection: Any, number: int, folder: str) -> None:
+    """Another port in the filter that all of them have; then all is taken away."""
+    repeat(1, lambda: connection.nwfilterDefineXML(FILTER.format(23)))
+    for binding in connection.listAllNWFilterBindings():
+        binding.delete()
+    for index in range(number):
+        connection.networkLookupByName(f"bench-link-{index}").destroy()
+    connection.nwfilterLookupByName("bench-filter").undefine()
+
+
 def ready(uri: str, number: int) -> None:
     """After a line on standard input: poll until the daemon answers with all guests; prints the moment."""
     print("waiting", flush=True)
@@ -137,6 +168,8 @@ PHASES = {
     "domstats": statistics,
     "start": started,
     "destroy": destroyed,
+    "filter-bind": filters_bound,
+    "filter-change": filters_changed,
     "net-start": networks_started,
     "net-stop": networks_stopped,
 }
