@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -132,6 +133,7 @@ class Listener:
 
 def play(daemon, folder: Path) -> tuple[list[tuple[str, str]], list[str]]:
     """Run the script; give (command, masked words) and the events. Reboot events are counted by QEMU's luck: left out."""
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o755)
     disk = folder / "disk.qcow2"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "64M"], check=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
-import select
 import subprocess
 import time
 
 import pytest
+
+from tests.waiting import readable
 
 XML = """<domain type='qemu'><name>tiny</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='q35'>hvm</type><kernel>{kernel}</kernel><initrd>{initrd}</initrd><cmdline>{cmdline}</cmdline></os>
@@ -70,7 +71,7 @@ def console(kvasird, command: bytes, answer: bytes, seconds: float = 60) -> byte
             if time.monotonic() - typed > 5:
                 os.write(master, command + b"\r")
                 typed = time.monotonic()
-            if select.select([master], [], [], 0.3)[0]:
+            if readable(master, 0.3):
                 got += os.read(master, 4096)
         os.write(master, b"\x1d")
         assert program.wait(10) == 0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
-import select
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import PROJECT, KvasirDaemon, TinyGuest
+from tests.waiting import readable
 
 XML = """\
 <domain type='qemu'>
@@ -40,7 +40,7 @@ class Terminal:
         while wanted not in self.shown:
             left = end - time.monotonic()
             assert left > 0, f"no {wanted!r} in {self.shown[-2000:]!r}"
-            if select.select([self.fd], [], [], left)[0]:
+            if readable(self.fd, left):
                 try:
                     self.shown += os.read(self.fd, 65536)
                 except OSError:
@@ -58,7 +58,7 @@ class Terminal:
             if done:
                 os.close(self.fd)
                 return os.waitstatus_to_exitcode(status)
-            if select.select([self.fd], [], [], 0.1)[0]:
+            if readable(self.fd, 0.1):
                 try:
                     self.shown += os.read(self.fd, 65536)
                 except OSError:

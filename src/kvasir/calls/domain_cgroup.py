@@ -33,9 +33,9 @@ def domain_get_memory_parameters(
     found = guest(session, dom)
     privileged(found, "Memory")
     domain, is_live = one(found, flags & ~STRING_OKAY)
-    group = controller(found, "memory") if is_live else None
     if not nparams:
         return [], len(MEMORY)
+    group = controller(found, "memory") if is_live else None
     rows = [
         (
             name,

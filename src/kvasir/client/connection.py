@@ -43,6 +43,8 @@ class Connection(Remote):
         "changeCommit": "interface_change_commit",
         "changeRollback": "interface_change_rollback",
         "listAllNWFilters": "connect_list_all_nwfilters",
+        "numOfNWFilters": "connect_num_of_nwfilters",
+        "listNWFilters": "connect_list_nwfilters",
         "listAllNWFilterBindings": "connect_list_all_nwfilter_bindings",
         "domainXMLFromNative": "connect_domain_xml_from_native",
         "domainXMLToNative": "connect_domain_xml_to_native",

@@ -7,7 +7,7 @@ from kvasir.cli.virsh.grammar import Args, Command, data, flag
 from kvasir.cli.virsh.shared import read_file
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.table import table
-from kvasir.errors import Error
+from kvasir.errors import Code, Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,8 +65,20 @@ def nwfilter_undefine(shell: Shell, args: Args) -> None:
     shell.extra(f"Network filter {found.name()} undefined\n")
 
 
+def all_filters(shell: Shell) -> Any:
+    """Every filter; where the daemon is too old to list them at once, the older call says why it cannot either."""
+    conn = shell.conn
+    try:
+        return conn.listAllNWFilters(0)
+    except Error as problem:
+        if problem.code != Code.NO_SUPPORT:
+            return shell.attempt("Failed to list network filters", conn.listAllNWFilters, 0)
+    shell.attempt("Failed to count network filters", conn.numOfNWFilters)
+    return [conn.nwfilterLookupByName(name) for name in conn.listNWFilters()]
+
+
 def nwfilter_list(shell: Shell, args: Args) -> None:
-    found = shell.attempt("Failed to list network filters", shell.conn.listAllNWFilters, 0)
+    found = all_filters(shell)
     rows = [[one.UUIDString(), one.name()] for one in sorted(found, key=lambda one: str(one.name()).lower())]
     shell.out(table(("UUID", "Name"), rows, not shell.quiet))
 

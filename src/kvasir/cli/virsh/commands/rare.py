@@ -43,9 +43,15 @@ def domdirtyrate_calc(shell: Shell, args: Args) -> None:
     shell.extra("Start to calculate domain's memory dirty rate successfully.\n")
 
 
+STRING_OKAY = 4
+"""Libvirt's public function adds it to every question for typed parameters."""
+
+
 def domlaunchsecinfo(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
-    for name, value in shell.attempt("Unable to get launch security parameters", domain.launchSecurityInfo, 0).items():
+    for name, value in shell.attempt(
+        "Unable to get launch security parameters", domain.launchSecurityInfo, STRING_OKAY
+    ).items():
         shell.out(f"{name:<15}: {parameter_text(value)}\n")
 
 
