@@ -9,7 +9,6 @@ import sys
 from typing import Any, NoReturn
 
 from kvasir.errors import Error
-from kvasir.install.grammar import OptionError
 
 from . import virt_common as common
 from .virt_common import fail, say, warn
@@ -178,19 +177,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser().parse_args(argv)
     options.quiet = options.quiet or options.xmlonly
     common.LEVEL["quiet"] = options.quiet
-    try:
-        return work(options)
-    except OptionError as error:
-        if options.debug:
-            raise
-        fail(error)
-    except Error as error:
-        if options.debug:
-            raise
-        fail(error.message + (f"\nhint: {error.hint}" if error.hint else ""))
-    except KeyboardInterrupt:
-        print("Installation aborted at user request", file=sys.stderr)
-        return 1
+    return common.guarded(options, lambda: work(options))
 
 
 if __name__ == "__main__":

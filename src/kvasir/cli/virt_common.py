@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+from kvasir.errors import Error
 from kvasir.install import grammar, tree
 from kvasir.install.grammar import OptionError
 from kvasir.install.spellings import OPTIONS
@@ -205,3 +206,22 @@ def finish(root: tree.Node, actions: list[dict[str, str]]) -> None:
     for node in root.iter():
         for key in [k for k in node.attrib if k.startswith("_")]:
             del node.attrib[key]
+
+
+def guarded(
+    options: argparse.Namespace, work: Callable[[], int], aborted: str = "Installation aborted at user request"
+) -> int:
+    """Run a tool's work and say in one line why it failed: exit status 1, or a traceback with ``--debug``."""
+    try:
+        return work()
+    except OptionError as error:
+        if options.debug:
+            raise
+        fail(error)
+    except Error as error:
+        if options.debug:
+            raise
+        fail(error.message + (f"\nhint: {error.hint}" if error.hint else ""))
+    except KeyboardInterrupt:
+        print(aborted, file=sys.stderr)
+        return 1

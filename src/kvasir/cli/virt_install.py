@@ -6,9 +6,6 @@ import argparse
 import sys
 from typing import Any
 
-from kvasir.errors import Error
-from kvasir.install.grammar import OptionError
-
 from . import virt_common as common
 from . import virt_install_old as old
 from .virt_common import fail
@@ -93,22 +90,14 @@ def main(argv: list[str] | None = None) -> int:
     options.xmlonly = options.xmlstep or options.xmlonly
     options.quiet = options.quiet or bool(options.xmlonly)
     common.LEVEL["quiet"] = options.quiet
-    try:
-        if common.asked_for_help(options):
-            return 0
-        old.convert(options)
-        return _work(options)
-    except OptionError as error:
-        if options.debug:
-            raise
-        fail(error)
-    except Error as error:
-        if options.debug:
-            raise
-        fail(error.message + (f"\nhint: {error.hint}" if error.hint else ""))
-    except KeyboardInterrupt:
-        print("Installation aborted at user request", file=sys.stderr)
-        return 1
+    return common.guarded(options, lambda: _asked(options))
+
+
+def _asked(options: argparse.Namespace) -> int:
+    if common.asked_for_help(options):
+        return 0
+    old.convert(options)
+    return _work(options)
 
 
 def _work(options: argparse.Namespace) -> int:

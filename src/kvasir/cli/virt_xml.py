@@ -9,7 +9,6 @@ from typing import Any
 
 from kvasir.errors import Error
 from kvasir.install import tree
-from kvasir.install.grammar import OptionError
 from kvasir.install.spellings import OPTIONS
 
 from . import virt_common as common
@@ -325,21 +324,9 @@ def main(argv: list[str] | None = None) -> int:
     if options.confirm or options.print_xml or options.print_diff or options.build_xml:
         options.quiet = False
     common.LEVEL["quiet"] = options.quiet
-    try:
-        if common.asked_for_help(options):
-            return 0
-        return work(options)
-    except OptionError as error:
-        if options.debug:
-            raise
-        fail(error)
-    except Error as error:
-        if options.debug:
-            raise
-        fail(error.message + (f"\nhint: {error.hint}" if error.hint else ""))
-    except KeyboardInterrupt:
-        print("Aborted at user request", file=sys.stderr)
-        return 1
+    return common.guarded(
+        options, lambda: 0 if common.asked_for_help(options) else work(options), "Aborted at user request"
+    )
 
 
 if __name__ == "__main__":

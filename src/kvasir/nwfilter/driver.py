@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import uuid as _uuid
+from collections.abc import Coroutine
 from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, OperationInvalid, Origin
@@ -87,7 +88,11 @@ class NWFilterDriver:
             async with self._lock:
                 await asyncio.to_thread(self.engine.apply_again)
 
-        task = asyncio.get_running_loop().create_task(again())
+        self._soon(again())
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it beside the rest; the task is kept until it is done."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -276,9 +281,7 @@ class NWFilterDriver:
         servers = [value for name, value in made.ref.parameters if name == "DHCPSERVER"]
 
         def learned(lease: Lease) -> None:
-            task = asyncio.get_running_loop().create_task(self._learned(made, lease))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._soon(self._learned(made, lease))
 
         try:
             self._learners[made.portdev] = Learner(made.portdev, made.mac, made.learning == "dhcp", servers, learned)
@@ -319,9 +322,7 @@ class NWFilterDriver:
                 log.error("cannot give %s its filter: %s", made.portdev, problem.message)
 
     def _expired(self, made: Binding, gone: Lease) -> None:
-        task = asyncio.get_running_loop().create_task(self._learned(made, gone))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._soon(self._learned(made, gone))
 
     # --- guests
 
