@@ -279,6 +279,7 @@ class Installer:
         if answers is not None and answers.where == "initrd":
             injected.append((answers.name, answers.content.encode(), 0o100600))
         if injected:
+            os.chmod(initrd, 0o600)  # answers hold passwords; the daemon hands it to QEMU's user
             inject(initrd, injected)
         return self._there(kernel), self._there(initrd)
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shlex
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from .grammar import OptionError
 from .osinfo import System
+
+PROFILES = ("desktop", "jeos")
+NT6 = 6.0  # Windows Vista, the first that reads autounattend.xml
+NO_PASSWORD = "--unattended needs admin-password-file= or user-password-file=: there is no default password"
 
 
 @dataclass
@@ -28,6 +33,14 @@ class Answers:
         """Raises OptionError for what no installer takes."""
         if self.user_login == "root":
             raise OptionError("--unattended user-login cannot be root. Use --unattended admin-password-file for that.")
+
+    def check_profile(self, system: System) -> None:
+        """Raises OptionError for a profile that no answer file has."""
+        if self.profile not in ("", *PROFILES):
+            raise OptionError(
+                f"OS '{system.name}' does not support unattended installation for the '{self.profile}' profile. "
+                f"Available profiles: {', '.join(PROFILES)}"
+            )
 
     @property
     def login(self) -> str:
@@ -79,6 +92,9 @@ def _secret(path: str) -> str:
 def script(system: System, answers: Answers, url: str = "") -> Script:
     """The answer file for a system. Raises OptionError for one whose installer is not known."""
     answers.check()
+    answers.check_profile(system)
+    if system.windows and _number(system.version) < NT6:
+        raise OptionError(f"OS '{system.name}' does not support required injection method 'cdrom'")
     if system.windows:
         return Script("autounattend.xml", windows(system, answers), where="cdrom")
     if system.distro == "ubuntu" and _number(system.version) >= 20.04:
@@ -93,7 +109,16 @@ def script(system: System, answers: Answers, url: str = "") -> Script:
         return Script(
             "ks.cfg",
             kickstart(answers, url),
-            f"{word}=file:/ks.cfg console=ttyS0" + (f" inst.repo={url}" if url else ""),
+            f"{word}=file:/ks.cfg console=ttyS0" + (f" {'inst.repo' if new else 'method'}={url}" if url else ""),
+        )
+    if system.distro in ("opensuse", "sle", "sles", "sled"):
+        from .autoyast import autoyast
+
+        if not answers.admin_password and not answers.user_password:
+            raise OptionError(NO_PASSWORD)
+        install = f" install={url}" if url else ""
+        return Script(
+            "autoinst.xml", autoyast(system, answers), f"autoyast=file:///autoinst.xml console=ttyS0{install}"
         )
     raise OptionError(
         f"OS '{system.name}' does not support unattended installation here. Use --initrd-inject with a file of your own."
@@ -167,9 +192,7 @@ def _accounts(answers: Answers) -> list[str]:
     user = answers.user_password
     if user or not root:
         if not user:
-            raise OptionError(
-                "--unattended needs admin-password-file= or user-password-file=: there is no default password"
-            )
+            raise OptionError(NO_PASSWORD)
         lines += [f"d-i passwd/user-fullname string {answers.login}", f"d-i passwd/username string {answers.login}",
                   f"d-i passwd/user-password password {user}", f"d-i passwd/user-password-again password {user}"]  # fmt: skip
     else:
@@ -181,16 +204,14 @@ def kickstart(answers: Answers, url: str) -> str:
     """An Anaconda kickstart file that takes the whole disk."""
     root, user = answers.admin_password, answers.user_password
     if not root and not user:
-        raise OptionError(
-            "--unattended needs admin-password-file= or user-password-file=: there is no default password"
-        )
+        raise OptionError(NO_PASSWORD)
     lines = ["text", f"lang {answers.language}.UTF-8", "keyboard us", f"timezone --utc {answers.zone}",
              f"network --bootproto=dhcp --hostname={answers.hostname}"]  # fmt: skip
     if url:
         lines.append(f"url --url={url}")
-    lines.append(f"rootpw --plaintext {root}" if root else "rootpw --lock")
+    lines.append(f"rootpw --plaintext {shlex.quote(root)}" if root else "rootpw --lock")
     if user:
-        lines.append(f"user --name={answers.login} --groups=wheel --plaintext --password={user}")
+        lines.append(f"user --name={answers.login} --groups=wheel --plaintext --password={shlex.quote(user)}")
     lines += [
         "zerombr",
         "clearpart --all --initlabel",
@@ -266,12 +287,13 @@ def windows(system: System, answers: Answers) -> str:
     )
     setup += _component("Setup", f"{disk}<UserData>{account}</UserData>")
     password = escape(answers.admin_password or answers.user_password)
+    own = escape(answers.user_password or answers.admin_password)
     if not password:
-        raise OptionError("--unattended needs admin-password-file=: there is no default password")
+        raise OptionError(NO_PASSWORD)
     users = (
         f"<UserAccounts><AdministratorPassword><Value>{password}</Value><PlainText>true</PlainText></AdministratorPassword>"
         f'<LocalAccounts><LocalAccount wcm:action="add"><Name>{escape(answers.login)}</Name><Group>Administrators</Group><Password>'
-        f"<Value>{password}</Value><PlainText>true</PlainText></Password></LocalAccount></LocalAccounts></UserAccounts>"
+        f"<Value>{own}</Value><PlainText>true</PlainText></Password></LocalAccount></LocalAccounts></UserAccounts>"
         "<OOBE><HideEULAPage>true</HideEULAPage><ProtectYourPC>3</ProtectYourPC></OOBE>"
     )
     return (
