@@ -501,4 +501,68 @@ CASES: dict[str, list[str]] = {
         SPICE + "<redirdev bus='usb' type='spicevmc'><address type='usb' bus='0' port='1'/></redirdev><redirdev bus='usb' type='spicevmc'>"
         "<address type='usb' bus='0' port='2'/></redirdev><memballoon model='virtio'><address type='pci' slot='0x07'/></memballoon>"
     ],
+    "domxml-events-on-poweroff": [
+        *each("<on_poweroff>%</on_poweroff>", "destroy", "restart", "preserve", "rename-restart", "coredump-destroy", "bogus"),
+        *each("<on_reboot>%</on_reboot>", "destroy", "restart", "preserve", "rename-restart", "coredump-restart", "bogus"),
+        *each("<on_poweroff>restart</on_poweroff><on_reboot>%</on_reboot>", "restart", "destroy"),
+    ],
+    "domxml-events-on-crash": each(
+        "<on_crash>%</on_crash>", "destroy", "restart", "preserve", "rename-restart", "coredump-destroy", "coredump-restart", "bogus",
+    ),
+    "domxml-blkiotune-weight": each("<blkiotune><weight>%</weight></blkiotune>", "800", "99", "1001", "2000", "0", "x", "-5"),
+    "domxml-blkiotune-device": each(
+        "<blkiotune><weight>800</weight>%</blkiotune>",
+        "<device><path>/dev/sda</path><weight>1000</weight></device><device><path>/dev/sdb</path><weight>500</weight></device>",
+        "<device><weight>500</weight></device>", "<device><path>/dev/sda</path></device>", "<device><path>sda</path><weight>500</weight></device>",
+        "<device><path>/dev/sda</path><weight>5000</weight></device>", "<device><path>/dev/sda</path><weight>x</weight></device>",
+        *(f"<device><path>/dev/sda</path><{name}>x</{name}></device>" for name in ("read_iops_sec", "write_iops_sec", "read_bytes_sec", "write_bytes_sec")),
+        "<device><path>/dev/sda</path><weight>300</weight></device><device><path>/dev/sda</path><weight>500</weight></device>", "<device/>",
+    ),
+    "domxml-disk-product": [
+        f"<disk type='file' device='{device}'><source file='/a.img'/><target dev='{target}' bus='{bus}'/><product>{word}</product></disk>"
+        for device, target, bus, word in (
+            ("disk", "sda", "scsi", "ST3146707LC"), ("cdrom", "sda", "scsi", "DVD-RAM GH22NS50"), ("disk", "sda", "scsi", "ST3146707LC-12345"),
+            ("disk", "sda", "scsi", "tab&#9;tab"), ("disk", "vda", "virtio", "ST3146707LC"), ("disk", "hda", "ide", "ST3146707LC"),
+        )
+    ],
+    "domxml-disk-host-nbd": [
+        f"<disk type='network'><driver name='qemu' type='raw'/><source protocol='nbd'{rest}</source><target dev='vda' bus='virtio'/></disk>"
+        for rest in (
+            "><host name='a.example'/>", " name='export'><host name='a.example' port='10810'/>", "><host name='a'/><host name='b'/>", ">",
+            "><host transport='unix' socket='/run/nbd'/>", "><host transport='unix'/>", "><host transport='foo' name='a'/>",
+        )
+    ],
+    "domxml-disk-host-gluster": [
+        f"<disk type='network'><driver name='qemu' type='raw'/><source protocol='gluster' name='{name}'>{hosts}</source>"
+        "<target dev='vda' bus='virtio'/></disk>"
+        for name, hosts in (
+            ("vol/a.img", "<host name='a.example'/>"), ("vol/a.img", "<host name='a.example' port='24008' transport='tcp'/>"),
+            ("vol/a.img", "<host name='a.example' transport='rdma'/>"), ("vol/a.img", "<host transport='unix' socket='/run/g.sock'/>"),
+            ("vol/a.img", "<host transport='unix'/>"), ("vol/a.img", "<host name='a.example' transport='udp'/>"),
+            ("vol/a.img", "<host name='a'/><host name='b' port='1'/>"), ("vol", "<host name='a'/>"),
+        )
+    ],
+    "domxml-hostdev-source-startuppolicy": [
+        *each("<hostdev mode='subsystem' type='usb'><source startupPolicy='%'><vendor id='0x1234'/><product id='0xbeef'/></source></hostdev>",
+              "mandatory", "requisite", "optional", "foo"),
+        "<hostdev mode='subsystem' type='pci'><source startupPolicy='optional'><address bus='6' slot='2' function='0'/></source></hostdev>",
+        "<hostdev mode='subsystem' type='scsi'><source startupPolicy='optional'><adapter name='scsi_host0'/>"
+        "<address type='scsi' bus='0' target='0' unit='0'/></source></hostdev>",
+    ],
+    "domxml-graphics-connected": [
+        f"<graphics type='{kind}' autoport='yes' passwd='x' connected='{word}'/>"
+        for kind in ("vnc", "spice") for word in ("keep", "disconnect", "fail", "foo")
+    ],
+    "domxml-graphics-spice-channel": [
+        *each("<graphics type='spice' autoport='yes'>%</graphics>",
+              *(f"<channel name='{name}' mode='{mode}'/>" for name, mode in (
+                  ("main", "any"), ("record", "insecure"), ("display", "insecure"), ("inputs", "any"), ("cursor", "any"), ("playback", "any"),
+                  ("smartcard", "insecure"), ("usbredir", "insecure"), ("foo", "any"), ("main", "foo"), ("input", "any"))),
+              "<channel name='main'/>", "<channel mode='any'/>", "<channel name='main' mode='any'/><channel name='record' mode='insecure'/>"),
+        "<graphics type='spice' port='5901' tlsPort='5902'><channel name='main' mode='secure'/><channel name='record' mode='insecure'/></graphics>",
+    ],
+    "sample-interface": [
+        "<interface type='network'><mac address='52:54:00:65:29:21'/><source network='default'/><model type='rtl8139'/>"
+        "<address type='pci' domain='0x0000' bus='0x00' slot='0x03' function='0x0'/></interface>"
+    ],
 }  # fmt: skip

@@ -234,7 +234,7 @@ class Disk(Device, tag="disk"):
             if text_ is not None and len(text_) > most:
                 raise ConfigUnsupported(f"disk {name} is more than {most} characters", origin=Origin.DOMAIN)
             if text_ is not None and not text_.isprintable():
-                raise ConfigUnsupported(f"disk {name} is not printable string", origin=Origin.DOMAIN)
+                raise XmlError(f"disk {name} is not printable string")
 
     def defaults(self, vm: Any) -> None:
         """The bus by the target's name, driver qemu, format raw, ports of network hosts."""

@@ -115,6 +115,8 @@ def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: i
     storage = f"libvirt-{index}-storage"
     tail = {"auto-read-only": True, "discard": "unmap", "cache": cache}
     props = storage_props(source, disk.io)
+    if props["driver"] == "gluster" and vm.caps.has("gluster.debug"):
+        props["debug"] = getattr(vm.config, "gluster_debug_level", 4)
     format_secret = yield from disk_secrets.of(vm, disk, source, index, props)
     if source.reservations is not None and index is not None:
         props["pr-manager"] = name = "pr-helper0" if source.reservations.managed else f"pr-helper-{storage}"
@@ -192,6 +194,8 @@ def storage_props(source: Any, io: str | None) -> dict[str, Any]:
 def _server(host: Any) -> dict[str, Any]:
     if host.transport == "unix":
         return {"type": "unix", "path": host.socket}
+    if host.transport not in (None, "tcp"):
+        raise InternalError(f"transport protocol '{host.transport}' is not yet supported")
     return {"type": "inet", "host": host.name, "port": str(host.port or 0)}
 
 

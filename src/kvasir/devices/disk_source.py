@@ -248,7 +248,7 @@ class NetworkSource(Source):
     def defaults(self) -> None:
         super().defaults()
         for host in self.hosts:
-            if host.port is None and host.transport != "unix":
+            if host.port is None and host.transport in (None, "tcp"):
                 host.port = PORTS.get(self.protocol or "")
 
 

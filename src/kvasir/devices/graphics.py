@@ -128,7 +128,7 @@ class Graphics(Device, tag="graphics"):
             and node.get("passwd") is not None
             and connected not in cls.FIELDS["connected"].type.words
         ):
-            raise ConfigUnsupported(f"unknown connected value {connected}")
+            raise ConfigUnsupported(f"unknown connected value {connected}", origin=Origin.DOMAIN)
         return super().parse(node, keep)
 
     def parsed(self, node: Any) -> None:
@@ -266,7 +266,7 @@ class Graphics(Device, tag="graphics"):
                 f"VNC password is {len(self.passwd or '')} characters long, only {VNC_PASSWORD} permitted"
             )
         if self.type == "vnc" and self.connected not in (None, "keep"):
-            raise ConfigUnsupported("VNC supports connected='keep' only")
+            raise ConfigUnsupported("VNC supports connected='keep' only", origin=Origin.DOMAIN)
         check_audio(vm, self.audio)
 
     def check_start(self, vm: Any) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlDetail, XmlError
 
-ACTIONS = ("on_poweroff", "on_reboot", "on_crash")
 TIMERS = {"pit", "rtc", "hpet", "tsc", "kvmclock", "hypervclock", "armvtimer"}
 NOT_X86 = ("gic", "hpt", "htm", "nested-hv", "ccf-assist", "cfpc", "sbbc", "ibs")
 
@@ -22,6 +21,7 @@ def check_root(domain: Any, vm: Any) -> None:
     _cpus(domain, vm)
     _features(domain, vm)
     _clock(domain)
+    _actions(domain)
     _tuning(domain)
     sev = domain.launch_security is not None and domain.launch_security.type == "sev"
     if sev and not vm.caps.has("sev-guest"):
@@ -84,6 +84,22 @@ def _features(domain: Any, vm: Any) -> None:
                 raise ConfigUnsupported(
                     f"The '{name}' feature is not supported for architecture '{vm.arch}' or machine type '{vm.machine}'"
                 )
+
+
+def _actions(domain: Any) -> None:
+    """What QEMU's driver cannot do when a guest powers off, reboots or crashes."""
+    off, reboot = domain.on_poweroff, domain.on_reboot
+    for word, places in (
+        ("preserve", (off, reboot)),
+        ("rename-restart", (off, reboot, domain.on_crash)),
+    ):
+        if word in places:
+            names = "/".join(f"'{name}'" for name in ("on_reboot", "on_poweroff", "on_crash")[: len(places)])
+            raise ConfigUnsupported(f"qemu driver doesn't support the '{word}' action for {names}")
+    if off == "restart" and reboot == "destroy":
+        raise ConfigUnsupported(
+            "qemu driver doesn't support 'onReboot' set to 'destroy and 'onPoweroff' set to 'reboot'"
+        )
 
 
 def _clock(domain: Any) -> None:

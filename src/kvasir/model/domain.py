@@ -94,6 +94,7 @@ class NoName(Error):
 
 
 ACTIONS = ("destroy", "restart", "rename-restart", "preserve")
+CRASH_ACTIONS = (*ACTIONS, "coredump-destroy", "coredump-restart")
 VIRT_TYPES = (
     "qemu", "kqemu", "kvm", "xen", "lxc", "uml", "openvz", "test", "vmware", "hyperv", "vbox", "phyp", "parallels",
     "bhyve", "vz", "hvf",
@@ -162,7 +163,7 @@ class Domain(Element, tag="domain"):
     clock: Clock | None = child(Clock)
     on_poweroff: str | None = text("on_poweroff", ENUM(*ACTIONS))
     on_reboot: str | None = text("on_reboot", ENUM(*ACTIONS))
-    on_crash: str | None = text("on_crash", ENUM(*ACTIONS, "coredump-destroy", "coredump-restart"))
+    on_crash: str | None = text("on_crash", ENUM(*CRASH_ACTIONS))
     on_lockfailure: str | None = text(
         "on_lockfailure",
         ENUM("poweroff", "restart", "pause", "ignore"),
@@ -211,8 +212,11 @@ class Domain(Element, tag="domain"):
             raise ConfigUnsupported(f"invalid domain type {kind}", origin=Origin.DOMAIN)
         for name in ("on_poweroff", "on_reboot", "on_crash"):
             word = node.findtext(name)
-            if word and word not in cls.FIELDS[name].type.words:
+            if word and word not in CRASH_ACTIONS:
                 raise ConfigUnsupported(f"unknown {name} action: {word}", origin=Origin.DOMAIN)
+            if word and word not in cls.FIELDS[name].type.words:
+                text_ = f"Lifecycle event '{name[3:]}' doesn't support '{word}' action"
+                raise ConfigUnsupported(text_, origin=Origin.DOMAIN)
         return super().parse(node, keep)
 
     def parsed(self, node: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported, Error, InternalError, InvalidArg, Origin
@@ -31,22 +32,51 @@ def bad_cpus(value: str) -> Error:
     return ConfigUnsupported(f"Invalid value of 'cpuset': {value}", origin=Origin.DOMAIN)
 
 
+def _no_limit(name: str) -> str:
+    return f"unsupported:could not parse {name} {{value}}"
+
+
 class BlkioDevice(Element, tag="device"):
     """Limits of one host block device."""
 
     path: str | None = text("path")
-    weight: int | None = text("weight", UINT)
-    read_iops_sec: int | None = text("read_iops_sec", UINT)
-    write_iops_sec: int | None = text("write_iops_sec", UINT)
-    read_bytes_sec: int | None = text("read_bytes_sec", ULLONG)
-    write_bytes_sec: int | None = text("write_bytes_sec", ULLONG)
+    weight: int | None = text("weight", UINT, error="unsupported:could not parse weight {value}")
+    read_iops_sec: int | None = text("read_iops_sec", UINT, error=_no_limit("read iops sec"))
+    write_iops_sec: int | None = text("write_iops_sec", UINT, error=_no_limit("write iops sec"))
+    read_bytes_sec: int | None = text("read_bytes_sec", ULLONG, error=_no_limit("read bytes sec"))
+    write_bytes_sec: int | None = text("write_bytes_sec", ULLONG, error=_no_limit("write bytes sec"))
+
+    def parsed(self, node: object) -> None:
+        if self.path is None:
+            raise ConfigUnsupported("missing per-device path", origin=Origin.DOMAIN)
+
+    @property
+    def limited(self) -> bool:
+        limits = (self.weight, self.read_iops_sec, self.write_iops_sec, self.read_bytes_sec, self.write_bytes_sec)
+        return any(limits)
+
+
+def _weight(value: str) -> int | None:
+    """As libvirt reads it: what is no number, and 0, count as not said."""
+    try:
+        return int(UINT.read(value)) or None
+    except ValueError:
+        return None
 
 
 class Blkiotune(Element, tag="blkiotune"):
     """Block I/O tuning."""
 
-    weight: int | None = text("weight", UINT)
+    weight: int | None = text("weight", replace(UINT, read=_weight))
     devices: list[BlkioDevice] = children(BlkioDevice)
+
+    def parsed(self, node: object) -> None:
+        seen: set[str | None] = set()
+        for device in self.devices:
+            if device.path in seen:
+                raise ConfigUnsupported(f"duplicate blkio device path '{device.path}'", origin=Origin.DOMAIN)
+            seen.add(device.path)
+        self.devices = [device for device in self.devices if device.limited]
 
 
 class Memtune(Element, tag="memtune"):
