@@ -13,11 +13,15 @@ from dataclasses import dataclass
 
 from kvasir.errors import SystemFailure
 
+from . import cgroup_devices
+
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "net_cls", "perf_event")
 THREAD = ("cpu", "cpuacct", "cpuset")
 """Controllers in which single threads have groups of their own."""
 V2_NAMES = {"cpu": ("cpu", "cpuacct"), "cpuset": ("cpuset",), "memory": ("memory",), "io": ("blkio",)}
 V2_ALWAYS = ("freezer",)
+V2_DEVICES = ("devices",)
+"""By a program at the group, where the kernel lets us: ``cgroup_devices``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ def hierarchies(root: str = "", allowed: Iterable[str] | None = None, mountinfo:
             words = _words(f"{point}/cgroup.controllers")
             names = [name for word in words for name in V2_NAMES.get(word, ())]
             names += V2_ALWAYS if words else ()
+            names += V2_DEVICES if words and cgroup_devices.available(point) else ()
         else:
             names = [name for name in CONTROLLERS if name in options]
         names = [name for name in names if name in wanted]

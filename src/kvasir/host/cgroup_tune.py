@@ -11,6 +11,7 @@ import stat
 from kvasir.errors import OperationInvalid, SystemFailure
 from kvasir.xml.types import write_cpuset
 
+from . import cgroup_devices
 from .cgroup import Group
 
 UNLIMITED = 9007199254740991
@@ -179,14 +180,20 @@ def set_throttle(group: Group, path: str, name: str, value: int) -> None:
 
 
 def deny_devices(group: Group) -> None:
-    """No device node may be opened any more (v1)."""
-    group.write("devices", "devices.deny", "a *:* rwm")
+    """No device node may be opened any more."""
+    if "devices" in group.unified:
+        cgroup_devices.close(group.dirs["devices"])
+    else:
+        group.write("devices", "devices.deny", "a *:* rwm")
 
 
 def allow_device(
     group: Group, kind: str, major: int, minor: int | str, access: str = "rw", *, deny: bool = False
 ) -> None:
     """Let a device node be opened: kind ``c`` or ``b``."""
+    if "devices" in group.unified:
+        cgroup_devices.allow(group.dirs["devices"], kind, major, minor, access, deny=deny)
+        return
     group.write("devices", "devices.deny" if deny else "devices.allow", f"{kind} {major}:{minor} {access}")
 
 

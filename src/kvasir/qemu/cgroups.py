@@ -11,18 +11,16 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Iterator
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported, SystemFailure
 from kvasir.host import cgroup, cgroup_tune, proc
 from kvasir.host.cgroup import Group
 
-from . import live, numa
+from . import device_nodes, numa
 
 log = logging.getLogger(__name__)
 
-PTY_MAJOR = 136
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 
 
@@ -90,7 +88,7 @@ def _place(guest: Any, domain: Any, pid: int, stack: contextlib.AsyncExitStack) 
         return
     domain.partition = partition
     guest.run.cgroup = group
-    _devices(group, driver, domain)
+    device_nodes.close(group, driver, domain)
     _block(group, domain)
     _memory(group, domain)
     _processor(group, domain)
@@ -152,90 +150,6 @@ def _processor(group: Group, domain: Any) -> None:
         tune.shares = cgroup_tune.shares(group)
     if tune.global_period or tune.global_quota:
         cgroup_tune.set_bandwidth(group, tune.global_period, tune.global_quota)
-
-
-# -- device nodes
-
-
-def _devices(group: Group, driver: Any, domain: Any) -> None:
-    """Close all device nodes but those that QEMU needs (v1; v2 has no file for it and stays open)."""
-    if not group.has("devices"):
-        return
-    if "devices" in group.unified:
-        return
-    try:
-        cgroup_tune.deny_devices(group)
-    except SystemFailure as error:
-        if error.int1 == 1:  # not ours to change: libvirt goes on as well
-            log.info("the device list of %s cannot be set: %s", group.path, error.text)
-            return
-        raise
-    cgroup_tune.allow_device(group, "c", PTY_MAJOR, "*")
-    for path in driver.config.cgroup_device_acl or ():
-        cgroup_tune.allow_path(group, path)
-    for path, access in device_nodes(domain):
-        cgroup_tune.allow_path(group, path, access)
-
-
-def device_nodes(domain: Any) -> Iterator[tuple[str, str]]:
-    """(path, access) of what may be a device node among the files of a guest's devices."""
-    for disk in live.list_of(domain, "disks"):
-        path = live.source_path(disk)
-        if path:
-            yield path, "r" if disk.readonly else "rw"
-        for layer in live.disk_chain(disk):
-            yield layer, "r"
-    for device in live.devices(domain):
-        if getattr(device, "TAG", "") != "disk":
-            for path in nodes_of(device):
-                yield path, "rw"
-
-
-def nodes_of(device: Any) -> Iterator[str]:
-    """Host paths below /dev that a device's document names, and those behind a passed-through device."""
-    if device.TAG == "hostdev":
-        yield from _hostdev_nodes(device)
-    todo = [device]
-    while todo:
-        element = todo.pop()
-        for name in type(element).FIELDS:
-            value = getattr(element, name, None)
-            if isinstance(value, str) and value.startswith("/dev/"):
-                yield value
-            elif hasattr(type(value), "FIELDS"):
-                todo.append(value)
-
-
-def _hostdev_nodes(device: Any) -> Iterator[str]:
-    source = device.source
-    address = getattr(source, "address", None)
-    if device.type == "usb" and getattr(source, "device", None) is not None:
-        yield f"/dev/bus/usb/{int(source.bus or 0):03d}/{int(source.device):03d}"
-    elif device.type == "pci" and address is not None:
-        name = (
-            f"{int(address.domain or 0):04x}:{int(address.bus or 0):02x}"
-            f":{int(address.slot or 0):02x}.{int(address.function or 0):x}"
-        )
-        with contextlib.suppress(OSError):
-            group = os.path.basename(os.readlink(f"/sys/bus/pci/devices/{name}/iommu_group"))
-            yield "/dev/vfio/vfio"
-            yield f"/dev/vfio/{group}"
-
-
-def allow(guest: Any, device: Any, *, deny: bool = False) -> None:
-    """Open (or close again) the device nodes of a device that is plugged (or was unplugged)."""
-    group = guest.run.cgroup if guest.run is not None else None
-    if group is None or not group.has("devices") or "devices" in group.unified:
-        return
-    if device.TAG == "disk":
-        paths = [(path, "r" if device.readonly else "rw") for path in [live.source_path(device)] if path]
-        paths += [(path, "r") for path in live.disk_chain(device)]
-    else:
-        paths = [(path, "rw") for path in nodes_of(device)]
-    keep = set(guest.driver.config.cgroup_device_acl or ()) if deny else set()
-    for path, access in paths:
-        if path not in keep:
-            cgroup_tune.allow_path(group, path, "rwm" if deny else access, deny=deny)
 
 
 # -- threads

@@ -6,7 +6,7 @@ import logging
 import os
 from typing import Any
 
-from kvasir.qemu import locks
+from kvasir.qemu import device_nodes, locks
 from kvasir.qemu.labels import Labels
 
 from .graph import Image
@@ -25,6 +25,7 @@ def allow(guest: Any, image: Image, *, readonly: bool = False) -> None:
     owner = labels._owner(guest.live) if labels.works else None
     if owner is not None and not readonly:
         labels.give(path, owner, remember_owner=False)
+    device_nodes.allow_image(guest, path, readonly=readonly)
 
 
 async def own(guest: Any, image: Image) -> None:
@@ -39,6 +40,7 @@ def revoke(guest: Any, image: Image) -> None:
     labels = Labels(guest.driver, guest)
     if image.local:
         locks.detach(guest, image.path)
+        device_nodes.deny_image(guest, image.path)
     if not image.local or not labels.works or not os.path.exists(image.path) or labels._owner(guest.live) is None:
         return
     labels.give_back(image.path)

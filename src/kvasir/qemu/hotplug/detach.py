@@ -9,7 +9,7 @@ from typing import Any
 
 from kvasir.errors import DeviceMissing, InternalError, OperationFailed, OperationInvalid, OperationUnsupported
 from kvasir.events import DeviceRemovalFailed, DeviceRemoved
-from kvasir.qemu import aliases, learn, locks, statusdoc, vcpus
+from kvasir.qemu import aliases, device_nodes, learn, locks, statusdoc, vcpus
 from kvasir.qemu.addresses.tools import place_of
 from kvasir.qemu.jobs import Kind
 from kvasir.qemu.labels import Labels
@@ -237,6 +237,7 @@ async def finish(guest: Any, device: Any) -> None:
         take(guest.live, device)
         Labels(guest.driver, guest).restore_all(alone(guest.live, device))
         locks.detach_all(guest, alone(guest.live, device))
+        await device_nodes.deny(guest, device)
         await device.release(host)
     if device.TAG == "memory":
         await rules.balloon(guest)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kvasir.devices import disk_qemu
 from kvasir.errors import ConfigUnsupported, OperationFailed
-from kvasir.qemu import chain, statusdoc
+from kvasir.qemu import chain, device_nodes, statusdoc
 from kvasir.qemu.args import Blockdev
 from kvasir.qemu.labels import Labels
 from kvasir.qemu.monitor import MonitorError
@@ -41,11 +41,16 @@ async def change(guest: Any, drive: Any, wanted: Any, vm: Any, *, force: bool) -
             labels = Labels(guest.driver, guest)
             stack.callback(labels.restore)
             await labels.apply(view)
+            stack.push_async_callback(device_nodes.deny, guest, new)
+            await device_nodes.allow(guest, new)
         await _swap(guest, drive, new, vm, force, stack)
         stack.pop_all()
-    if not drive.empty:
-        Labels(guest.driver, guest).restore_all(alone(guest.live, drive))
+    old = None if drive.empty else drive.copy()
+    if old is not None:
+        Labels(guest.driver, guest).restore_all(alone(guest.live, old))
     _take_over(drive, new)
+    if old is not None:
+        await device_nodes.deny(guest, old)
     drive.tray = None
     guest.run.disks.setdefault(drive.alias, {})["tray-open"] = False
     statusdoc.save(guest)
