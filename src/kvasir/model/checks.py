@@ -21,7 +21,7 @@ def check_root(domain: Any, vm: Any) -> None:
     _cpus(domain, vm)
     _features(domain, vm)
     _clock(domain)
-    _actions(domain)
+    check_actions(domain.on_poweroff, domain.on_reboot, domain.on_crash)
     _tuning(domain)
     sev = domain.launch_security is not None and domain.launch_security.type == "sev"
     if sev and not vm.caps.has("sev-guest"):
@@ -86,15 +86,11 @@ def _features(domain: Any, vm: Any) -> None:
                 )
 
 
-def _actions(domain: Any) -> None:
-    """What QEMU's driver cannot do when a guest powers off, reboots or crashes."""
-    off, reboot = domain.on_poweroff, domain.on_reboot
-    for word, places in (
-        ("preserve", (off, reboot)),
-        ("rename-restart", (off, reboot, domain.on_crash)),
-    ):
-        if word in places:
-            names = "/".join(f"'{name}'" for name in ("on_reboot", "on_poweroff", "on_crash")[: len(places)])
+def check_actions(off: str | None, reboot: str | None, crash: str | None) -> None:
+    """What QEMU's driver cannot do when a guest powers off, reboots or crashes. Raises ConfigUnsupported."""
+    for word, given in (("preserve", (reboot, off)), ("rename-restart", (reboot, off, crash))):
+        if word in given:
+            names = "/".join(f"'{name}'" for name in ("on_reboot", "on_poweroff", "on_crash")[: len(given)])
             raise ConfigUnsupported(f"qemu driver doesn't support the '{word}' action for {names}")
     if off == "restart" and reboot == "destroy":
         raise ConfigUnsupported(

@@ -8,15 +8,16 @@ import os
 from typing import Any
 
 from kvasir.errors import (
+    ConfigUnsupported,
     Error,
     InternalError,
     InvalidArg,
     OperationFailed,
     OperationInvalid,
-    OperationUnsupported,
     Origin,
     SystemFailure,
 )
+from kvasir.model import checks
 
 from . import cgroups, guestlog, hooks, live, perfevents, process, statusdoc
 from .events import run_cpus, stop_cpus
@@ -358,10 +359,14 @@ async def set_action(guest: Guest, kind: int, action: int, live_too: bool, confi
         raise InvalidArg(f"lifecycle action '{action}' is not known")
     field, word = LIFECYCLE_TYPES[kind], LIFECYCLE_ACTIONS[action]
     if kind < 2 and action >= 4:
-        raise InvalidArg(f"Lifecycle event '{field[3:]}' doesn't support '{word}' action")
-    if word == "rename-restart":
-        raise OperationUnsupported(f"qemu driver doesn't support '{word}' action for '{field}'")
+        text = f"Lifecycle event '{field[3:]}' doesn't support '{word}' action"
+        raise ConfigUnsupported(text, origin=Origin.DOMAIN)
     async with guest.jobs.normal(Kind.MODIFY):
+        for domain in (guest.live if live_too else None, guest.config if config_too else None):
+            if domain is not None:
+                checks.check_actions(
+                    *(word if name == field else live.action(domain, name) for name in LIFECYCLE_TYPES)
+                )
         if live_too:
             run = guest.need_active()
             setattr(guest.live, field, word)
