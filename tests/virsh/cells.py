@@ -56,13 +56,18 @@ def four(
     mask: Callable[[str], str] = lambda text: text,
     prepare: Callable[[DaemonHandle], None] = lambda daemon: None,
     uri: Callable[[DaemonHandle], str] = lambda daemon: daemon.uri,
+    prepare_each: bool = False,
 ) -> Said:
-    """Run the script in the cells of these daemons; gives what was said, after checking that all cells agree."""
+    """Run the script in the cells of these daemons; gives what was said, after checking that all cells agree.
+
+    Each daemon is prepared once, or for each virsh.
+    """
     first: Said | None = None
     for name, daemon in daemons:
-        prepare(daemon)
         pair = Both(daemon, daemon.folder)
         for who in ("real", "ours"):
+            if prepare_each or who == "real":
+                prepare(daemon)
 
             def cell(
                 *args: str, merged: bool = False, who: str = who, pair: Both = pair, daemon: DaemonHandle = daemon

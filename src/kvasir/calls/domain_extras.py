@@ -32,6 +32,9 @@ async def domain_start_dirty_rate_calc(session: Session, dom: Any, seconds: int,
             if getattr(features, "kvm_dirty_ring", None) is None:
                 raise OperationUnsupported("dirty-ring calculation mode requires dirty-ring feature enabled.")
         values: dict[str, Any] = {"calc-time": seconds}
+        if flags == BITMAP and not (await found.monitor().command("query-kvm")).get("enabled"):
+            # QEMU 7.2 itself dies of it: only KVM keeps the bitmap that it asks for.
+            raise OperationUnsupported("dirty-bitmap calculation mode requires KVM, and this guest runs without")
         if flags & (BITMAP | RING):
             values["mode"] = "dirty-ring" if flags & RING else "dirty-bitmap"
         await found.monitor().command("calc-dirty-rate", values)

@@ -280,7 +280,9 @@ async def _dirtyrate(guest: Guest) -> Params:
         ("dirtyrate.calc_status", Int(status)), ("dirtyrate.calc_start_time", LLong(said.get("start-time", 0))),
         ("dirtyrate.calc_period", Int(said.get("calc-time", 0))),
     ]  # fmt: skip
+    out.append(("dirtyrate.calc_mode", str(said.get("mode", "page-sampling"))))
     if status == 2:
         out.append(("dirtyrate.megabytes_per_second", LLong(said.get("dirty-rate", 0))))
-    out.append(("dirtyrate.calc_mode", str(said.get("mode", "page-sampling"))))
+        for cpu in said.get("vcpu-dirty-rate", ()):
+            out.append((f"dirtyrate.vcpu.{cpu['id']}.megabytes_per_second", ULLong(cpu["dirty-rate"])))
     return out

@@ -68,12 +68,14 @@ def find_volumes(shell: Shell, domain: Domain, wanted: list[str] | None) -> list
             else:
                 volume = shell.conn.storageVolLookupByPath(source)
         except Error as problem:
-            shell.out(f"Storage volume '{target}'({source}) is not managed by libvirt. Remove it manually.\n")
+            shell.error(f"Storage volume '{target}'({source}) is not managed by libvirt. Remove it manually.\n")
             shell.debug(1, f"{problem}\n")
             continue
         found.append((target, source, volume))
     if left:
-        raise Fail("".join(f"Volume '{word}' was not found in domain's definition.\n" for word in left).rstrip("\n"))
+        for word in left:
+            shell.error(f"Volume '{word}' was not found in domain's definition.\n")
+        raise Fail("")
     return found
 
 
