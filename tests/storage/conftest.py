@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import PROJECT, KvasirDaemon, short_folder
 
+from .targets import target  # noqa: F401  (a fixture)
+
 
 class Lone(KvasirDaemon):
     """Ours in a mount namespace of its own."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, short_folder
+from tests.conftest import DaemonHandle, KvasirDaemon, short_folder
+
+from .targets import IQN, TargetDaemon
 
 DISK = """<domain type='qemu'><name>vd</name><uuid>0fdb9364-3b2c-4f1e-9d6e-000000000001</uuid><memory unit='MiB'>64</memory>
 <vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os><devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
@@ -106,55 +105,6 @@ def test_adopted(kvasird: KvasirDaemon, folder: Path) -> None:
     assert os.stat(folder / "p/a.img").st_uid == 0
 
 
-class TargetDaemon(KvasirDaemon):
-    """Ours in network and mount namespaces of its own, beside an iSCSI target (tgt) that listens there only."""
-
-    def start(self, *options: str) -> None:
-        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-        (self.folder / "run.sh").write_text(
-            "set -e\nip link set lo up\nmount -t tmpfs tmpfs /run\nmkdir -p /run/tgtd\n"
-            f"tgtd -f > {self.folder}/tgtd.log 2>&1 &\n"
-            f"for n in 1 2 3; do truncate -s ${{n}}6M {self.folder}/lun$n; done\n"
-            "for i in $(seq 100); do tgtadm --op show --mode sys >/dev/null 2>&1 && break; sleep 0.1; done\n"
-            "tgtadm --lld iscsi --op new --mode target --tid 1 -T iqn.2013-06.com.example:pool\n"
-            f"for n in 1 2; do tgtadm --lld iscsi --op new --mode logicalunit --tid 1 --lun $n -b {self.folder}/lun$n; done\n"
-            "tgtadm --lld iscsi --op bind --mode target --tid 1 -I ALL\n"
-            "tgtadm --lld iscsi --op new --mode target --tid 2 -T iqn.2013-06.com.example:locked\n"
-            f"tgtadm --lld iscsi --op new --mode logicalunit --tid 2 --lun 1 -b {self.folder}/lun3\n"
-            "tgtadm --lld iscsi --op bind --mode target --tid 2 -I ALL\n"
-            "tgtadm --lld iscsi --op new --mode account --user me --password secretsecret12\n"
-            "tgtadm --lld iscsi --op bind --mode account --tid 2 --user me\n"
-            f"exec {sys.executable} -m kvasir.daemon --root {self.folder} {' '.join(options)}\n"
-        )
-        with open(self.folder / "kvasird.log", "ab") as log:
-            self.process = subprocess.Popen(
-                ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "sh", str(self.folder / "run.sh")],
-                env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-        end = time.monotonic() + 90
-        while not self._serves():
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() < end, self.log()
-            time.sleep(0.05)
-
-
-@pytest.fixture
-def target() -> Iterator[TargetDaemon]:
-    for tool in ("/usr/sbin/tgtd", "/usr/bin/iscsi-ls"):
-        if not Path(tool).exists():
-            pytest.skip(f"{tool} is not installed")
-    if os.geteuid() != 0:
-        pytest.skip("namespaces need root")
-    with short_folder("kvtgt-") as folder:
-        daemon = TargetDaemon(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, None)
-        daemon.start()
-        try:
-            yield daemon
-        finally:
-            daemon.kill()
-
-
-IQN = "iqn.2013-06.com.example"
 SOURCE = f"<source><host name='127.0.0.1'/><initiator><iqn name='{IQN}:me'/></initiator></source>"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
 
 from .address import DriveAddress, PciAddress
+from .disk_source import NetworkSource
 
 VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
 DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
@@ -39,9 +40,8 @@ def _general(disk: Any) -> None:
             layer.source.check()
     if disk.bus != "virtio":
         _not_virtio(disk)
-    if disk.sgio == "unfiltered":
-        raise unsupported("unfiltered sgio is no longer supported", Origin.DOMAIN)
     _lun(disk)
+    _auth(disk)
     _source(disk)
     if disk.removable is not None and disk.bus != "usb":
         raise XmlError("removable is only valid for usb disks")
@@ -79,14 +79,16 @@ def _not_virtio(disk: Any) -> None:
 def _lun(disk: Any) -> None:
     dom = Origin.DOMAIN
     if disk.device == "lun":
-        if disk.type not in ("block", "network", "volume") or (
-            disk.type == "network" and disk.source.protocol != "iscsi"
-        ):
+        if disk.type not in ("block", "network", "volume"):
             raise unsupported("disk device='lun' is only valid for block type disk source", dom)
+        if disk.type == "network" and disk.source.protocol != "iscsi":
+            raise unsupported(f"disk device='lun' is not supported for protocol='{disk.source.protocol}'", dom)
         if disk.format not in (None, "raw"):
             raise unsupported("disk device 'lun' must use 'raw' format", dom)
         if disk.source.slices:
             raise unsupported("disk device 'lun' doesn't support storage slice", dom)
+        if disk.encryption is not None or disk.source.encryption is not None:
+            raise unsupported("disk device 'lun' doesn't support encryption", dom)
         return
     if disk.rawio is not None:
         raise unsupported("rawio can be used only with device='lun'", dom)
@@ -94,6 +96,26 @@ def _lun(disk: Any) -> None:
         raise unsupported("sgio can be used only with device='lun'", dom)
     if disk.source.reservations is not None:
         raise unsupported("<reservations/> allowed only for lun devices", dom)
+
+
+AUTHS = ("rbd", "iscsi", "http", "https", "ftp", "ftps", "ssh")
+"""Protocols that know a login."""
+USAGES = ("none", "volume", "ceph", "iscsi", "tls", "vtpm")
+
+
+def _auth(disk: Any) -> None:
+    below = disk.backing_store.chain() if disk.backing_store is not None else ()
+    for source in (disk.source, *(layer.source for layer in below)):
+        auth = source.auth or (disk.auth if source is disk.source else None)
+        if auth is None or not isinstance(source, NetworkSource):
+            continue
+        kind, wanted = auth.secret.type, {"rbd": "ceph", "iscsi": "iscsi"}.get(source.protocol)
+        if source.protocol not in AUTHS:
+            raise unsupported(f"authentication is not supported for protocol '{source.protocol}'")
+        if kind not in USAGES:
+            raise unsupported(f"unknown secret type '{kind or '<null>'}'")
+        if wanted not in (None, kind):
+            raise unsupported(f"invalid secret type '{kind}'")
 
 
 def _source(disk: Any) -> None:
@@ -136,14 +158,15 @@ def _qemu(disk: Any, vm: Any) -> None:
     _encryption(disk)
     _format(disk)
     _frontend(disk)
-    _scsi_place(disk, vm)
+    if disk.bus == "scsi":
+        scsi_place(disk.address, vm)
     if disk.bus == "usb" and isinstance(disk.address, (PciAddress, DriveAddress)):
         raise InternalError("unexpected address type for usb disk", origin=Origin.QEMU)
 
 
-def _scsi_place(disk: Any, vm: Any) -> None:
-    place = disk.address
-    if disk.bus != "scsi" or not isinstance(place, DriveAddress):
+def scsi_place(place: Any, vm: Any) -> None:
+    """Old SCSI controllers have one target."""
+    if not isinstance(place, DriveAddress):
         return
     index = place.controller or 0
     model = next((c.model for c in vm.domain.controllers if c.type == "scsi" and c.index == index), None)
@@ -197,6 +220,17 @@ def _frontend(disk: Any) -> None:
         raise unsupported("Only ide and scsi disk support wwn")
     if (disk.vendor or disk.product) and disk.bus != "scsi":
         raise unsupported("Only scsi disk supports vendor and product")
+    if disk.device == "lun":
+        _lun_frontend(disk)
+
+
+def _lun_frontend(disk: Any) -> None:
+    if disk.wwn is not None:
+        raise unsupported("Setting wwn is not supported for lun device")
+    if disk.vendor or disk.product:
+        raise unsupported("Setting vendor or product is not supported for lun device")
+    if disk.serial is not None and disk.bus == "scsi":
+        raise unsupported("scsi-block 'lun' devices do not support the serial property")
 
 
 def _drivers(disk: Any, vm: Any) -> None:

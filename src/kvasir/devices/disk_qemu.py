@@ -319,6 +319,7 @@ def _virtio(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
         "event_idx": disk.event_idx,
         "num-queues": disk.queues,
         "queue-size": disk.queue_size,
+        "scsi": True if disk.device == "lun" else None,
     }
 
 

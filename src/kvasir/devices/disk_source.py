@@ -32,6 +32,8 @@ class Secret(Element, tag="secret"):
 class Auth(Element, tag="auth"):
     """The user and secret with which a network source is opened."""
 
+    type: str | None = attr("@type", ENUM("none", "chap", "ceph"), error="unsupported-storage:unknown auth type '{value}'",
+                            when=lambda auth, form: auth.type != "none")  # fmt: skip
     username: str | None = attr("@username")
     secret: Secret | None = child(Secret)
 

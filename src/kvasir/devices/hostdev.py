@@ -15,6 +15,7 @@ from kvasir.xml.types import ENUM, Type
 from . import hostdev_host
 from .address import DriveAddress
 from .base import Device
+from .disk_check import scsi_place
 from .hostdev_source import CAPABILITIES, SUBSYSTEM, MdevSource, PciSource, ScsiHostSource, ScsiSource, UsbSource
 from .virtio_options import device_name
 from .words import unsupported
@@ -69,8 +70,6 @@ class Hostdev(Device, tag="hostdev"):
             raise _unknown(self.type)
         if self.type not in ("pci", "mdev") and (self.rom_bar or self.rom_file or self.rom_enabled is not None):
             raise ConfigUnsupported("ROM tuning is only supported for PCI devices")
-        if isinstance(self.source, ScsiSource) and self.source.sgio == "unfiltered":
-            raise ConfigUnsupported("unfiltered sgio is no longer supported", origin=Origin.QEMU)
 
     def defaults(self, vm: Any) -> None:
         source = self.source
@@ -92,6 +91,8 @@ class Hostdev(Device, tag="hostdev"):
             raise InternalError("PCI host devices must use 'pci' or 'unassigned' address type", origin=Origin.DOMAIN)
         if isinstance(source, MdevSource):
             self._check_mdev(vm, source)
+        if isinstance(source, ScsiSource):
+            scsi_place(self.address, vm)
 
     def _check_mdev(self, vm: Any, source: MdevSource) -> None:
         if source.model == "vfio-ccw":

@@ -103,7 +103,8 @@ class IscsiHost(Element, tag="host"):
 class Secret(Element, tag="secret"):
     """A secret by its usage or UUID."""
 
-    type: str | None = attr("@type", ENUM("iscsi", "ceph"))
+    type: str | None = attr("@type", ENUM("none", "volume", "ceph", "iscsi", "tls", "vtpm"),
+                            error=unsupported("invalid secret type {value}"))  # fmt: skip
     uuid: str | None = attr("@uuid", UUID)
     usage: str | None = attr("@usage")
 
@@ -133,6 +134,10 @@ class ScsiSource(Element):
                 raise XmlError("missing iSCSI hostdev source path name")
             if not self.hosts:
                 raise XmlError("missing the host address for the iSCSI hostdev")
+            if self.secret is not None and self.secret.type is None:
+                raise ConfigUnsupported("invalid secret type (null)", origin=Origin.DOMAIN)
+            if self.secret is not None and self.secret.type != "iscsi":
+                raise InternalError(f"hostdev invalid secret type '{self.secret.type}'", origin=Origin.DOMAIN)
             if "/" not in self.name:
                 self.name += "/0"
             return

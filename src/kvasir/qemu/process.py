@@ -23,7 +23,9 @@ from kvasir.errors import Error, InternalError, SystemFailure
 
 log = logging.getLogger(__name__)
 
-PR_CAPBSET_DROP, PR_SET_DUMPABLE = 24, 4
+PR_CAPBSET_DROP, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAP_AMBIENT = 24, 4, 8, 47
+CAP_SYS_RAWIO = 17
+"""What SCSI commands beyond reading and writing need."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -41,6 +43,8 @@ class Launch:
     gid: int | None = None
     groups: Sequence[int] = ()
     drop_capabilities: bool = False
+    keep_capability: int | None = None
+    """A capability that the program has whatever its user is."""
     limits: dict[int, tuple[int, int]] = field(default_factory=dict)
     umask: int = 0o077
     directory: str = "/"
@@ -68,14 +72,26 @@ def _child(launch: Launch, say: int, hear: int) -> None:
         os._exit(0)
     if launch.drop_capabilities:
         for number in range(64):
-            if _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
+            if number != launch.keep_capability and _libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0) != 0:
                 break
     if launch.gid is not None:
         os.setgroups(list(launch.groups) or [launch.gid])
         os.setresgid(launch.gid, launch.gid, launch.gid)
     if launch.uid is not None:
+        _libc.prctl(PR_SET_KEEPCAPS, launch.keep_capability is not None, 0, 0, 0)
         os.setresuid(launch.uid, launch.uid, launch.uid)
+        if launch.keep_capability is not None:
+            _keep(launch.keep_capability)
     os.execve(launch.argv[0], list(launch.argv), dict(launch.env))
+
+
+def _keep(capability: int) -> None:
+    """Hold one capability alone, over the exec too."""
+    bit = 1 << capability
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    sets = (ctypes.c_uint32 * 6)(*([bit & 0xFFFFFFFF] * 3), *([bit >> 32] * 3))
+    if _libc.capset(header, sets) or _libc.prctl(PR_CAP_AMBIENT, 2, capability, 0, 0):
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 def _fork(launch: Launch, say: int, hear: int, not_ours: tuple[int, int]) -> None:
