@@ -109,7 +109,7 @@ def _auth(disk: Any) -> None:
         auth = source.auth or (disk.auth if source is disk.source else None)
         if auth is None or not isinstance(source, NetworkSource):
             continue
-        kind, wanted = auth.secret.type, {"rbd": "ceph", "iscsi": "iscsi"}.get(source.protocol)
+        kind, wanted = auth.secret.type, {"rbd": "ceph", "iscsi": "iscsi"}.get(source.protocol or "")
         if source.protocol not in AUTHS:
             raise unsupported(f"authentication is not supported for protocol '{source.protocol}'")
         if kind not in USAGES:
