@@ -67,19 +67,27 @@ def grow(connection: Any, domain: Any, size: int) -> None:
         volume.resize(size, 0)
 
 
-def volume_of(connection: Any, path: str) -> Any:
-    """The volume at a path, in a pool that may have to look again."""
-    import os
-
+def volume_at(connection: Any, path: str) -> Any:
+    """The volume at a path, in a pool that may have to look again; None where no pool holds it."""
     try:
         return connection.storageVolLookupByPath(path)
     except Error:
         for pool in connection.listAllStoragePools(2):
             pool.refresh(0)
-        try:
-            return connection.storageVolLookupByPath(path)
-        except Error:
-            fail(f"{path} is in no storage pool", f"virsh pool-create-as images dir --target {os.path.dirname(path)}")
+    try:
+        return connection.storageVolLookupByPath(path)
+    except Error:
+        return None
+
+
+def volume_of(connection: Any, path: str) -> Any:
+    """The volume at a path. Ends with what can be done when no pool holds it."""
+    import os
+
+    found = volume_at(connection, path)
+    if found is None:
+        fail(f"{path} is in no storage pool", f"virsh pool-create-as images dir --target {os.path.dirname(path)}")
+    return found
 
 
 def memory(domain: Any, kibibytes: int) -> bool:

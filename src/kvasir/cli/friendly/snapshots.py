@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from .base import STATES, connect, find, format_option, guest_option, show
+from .base import INACTIVE, STATES, connect, fail, find, format_option, guest_option, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from typing import Any
+    from xml.etree.ElementTree import Element
+
+DISK_ONLY, ATOMIC = 16, 128
+ACTIVE = 2
 
 
 def snapshot_options(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +47,6 @@ def rows(domain: Any) -> list[dict[str, Any]]:
 
 def snapshot(options: argparse.Namespace) -> int:
     """Do what was asked; without a wish make a snapshot."""
-    import xml.etree.ElementTree as ET
 
     domain = find(connect(options), options.name)
     if options.list:
@@ -53,9 +56,64 @@ def snapshot(options: argparse.Namespace) -> int:
     elif options.delete:
         domain.snapshotLookupByName(options.delete, 0).delete(0)
     else:
-        wish = ET.Element("domainsnapshot")
-        if options.snapshot:
-            ET.SubElement(wish, "name").text = options.snapshot
-        made = domain.snapshotCreateXML(ET.tostring(wish, encoding="unicode"), 0)
-        print(f"{made.name()}. Back to it: kvasir snapshot {options.name} --restore {made.name()}")
+        make(domain, options.snapshot or "")
     return 0
+
+
+def make(domain: Any, name: str) -> None:
+    """Inside the images where all disks are qcow2, else by a file beside each disk, which keeps no memory."""
+    import time
+    import xml.etree.ElementTree as ET
+
+    root = ET.fromstring(domain.XMLDesc(0 if domain.isActive() else INACTIVE))
+    outside = not all(inside(disk) for disk in root.findall("devices/disk") if writable(disk))
+    wish = ET.Element("domainsnapshot")
+    if name or outside:
+        ET.SubElement(wish, "name").text = name = name or str(int(time.time()))
+    if outside:
+        wish.append(overlays(domain, root, name))
+    made = domain.snapshotCreateXML(ET.tostring(wish, encoding="unicode"), DISK_ONLY | ATOMIC if outside else 0)
+    if outside:
+        print("disks only" + (": what is in the guest's memory is not kept" if domain.isActive() else ""))
+    print(f"{made.name()}. Back to it: kvasir snapshot {domain.name()} --restore {made.name()}")
+
+
+def writable(disk: Element) -> bool:
+    return disk.get("device", "disk") in ("disk", "lun") and disk.find("readonly") is None
+
+
+def inside(disk: Element) -> bool:
+    driver = disk.find("driver")
+    return driver is not None and driver.get("type") == "qcow2" and disk.get("type") != "network"
+
+
+def overlays(domain: Any, root: Element, name: str) -> Element:
+    """For each disk the file that takes what is written from now on: beside its image, or in a pool where that is no file."""
+    import os
+    import xml.etree.ElementTree as ET
+
+    found = ET.Element("disks")
+    for disk in root.findall("devices/disk"):
+        target = disk.find("target")
+        dev = (target.get("dev") if target is not None else None) or ""
+        one = ET.SubElement(found, "disk", {"name": dev, "snapshot": "external" if writable(disk) else "no"})
+        if not writable(disk):
+            continue
+        source = disk.find("source")
+        path = (source.get("file") if source is not None else None) or ""
+        folder = os.path.dirname(path) if path else pool_folder(domain)
+        ET.SubElement(one, "driver", {"type": "qcow2"})
+        ET.SubElement(one, "source", {"file": os.path.join(folder, f"{domain.name()}-{dev}.{name}")})
+    return found
+
+
+def pool_folder(domain: Any) -> str:
+    """Where files of disks that are none themselves go: the pool ``default``, else the first one of files that is active."""
+    import xml.etree.ElementTree as ET
+
+    pools = [pool for pool in domain.connect().listAllStoragePools(ACTIVE) if pool.name() != "kvasir-images"]
+    for pool in sorted(pools, key=lambda pool: pool.name() != "default"):
+        root = ET.fromstring(pool.XMLDesc(0))
+        if root.get("type") in ("dir", "fs", "netfs"):
+            return root.findtext("target/path") or ""
+    fail("its disks are no files, and there is no storage pool for one", "virsh pool-create-as images dir --target DIR")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 from kvasir.errors import Error
 
-from . import seed
-from .base import INACTIVE, SECURE, connect, disks, fail, find, format_option, guest_option, home, show
+from . import seed, usage
+from .base import INACTIVE, SECURE, connect, fail, find, format_option, guest_option, home, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def delete(options: argparse.Namespace) -> int:
     domain = find(connection, options.name)
     persistent = bool(domain.isPersistent())
     text = domain.XMLDesc(INACTIVE | SECURE if persistent else SECURE)
+    uuid, images = domain.UUIDString(), usage.paths(connection, text)
     if persistent and not options.purge:
         keep(connection, domain, text)
     if domain.isActive():
@@ -47,7 +49,7 @@ def delete(options: argparse.Namespace) -> int:
         )
     if options.purge:
         seed.remove(seed.of(text))
-        remove_disks(connection, disks(text))
+        remove_disks(connection, images, uuid)
     elif persistent:
         print(f"{options.name} is in the trash, its disks are where they were. Back: kvasir undo {options.name}")
     return 0
@@ -60,7 +62,7 @@ def keep(connection: Any, domain: Any, text: str) -> None:
     shots = [(one.getXMLDesc(SECURE), bool(one.isCurrent(0))) for one in domain.listAllSnapshots(0)]
     entry = {
         "name": domain.name(), "uuid": domain.UUIDString(), "uri": connection.getURI(), "deleted": time.time(), "domain": text,
-        "autostart": bool(domain.autostart()), "snapshots": shots, "disks": disks(text),
+        "autostart": bool(domain.autostart()), "snapshots": shots, "disks": usage.paths(connection, text),
     }  # fmt: skip
     os.makedirs(folder(), 0o700, exist_ok=True)
     path = os.path.join(folder(), f"{entry['uuid']}.json")
@@ -79,10 +81,14 @@ def entries(uri: str) -> list[dict[str, Any]]:
     except OSError:
         return []
     for name in names:
-        with open(os.path.join(folder(), name), encoding="utf-8") as file:
-            entry = json.load(file)
-        if entry["uri"] == uri:
-            found.append(entry)
+        path = os.path.join(folder(), name)
+        try:
+            with open(path, encoding="utf-8") as file:
+                entry = json.load(file)
+            if entry["uri"] == uri:
+                found.append(entry)
+        except (OSError, ValueError, TypeError, KeyError):
+            print(f"kvasir: {path} is no entry of the trash", file=sys.stderr)
     return sorted(found, key=lambda entry: float(entry["deleted"]), reverse=True)
 
 
@@ -146,16 +152,21 @@ def restore_snapshots(domain: Any, shots: list[tuple[str, bool]]) -> None:
         left = [shot for shot in left if shot not in ready]
 
 
-def remove_disks(connection: Any, paths: list[str]) -> None:
-    """Delete images by their pools. One that another guest uses stays."""
-    used = {path for domain in connection.listAllDomains(0) for path in disks(domain.XMLDesc(0))}
-    for path in paths:
-        if path in used:
-            print(f"{path} stays: another guest has it")
-            continue
-        from .resize import volume_of
+def remove_disks(connection: Any, paths: list[str], uuid: str) -> None:
+    """Delete a guest's images by their pools. One that another guest needs stays, also as what its disk stands on."""
+    from .resize import volume_at
 
-        volume_of(connection, path).delete(0)
+    used = usage.users(connection, uuid)
+    for path in paths:
+        reason = usage.why(used, path)
+        if reason:
+            print(f"{path} stays: {reason}")
+            continue
+        volume = volume_at(connection, path)
+        if volume is None:
+            print(f"{path} stays: it is in no storage pool. To delete it: rm {path}")
+            continue
+        volume.delete(0)
 
 
 def trash_options(parser: argparse.ArgumentParser) -> None:
@@ -182,6 +193,6 @@ def trash(options: argparse.Namespace) -> int:
         return 0
     for entry in there:
         seed.remove(seed.of(entry["domain"]))
-        remove_disks(connection, [path for path in entry["disks"] if os.path.exists(path)])
+        remove_disks(connection, [path for path in entry["disks"] if os.path.exists(path)], entry["uuid"])
         os.unlink(os.path.join(folder(), f"{entry['uuid']}.json"))
     return 0

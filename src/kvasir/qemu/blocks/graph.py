@@ -72,10 +72,11 @@ class Image:
 
 
 def of_disk(disk: Any) -> Image:
-    """The top layer of a disk."""
-    return Image(
-        disk.type, disk.format or "raw", disk.source, disk.source.index, disk.backing_store, disk.metadata_cache
-    )
+    """The top layer of a disk; that of a volume is what the volume is."""
+    actual = getattr(disk.source, "actual", None)
+    kind = next((name for name, known in SOURCES.items() if type(actual) is known), disk.type)
+    source = disk.source if actual is None else actual
+    return Image(kind, disk.format or "raw", source, disk.source.index, disk.backing_store, disk.metadata_cache)
 
 
 def of_layer(layer: BackingStore) -> Image:

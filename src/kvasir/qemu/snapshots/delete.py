@@ -69,7 +69,7 @@ async def _content(guest: Any, tree: Tree, snap: Snapshot, gone: list[Snapshot])
         if said and "does not have the requested snapshot" not in said and "not found" not in said:
             raise OperationFailed(f"Failed to delete snapshot: {said}")
     else:
-        await offline.delete(snap, snap.domain if snap.domain is not None else guest.config)
+        await offline.delete(guest, snap, snap.domain if snap.domain is not None else guest.config)
 
 
 async def _external(guest: Any, tree: Tree, snap: Snapshot, gone: list[Snapshot]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from kvasir.errors import Error, OperationFailed, SystemFailure
+from kvasir.qemu import volumes
 from kvasir.qemu.blocks import create, graph
 from kvasir.qemu.blocks.graph import Image
 
@@ -29,6 +30,7 @@ async def revert(guest: Any, tree: Tree, snap: Snapshot, flags: int, bring: Call
                             OSError(2, os.strerror(2)))  # fmt: skip
     before = _tops(guest)
     domain = snap.domain.copy()
+    volumes.resolve(domain, guest.driver.drivers)
     made: list[Image] = []
     entries: list[SnapshotDisk] = []
     try:
@@ -37,7 +39,7 @@ async def revert(guest: Any, tree: Tree, snap: Snapshot, flags: int, bring: Call
             if disk is None or entry.snapshot != "external":
                 entries.append(entry)
                 continue
-            new = await _fresh(snap, disk)
+            new = await _fresh(snap, disk, entry)
             made.append(new)
             graph.put(disk, new)
             disk.backing_store = None
@@ -59,13 +61,14 @@ def _tops(guest: Any) -> set[str]:
     return {disk.location() or "" for disk in domain.disks} if domain is not None else set()
 
 
-async def _fresh(snap: Snapshot, disk: Any) -> Image:
+async def _fresh(snap: Snapshot, disk: Any, entry: SnapshotDisk) -> Image:
     below = graph.of_disk(disk)
     if not below.local:
         raise OperationFailed(f"the image of disk '{disk.target}' is not on this host")
     if not os.path.exists(below.path):
         raise SystemFailure(f"image '{below.path}' of snapshot '{snap.name}' is gone", OSError(2, os.strerror(2)))
-    folder, _, leaf = below.path.rpartition("/")
+    beside = entry.source.location() if below.type == "block" and entry.source is not None else None
+    folder, _, leaf = (beside or below.path).rpartition("/")
     stem = leaf.rpartition(".")[0] or leaf
     number = int(time.time())
     while os.path.exists(path := f"{folder}/{stem}.{snap.name}_{number}"):

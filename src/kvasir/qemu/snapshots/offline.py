@@ -8,6 +8,7 @@ from typing import Any
 
 from kvasir.errors import Error, OperationFailed
 from kvasir.host import qemu_img
+from kvasir.qemu import volumes
 from kvasir.qemu.blocks import create, graph
 from kvasir.qemu.blocks.graph import Image
 
@@ -15,8 +16,9 @@ from .document import Snapshot
 from .overlays import put_above_plain
 
 
-def chosen(snap: Snapshot, domain: Any, location: str) -> list[Any]:
-    """The disks of the definition that the snapshot takes in that way."""
+def chosen(guest: Any, snap: Snapshot, domain: Any, location: str) -> list[Any]:
+    """The disks of the definition that the snapshot takes in that way; volumes are looked up."""
+    volumes.resolve(domain, guest.driver.drivers)
     wanted = {entry.name for entry in snap.disks if entry.snapshot == location}
     return [disk for disk in domain.disks if disk.target in wanted]
 
@@ -25,9 +27,10 @@ async def internal(guest: Any, snap: Snapshot) -> None:
     """Keep the state inside each image; what was kept is dropped when one fails. Raises OperationFailed."""
     done: list[str] = []
     try:
-        for disk in chosen(snap, guest.config, "internal"):
-            await qemu_img.run("snapshot", "-c", snap.name, disk.location())
-            done.append(disk.location())
+        for disk in chosen(guest, snap, guest.config, "internal"):
+            path = graph.of_disk(disk).path
+            await qemu_img.run("snapshot", "-c", snap.name, path)
+            done.append(path)
     except Error:
         for path in done:
             with contextlib.suppress(Error):
@@ -35,17 +38,17 @@ async def internal(guest: Any, snap: Snapshot) -> None:
         raise
 
 
-async def apply(snap: Snapshot, domain: Any) -> None:
+async def apply(guest: Any, snap: Snapshot, domain: Any) -> None:
     """Bring the images back to the snapshot. Raises OperationFailed."""
-    for disk in chosen(snap, domain, "internal"):
-        await qemu_img.run("snapshot", "-a", snap.name, disk.location())
+    for disk in chosen(guest, snap, domain, "internal"):
+        await qemu_img.run("snapshot", "-a", snap.name, graph.of_disk(disk).path)
 
 
-async def delete(snap: Snapshot, domain: Any) -> None:
+async def delete(guest: Any, snap: Snapshot, domain: Any) -> None:
     """Drop the state from each image that has it."""
-    for disk in chosen(snap, domain, "internal"):
+    for disk in chosen(guest, snap, domain, "internal"):
         try:
-            await qemu_img.run("snapshot", "-d", snap.name, disk.location())
+            await qemu_img.run("snapshot", "-d", snap.name, graph.of_disk(disk).path)
         except Error as error:
             if "not found" not in error.message and "Can't find" not in error.message:
                 raise
@@ -57,7 +60,7 @@ async def external(guest: Any, snap: Snapshot, *, reuse: bool) -> None:
     entries = {entry.name: entry for entry in snap.disks}
     made: list[Image] = []
     try:
-        for disk in chosen(snap, domain, "external"):
+        for disk in chosen(guest, snap, domain, "external"):
             entry = entries[disk.target]
             new = Image(entry.type or "file", entry.format or "qcow2", entry.source.copy())
             if not reuse:

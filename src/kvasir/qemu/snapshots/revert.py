@@ -87,7 +87,7 @@ async def _bring(guest: Any, snap: Snapshot, domain: Any, flags: int, *, memory:
         inactive = _with_disks_of(inactive, domain)
     with_state = snap.state in ("running", "paused")
     if not snap.external and not with_state:
-        await offline.apply(snap, domain)
+        await offline.apply(guest, snap, domain)
     if guest.persistent:
         guest.driver.rewrite(guest, inactive.copy())
     paused = bool(flags & PAUSED) or (snap.state == "paused" and not flags & RUNNING)
