@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 IDLE_CHECK = 1.0
 GRACE = 5.0
+SETTLED = 2.0
+"""Seconds after the start in which the first clients are answered before the collector of garbage has its first turn."""
 
 
 class Daemon:
@@ -78,12 +80,11 @@ class Daemon:
             listeners = self._listen()
             await hooks.tell(self.paths, "daemon", operation="start", extra="start")
             self.drivers = (make_drivers or driver_table.make_all)(self)
-            for driver in self.drivers.values():
+            if isinstance(self.drivers, driver_table.Drivers):
+                self.drivers.woken = self._hear
+            for driver in list(self.drivers.values()):
                 await driver.start()
-                if getattr(driver, "bus", None) is not None:
-                    driver.bus.subscribe(self.hub.deliver)
-                    if self.audit.wanted:
-                        driver.bus.subscribe(self.audit.event)
+                self._hear(driver)
             self._make_services(listeners)
         except BaseException:
             self._unlisten()
@@ -91,11 +92,16 @@ class Daemon:
         for service in self.services.values():
             service.start()
         self._serving = True
-        gc.collect()
-        gc.freeze()  # what was made by now lives as long as the daemon: never look at it again
+        asyncio.get_running_loop().call_later(SETTLED, _settle)
         sockets.notify("READY=1")
         log.info("ready, serving %s after %.3f s", self.paths.uri, time.time() - self.started)
         self._check_idle()
+
+    def _hear(self, driver: Any) -> None:
+        if getattr(driver, "bus", None) is not None:
+            driver.bus.subscribe(self.hub.deliver)
+            if self.audit.wanted:
+                driver.bus.subscribe(self.audit.event)
 
     def _listen(self) -> dict[str, Listener]:
         config, run = self.config, self.config.unix_sock_dir or self.paths.run
@@ -262,6 +268,13 @@ class Daemon:
         if self._pid_file is not None:
             self._pid_file.remove()
             self._pid_file = None
+
+
+def _settle() -> None:
+    """What was made by now lives as long as the daemon: the collector never looks at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def _default_group() -> str | None:

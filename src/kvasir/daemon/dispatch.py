@@ -1,7 +1,7 @@
 """From a packet to a procedure and back: programs, rights, decoding, workers, replies.
 
-The procedures are the public functions of the modules in ``kvasir.calls.MODULES``, found by name. A coroutine function gets
-a worker; a plain function never waits and runs at once.
+The procedures are the public functions of the modules in ``kvasir.calls.MODULES``, found by name; a module is imported when
+the first of its procedures is called. A coroutine function gets a worker; a plain function never waits and runs at once.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from kvasir import calls
 from kvasir.daemon.names import api_name
@@ -39,26 +42,51 @@ GUARDED = frozenset({programs.REMOTE.id, programs.QEMU.id, programs.LXC.id})
 
 
 class Entry:
-    """A served procedure."""
+    """A served procedure: its function, or the module that has it."""
 
-    __slots__ = ("caller", "function", "names", "procedure", "waits")
+    __slots__ = ("_function", "module", "names", "procedure", "waits")
 
-    def __init__(self, procedure: programs.Procedure, function: Callable[..., Any]) -> None:
-        self.procedure, self.function = procedure, function
-        self.waits = inspect.iscoroutinefunction(function)
+    def __init__(
+        self, procedure: programs.Procedure, function: Callable[..., Any] | None, module: str = "", waits: bool = False
+    ) -> None:
+        self.procedure, self._function, self.module = procedure, function, module
+        self.waits = waits if function is None else inspect.iscoroutinefunction(function)
         self.names = procedure.args.names
-        self.caller = f"remoteDispatch{api_name(procedure).removeprefix('vir')}"
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        if self._function is None:
+            self._function = getattr(import_module(self.module), self.procedure.name)
+        return self._function
+
+    @property
+    def caller(self) -> str:
         """How messages name who holds a guest's job."""
+        return f"remoteDispatch{api_name(self.procedure).removeprefix('vir')}"
+
+
+_PROGRAM: Final = re.compile(r'^PROGRAM = "(\w+)"', re.M)
+_FUNCTION: Final = re.compile(r"^(async )?def ([a-z]\w*)\(", re.M)
+
+
+@cache
+def _texts() -> dict[str, str]:
+    """Module of ``kvasir.calls`` -> its source."""
+    return {name: Path(calls.__path__[0], f"{name}.py").read_text(encoding="utf-8") for name in calls.MODULES}
 
 
 def load(program: programs.Program) -> dict[int, Entry]:
-    """Every procedure of the program that some module of ``kvasir.calls`` serves."""
+    """Every procedure of the program that some module of ``kvasir.calls`` serves: read from the text, not imported yet."""
     found: dict[int, Entry] = {}
-    for name in calls.MODULES:
-        module = import_module(f"kvasir.calls.{name}")
-        if getattr(module, "PROGRAM", "remote") != program.name:
+    for name, text in _texts().items():
+        serves = _PROGRAM.search(text)
+        if (serves.group(1) if serves else "remote") != program.name:
             continue
-        found.update({procedure.number: Entry(procedure, value) for procedure, value in served_by(module, program)})
+        for function in _FUNCTION.finditer(text):
+            if function.group(2) not in program:
+                raise LookupError(f"kvasir.calls.{name}.{function.group(2)} is no procedure of {program.name}")
+            procedure = program[function.group(2)]
+            found[procedure.number] = Entry(procedure, None, f"kvasir.calls.{name}", bool(function.group(1)))
     return found
 
 

@@ -14,6 +14,9 @@ The procedures of ``kvasir.calls`` find it as ``session.driver``.
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -41,11 +44,61 @@ OTHERS: Final[dict[str, str]] = {
 }
 """The other drivers; ``session.other(NAME)`` finds them, ``NAME:///system`` connects to one alone."""
 
+FOLDERS: Final[dict[str, tuple[str, ...]]] = {
+    "interface": ("{lib}/interface/snapshot",),
+    "nodedev": (),
+    "secret": ("{etc}/secrets",),
+    "storage": ("{etc}/storage", "{run}/storage"),
+    "test": (),
+}
+"""Drivers that have nothing to take up at the start while these are empty: they are made when they are first asked for."""
+
 
 def make(scheme: str, paths: Paths, config: Config) -> Any:
     """An instance of the driver of that scheme."""
     module, _, name = {**DRIVERS, **OTHERS}[scheme].partition(":")
     return getattr(import_module(module), name)(paths, config)
+
+
+class Drivers(dict[str, Any]):
+    """The daemon's drivers by name. Those at rest are found by name only, and are made then; a loop sees the others."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        super().__init__()
+        self._daemon = daemon
+        self._lock = threading.RLock()
+        self._resting: set[str] = set()
+        self.woken: Callable[[Any], None] = lambda driver: None
+        """Told of each driver that was made after the start."""
+
+    def add(self, scheme: str) -> None:
+        """Make a driver, or let it rest."""
+        paths = self._daemon.paths
+        folders = [folder.format(etc=paths.etc, lib=paths.lib, run=paths.run) for folder in FOLDERS.get(scheme, ("/",))]
+        if any(os.path.isdir(folder) and os.listdir(folder) for folder in folders):
+            self._make(scheme)
+        else:
+            self._resting.add(scheme)
+
+    def _make(self, scheme: str) -> Any:
+        driver = self[scheme] = make(scheme, self._daemon.paths, self._daemon.qemu_config)
+        driver.drivers = self
+        return driver
+
+    def __missing__(self, scheme: str) -> Any:
+        with self._lock:
+            if scheme in self._resting:
+                self._resting.discard(scheme)
+                self.woken(self._make(scheme))
+            elif not super().__contains__(scheme):
+                raise KeyError(scheme)
+            return self[scheme]
+
+    def get(self, scheme: str, default: Any = None) -> Any:
+        return self[scheme] if scheme in self else default  # noqa: SIM401  # this is get
+
+    def __contains__(self, scheme: object) -> bool:
+        return super().__contains__(scheme) or scheme in self._resting
 
 
 def choose(uri: str | None, drivers: dict[str, Any], client: Any = None) -> Any:
@@ -77,7 +130,7 @@ def _no_driver(text: str) -> Error:
 
 def make_all(daemon: Daemon) -> dict[str, Any]:
     """The drivers of the daemon. Those of guests start last: what starts by itself needs the others."""
-    found = {scheme: make(scheme, daemon.paths, daemon.qemu_config) for scheme in (*OTHERS, *DRIVERS)}
-    for driver in found.values():
-        driver.drivers = found
+    found = Drivers(daemon)
+    for scheme in (*OTHERS, *DRIVERS):
+        found.add(scheme)
     return found

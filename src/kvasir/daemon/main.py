@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -117,6 +118,7 @@ def main(argv: list[str] | None = None) -> int:
     _raise_file_limit()
     background = _Background() if options.daemon else None
     os.umask(0o022)
+    gc.disable()  # until the daemon has settled: what the start makes stays
     try:
         return asyncio.run(serve(options, paths, logs, background))
     except Error as problem:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import socket
 
 from kvasir.errors import InternalError, Origin
@@ -44,7 +44,7 @@ def interface(initiator: str) -> tuple[str, bool]:
     found = _known(initiator)
     if found:
         return found, False
-    name = f"libvirt-iface-{secrets.token_hex(4)}"
+    name = f"libvirt-iface-{os.urandom(4).hex()}"
     tools.run("iscsiadm", "--mode", "iface", "--interface", name, "--op", "new")
     tools.run(
         *("iscsiadm", "--mode", "iface", "--interface", name, "--op", "update"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import random
 
 from kvasir.errors import (
     ConfigUnsupported,
@@ -209,4 +209,4 @@ class Making:
 
 def _random_wwn() -> str:
     """A name of QEMU's range."""
-    return f"5001a4a{secrets.randbits(36):09x}"
+    return f"5001a4a{random.getrandbits(36):09x}"

@@ -39,10 +39,13 @@ def first_of_boot(marker: str) -> bool:
 
 async def autostart_all(driver: Any) -> None:
     """Start every guest with an autostart link that does not run. One that fails does not stop the others."""
+    waiting = [guest for guest in driver.guests.by_uuid.values() if guest.autostart]
+    if not waiting:
+        return
     from . import startup
 
-    for guest in sorted(driver.guests.by_uuid.values(), key=lambda g: str(g.name)):
-        if not guest.autostart or guest.active:
+    for guest in sorted(waiting, key=lambda g: str(g.name)):
+        if guest.active:
             continue
         try:
             await startup.start(guest, bypass_cache=bool(driver.config.auto_start_bypass_cache))

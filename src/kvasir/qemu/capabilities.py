@@ -7,13 +7,13 @@ never waits for a process.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from kvasir import __version__
 
@@ -186,6 +186,10 @@ def _microcode() -> str:
     return ""
 
 
+def _line(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+
+
 class Store:
     """The binaries' abilities, in memory and in ``folder`` (``var/cache/libvirt/qemu/capabilities``).
 
@@ -202,7 +206,7 @@ class Store:
         self._locks: dict[str, asyncio.Lock] = {}
 
     def path(self, binary: str) -> Path:
-        return self.folder / f"{hashlib.sha256(binary.encode()).hexdigest()}.json"
+        return self.folder / f"{quote(binary, safe='')[-200:]}.json"
 
     def cached(self, binary: str) -> Capabilities | None:
         """The abilities if they are known without asking the binary."""
@@ -213,15 +217,30 @@ class Store:
         known = self._known.get(binary)
         if known and known[0] == key:
             return known[1]
+        stored = self._stored(binary, key)
+        if stored is None:
+            return None
         try:
-            stored = json.loads(self.path(binary).read_bytes())
-            if stored["key"] != key:
-                return None
-            caps = Capabilities.from_json(stored["capabilities"])
-        except (OSError, ValueError, KeyError, TypeError):
+            caps = Capabilities.from_json(json.loads(stored))
+        except (ValueError, KeyError, TypeError):
             return None
         self._known[binary] = (key, caps)
         return caps
+
+    def _stored(self, binary: str, key: dict[str, Any]) -> bytes | None:
+        """The abilities in the cache file, if it is of this key: its first line is the key, the second the abilities."""
+        try:
+            with open(self.path(binary), "rb") as file:
+                return file.read() if file.readline() == _line(key) else None
+        except OSError:
+            return None
+
+    async def learn(self, binary: str) -> None:
+        """See to it that the abilities are in the cache file; they are read when somebody asks. Raises as ``get``."""
+        if self._stored(binary, cache_key(binary)) is None:
+            await self.get(binary)
+            if self._stored(binary, cache_key(binary)) is not None:
+                self._known.pop(binary, None)
 
     async def get(self, binary: str) -> Capabilities:
         """The abilities, probed when they are not known. Raises InternalError with QEMU's own words."""
@@ -245,7 +264,7 @@ class Store:
         temporary = target.with_suffix(".new")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps({"key": key, "capabilities": caps.to_json()}, separators=(",", ":")))
+            temporary.write_bytes(_line(key) + _line(caps.to_json()))
             os.replace(temporary, target)
         except OSError as error:
             log.warning("cannot keep the capabilities of %s: %s", binary, error)

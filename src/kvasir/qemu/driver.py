@@ -14,7 +14,7 @@ from typing import Any
 from kvasir.errors import Error, InternalError, NoDomain, OperationFailed, OperationInvalid, Origin, SystemFailure
 from kvasir.events import Bus, Lifecycle
 
-from . import adopt, autostart, identity, logrotate
+from . import autostart, identity, logrotate
 from .capabilities import Store as CapsStore
 from .capabilities import binaries
 from .guest import Guest, Registry
@@ -77,10 +77,18 @@ class QemuDriver:
             guest.autostart = found.name in links
             guest.set_config(None, found.text)
             self.guests.add(guest)
-        await adopt.adopt_all(self)
+        if self._something_ran():
+            from . import adopt
+
+            await adopt.adopt_all(self)
         self.spawn(logrotate.watch(self), "log rotation")
         if autostart.first_of_boot(f"{self.paths.qemu.run}/autostarted"):
             self.spawn(autostart.autostart_all(self), "autostart")
+
+    def _something_ran(self) -> bool:
+        """Whether a guest left anything that says it ran when the last daemon ended."""
+        p = self.paths.qemu
+        return self.status.traces() or any(e.startswith("domain-") for at in (p.lib, p.channel) for e in os.listdir(at))
 
     def _make_folders(self) -> None:
         p = self.paths.qemu
@@ -100,7 +108,7 @@ class QemuDriver:
         """Probe the host's emulators that are not known yet, so that a definition finds them ready."""
         for arch, binary in self.binaries.items():
             try:
-                await self.caps.get(binary)
+                await self.caps.learn(binary)
             except Exception as error:
                 log.warning("%s (%s) cannot be probed: %s", binary, arch, error)
 

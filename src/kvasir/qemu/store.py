@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import html
 import logging
 import os
 import re
@@ -47,9 +46,17 @@ def peek(text: str) -> tuple[str, bytes] | None:
     if name is None or uuid is None:
         return None
     try:
-        return html.unescape(name.group(1)), bytes.fromhex(uuid.group(1).replace("-", ""))
+        return _plain(name.group(1)), bytes.fromhex(uuid.group(1).replace("-", ""))
     except ValueError:
         return None
+
+
+def _plain(text: str) -> str:
+    if "&" not in text:
+        return text
+    import html  # its table is a third of a megabyte
+
+    return html.unescape(text)
 
 
 def broken(text: str) -> str:
@@ -198,6 +205,10 @@ class Status:
         for path in (self.path(name), self.pidfile(name)):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+
+    def traces(self) -> bool:
+        """Whether any guest has a status document, a draft of one or a pid file."""
+        return any(entry.endswith((".xml", NEW, ".pid")) for entry in Store._entries(self.run))
 
     def load(self) -> list[tuple[str, str]]:
         """(name, document) of every status file; unreadable ones are named in the log."""
