@@ -11,6 +11,7 @@ from kvasir.errors import InvalidArg
 from kvasir.host import cgroup_tune
 from kvasir.host.cgroup_tune import UNLIMITED
 from kvasir.model.tune import BlkioDevice, Blkiotune, Memtune
+from kvasir.qemu import machines
 from kvasir.rpc.typed import UInt, ULLong
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ async def domain_set_blkio_parameters(session: Session, dom: Any, params: Any, f
             if name == "weight":
                 if group is not None:
                     cgroup_tune.set_io_weight(group, value)
+                    await machines.keep(found, group, "blkio", value)
                     value = cgroup_tune.io_weight(group)
                 for domain in change.domains:
                     domain.blkiotune = domain.blkiotune or Blkiotune()

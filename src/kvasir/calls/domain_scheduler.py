@@ -11,7 +11,7 @@ from kvasir.errors import InvalidArg, OperationInvalid, Origin
 from kvasir.events import Tunable
 from kvasir.host import cgroup_tune
 from kvasir.model.tune import Cputune, NumaMemory, Numatune
-from kvasir.qemu import cgroups
+from kvasir.qemu import cgroups, machines
 from kvasir.rpc.typed import Int, LLong, ULLong
 from kvasir.xml.types import CPUSET
 
@@ -96,6 +96,8 @@ async def domain_set_scheduler_parameters_flags(session: Session, dom: Any, para
                 _check_range(name, value)
                 if group is not None and (value or name == "cpu_shares"):
                     shown = _tell(found, group, name, value)
+                    if name == "cpu_shares":
+                        await machines.keep(found, group, "cpu", value)
                     _note(change.live, name, shown)
                     told.append((f"cputune.{name}", NAMES[name](shown)))
                 if change.config is not None:

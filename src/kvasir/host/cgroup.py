@@ -16,6 +16,8 @@ from kvasir.errors import SystemFailure
 from . import cgroup_devices
 
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "net_cls", "perf_event")
+IN_SCOPE = "libvirt"
+"""The group within a machine's scope that is ours; the scope is systemd's."""
 THREAD = ("cpu", "cpuacct", "cpuset")
 """Controllers in which single threads have groups of their own."""
 V2_NAMES = {"cpu": ("cpu", "cpuacct"), "cpuset": ("cpuset",), "memory": ("memory",), "io": ("blkio",)}
@@ -111,6 +113,16 @@ class Group:
     def child(self, name: str, only: Iterable[str] | None = None) -> Group:
         """A group below this one (not made yet)."""
         return Group(self.trees, f"{self.path}/{name}", self.only if only is None else only)
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.path)
+
+    @property
+    def scope(self) -> Group | None:
+        """The scope of systemd's around a group that lies in one: the weights among guests are the scope's."""
+        head, _, last = self.path.rpartition("/")
+        return Group(self.trees, head, self.only) if last == IN_SCOPE and head.endswith(".scope") else None
 
     @property
     def exists(self) -> bool:

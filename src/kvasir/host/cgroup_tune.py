@@ -24,10 +24,12 @@ NO_QUOTA = -1
 
 def shares(group: Group) -> int:
     """The weight among groups (v1: ``cpu.shares``, v2: ``cpu.weight``)."""
+    group = group.scope or group
     return int(group.read("cpu", "cpu.weight" if "cpu" in group.unified else "cpu.shares"))
 
 
 def set_shares(group: Group, value: int) -> None:
+    group = group.scope or group
     group.write("cpu", "cpu.weight" if "cpu" in group.unified else "cpu.shares", value)
 
 
@@ -149,11 +151,13 @@ def _weight_file(group: Group) -> str:
 
 def io_weight(group: Group) -> int:
     """The weight among groups. Raises OperationInvalid where the scheduler has none."""
+    group = group.scope or group
     text = group.read("blkio", _weight_file(group))
     return int(text.split("\n")[0].removeprefix("default").strip())
 
 
 def set_io_weight(group: Group, value: int) -> None:
+    group = group.scope or group
     name = _weight_file(group)
     group.write("blkio", name, f"default {value}" if name == "io.weight" else value)
 

@@ -1,7 +1,7 @@
 """Control groups of guests: where a guest is put at its start, what its document tunes there, how it is found again.
 
-As libvirt without systemd's machine service: ``/machine/qemu-ID-NAME.libvirt-qemu`` in every controller, below it ``emulator``,
-``vcpuN`` and ``iothreadN`` in those of the processor. A daemon that may not make groups goes on without them. With ``--root DIR``
+As libvirt: ``libvirt`` in the scope that systemd's machine service has made for the guest, without that service
+``/machine/qemu-ID-NAME.libvirt-qemu``, in every controller; below it ``emulator``, ``vcpuN`` and ``iothreadN`` in those of the processor. A daemon that may not make groups goes on without them. With ``--root DIR``
 only what is mounted below ``DIR/sys/fs/cgroup`` counts, so that such a daemon leaves the host's groups alone.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 from kvasir.errors import ConfigUnsupported, SystemFailure
 from kvasir.host import cgroup, cgroup_tune, proc
 from kvasir.host.cgroup import Group
+from kvasir.host.machined import scope_name
 
 from . import device_nodes, numa
 
@@ -71,6 +72,9 @@ def _place(guest: Any, domain: Any, pid: int, stack: contextlib.AsyncExitStack) 
     partition = domain.partition or "/machine"
     if not partition.startswith("/"):
         raise ConfigUnsupported(f"Resource partition '{partition}' must start with '/'")
+    if guest.run.machine is not None:
+        _place_in_scope(guest, domain, pid, found, stack)
+        return
     parent = Group(found, cgroup.partition_path(partition))
     group = parent.child(cgroup.escape(f"{machine_name(driver, guest.id, guest.name)}.libvirt-qemu"))
     if partition != "/machine" and not parent.exists:
@@ -87,6 +91,24 @@ def _place(guest: Any, domain: Any, pid: int, stack: contextlib.AsyncExitStack) 
         log.info("guest %s runs without control groups: %s", guest.name, error.text)
         return
     domain.partition = partition
+    _tune(guest, domain, group)
+
+
+def _place_in_scope(guest: Any, domain: Any, pid: int, found: Any, stack: contextlib.AsyncExitStack) -> None:
+    """Below the scope that systemd has put the process into."""
+    scope = cgroup.of_process(found, pid)
+    if scope is None or not scope.name.endswith(".scope"):
+        raise SystemFailure(f"machine {guest.run.machine} is in no scope", OSError(2, os.strerror(2)))
+    group = scope.child(cgroup.IN_SCOPE)
+    stack.push_async_callback(remove, group)
+    group.make()
+    group.add(pid)
+    domain.partition = domain.partition or "/machine"
+    _tune(guest, domain, group)
+
+
+def _tune(guest: Any, domain: Any, group: Group) -> None:
+    driver = guest.driver
     guest.run.cgroup = group
     device_nodes.close(group, driver, domain)
     _block(group, domain)
@@ -97,7 +119,7 @@ def _place(guest: Any, domain: Any, pid: int, stack: contextlib.AsyncExitStack) 
 async def remove(group: Group) -> None:
     """Remove the groups of a guest whose process is gone or just going."""
     for _ in range(100):
-        if group.remove():
+        if group.remove() and (group.scope is None or group.scope.remove()):
             return
         await asyncio.sleep(0.02)
     log.warning("control group %s cannot be removed: it is in use", group.path)
@@ -288,11 +310,10 @@ def adopt(guest: Any) -> None:
     if group is None:
         return
     name = f"{machine_name(driver, guest.id, guest.name)}.libvirt-qemu"
-    scope = f"machine-{machine_name(driver, guest.id, guest.name)}.scope".replace("-", "\\x2d").replace(
-        "machine\\x2d", "machine-", 1
-    )
+    scope = scope_name(machine_name(driver, guest.id, guest.name))
     parts = group.path.split("/")
     if cgroup.escape(name) in parts or scope in parts:
         run.cgroup = group
+        run.machine = machine_name(driver, guest.id, guest.name) if group.scope is not None else None
     else:
         log.info("guest %s is in no control group of its own", guest.name)

@@ -77,6 +77,8 @@ class Runtime:
         self.auto_cpus: frozenset[int] | None = None
         self.perf: dict[str, int] = {}
         """Descriptors of the performance events that are counted."""
+        self.machine: str | None = None
+        """The guest's name as a machine of systemd's, None where it is none."""
         self.cgroup: Any = None
         """The guest's control group (``kvasir.host.cgroup.Group``), None where it has none."""
         self.migration: Any = None

@@ -19,7 +19,21 @@ from kvasir.errors import (
 )
 from kvasir.host import kvm
 
-from . import cgroups, chain, firmware, guestlog, hooks, live, locks, numa, perfevents, process, statusdoc, vcpus
+from . import (
+    cgroups,
+    chain,
+    firmware,
+    guestlog,
+    hooks,
+    live,
+    locks,
+    machines,
+    numa,
+    perfevents,
+    process,
+    statusdoc,
+    vcpus,
+)
 from .blocks import graph
 from .events import EventHandler, run_cpus
 from .guest import Guest, Runtime, short_name
@@ -268,7 +282,9 @@ class Start:
         """The process exists but does not run QEMU yet: write down that it does, so that no crash forgets it."""
         self.run.pid = pid
         process.write_pidfile(self.driver.status.pidfile(self.guest.name), pid)
+        await machines.register(self.guest, self.domain, pid, self.stack)
         await asyncio.to_thread(cgroups.place, self.guest, self.domain, pid, self.stack)
+        await machines.keep_all(self.guest, self.domain)
         self.stack.callback(perfevents.close, self.run)
         perfevents.start(self.run, self.domain)
 
