@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from typing import Any
@@ -23,7 +24,14 @@ def service(driver: Any) -> Machines:
     return known
 
 
-async def register(guest: Any, domain: Any, pid: int, stack: contextlib.AsyncExitStack) -> None:
+async def place(guest: Any, domain: Any, pid: int, stack: contextlib.AsyncExitStack) -> None:
+    """Put a process that is to become the guest's QEMU into its groups: a machine's where it can be. Raises as ``cgroups.place``."""
+    await _register(guest, domain, pid, stack)
+    await asyncio.to_thread(cgroups.place, guest, domain, pid, stack)
+    await _keep_all(guest, domain)
+
+
+async def _register(guest: Any, domain: Any, pid: int, stack: contextlib.AsyncExitStack) -> None:
     """Make a process that is to become the guest's QEMU a machine. Raises ServiceError.
 
     Nothing is done where guests have no control groups, or the host no such service.
@@ -60,7 +68,7 @@ async def keep(guest: Any, group: Group, controller: str, value: int) -> None:
         await service(guest.driver).keep(group.scope.name, name, value)
 
 
-async def keep_all(guest: Any, domain: Any) -> None:
+async def _keep_all(guest: Any, domain: Any) -> None:
     """The weights of the document, after the guest was placed. Raises ServiceError."""
     group, blkio, cpu = guest.run.cgroup, domain.blkiotune, domain.cputune
     if group is not None and group.scope is not None:

@@ -282,9 +282,7 @@ class Start:
         """The process exists but does not run QEMU yet: write down that it does, so that no crash forgets it."""
         self.run.pid = pid
         process.write_pidfile(self.driver.status.pidfile(self.guest.name), pid)
-        await machines.register(self.guest, self.domain, pid, self.stack)
-        await asyncio.to_thread(cgroups.place, self.guest, self.domain, pid, self.stack)
-        await machines.keep_all(self.guest, self.domain)
+        await machines.place(self.guest, self.domain, pid, self.stack)
         self.stack.callback(perfevents.close, self.run)
         perfevents.start(self.run, self.domain)
 
