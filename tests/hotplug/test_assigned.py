@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -105,7 +106,7 @@ def until(what: object, seconds: float = 20) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.guide("hostdev-managed-semantics")
+@pytest.mark.guide("hostdev-managed-semantics", "domxml-hostdev-managed")
 def test_managed_is_bound_and_given_back(faked: tuple[KvasirDaemon, fake.Host, Kernel]) -> None:
     daemon, _, kernel = faked
     said = refused(daemon, "managed", HOSTDEV.format(managed="yes"))
@@ -121,6 +122,8 @@ def test_managed_is_bound_and_given_back(faked: tuple[KvasirDaemon, fake.Host, K
     until(lambda: kernel.driver == "vfio-pci")
     assert "vfio" in refused(daemon, "unmanaged", HOSTDEV.format(managed="no"))
     assert kernel.driver == "vfio-pci", "what is not managed stays as it is"
+    assert daemon.virsh("nodedev-reattach", "pci_0000_03_10_0").returncode == 0
+    until(lambda: kernel.driver == "igbvf")
 
 
 @pytest.mark.guide(
@@ -180,3 +183,43 @@ def test_usb_devices_are_found_by_their_numbers(faked: tuple[KvasirDaemon, fake.
     assert several in refused(daemon, "usb", USB.format(product="0x480f"))
     assert "Did not find USB device 17ef:9999" in refused(daemon, "usb", USB.format(product="0x9999"))
     assert "/dev/bus/usb/001/004" in refused(daemon, "usb", USB.format(product="0x1234"))
+
+
+@pytest.mark.guide("proc-usb-hotplug")
+def test_a_usb_device_for_the_next_start(faked: tuple[KvasirDaemon, fake.Host, Kernel]) -> None:
+    """The webcam of the guide by vendor and product, from the file to QEMU's -device; there is no such device behind the made-up tree."""
+    daemon, host, _ = faked
+    shutil.rmtree(host.sys / "bus/usb/devices/1-3")
+    (daemon.folder / "def.xml").write_text(GUEST.format(name="def", devices=""))
+    path = daemon.folder / "usb_device.xml"
+    path.write_text(USB.format(product="0x480f"))
+    assert daemon.virsh("define", str(daemon.folder / "def.xml")).returncode == 0
+    assert "attached successfully" in daemon.virsh("attach-device", "def", "--file", str(path), "--config").stdout
+    shown = daemon.virsh("dumpxml", "def").stdout
+    assert "<vendor id='0x17ef'/>" in shown and "<product id='0x480f'/>" in shown
+    assert "/dev/bus/usb/001/002" in daemon.virsh("start", "def").stderr
+    assert daemon.virsh("undefine", "def").returncode == 0
+
+
+@pytest.mark.guide("domxml-hostdev-source-startuppolicy")
+def test_a_usb_device_that_is_not_there(faked: tuple[KvasirDaemon, fake.Host, Kernel]) -> None:
+    daemon, _, _ = faked
+    device = USB.format(product="0x9999")
+    for policy in ("", " startupPolicy='mandatory'", " startupPolicy='requisite'"):
+        said = refused(daemon, "absent", device.replace("<source>", f"<source{policy}>"))
+        assert "Did not find USB device 17ef:9999" in said, policy
+    path = daemon.folder / "absent.xml"
+    optional = device.replace("<source>", "<source startupPolicy='optional'>")
+    path.write_text(GUEST.format(name="absent", devices=optional))
+    assert daemon.virsh("create", str(path), "--paused").returncode == 0
+    assert "<source startupPolicy='optional' missing='yes'>" in daemon.virsh("dumpxml", "absent").stdout
+    query = '{"execute":"qom-get","arguments":{"path":"/machine/peripheral/hostdev0","property":"hostaddr"}}'
+    assert '"return":0' in daemon.virsh("qemu-monitor-command", "absent", query).stdout, "no device of the host behind it"
+    assert daemon.virsh("destroy", "absent").returncode == 0
+    path.write_text(
+        GUEST.format(
+            name="absent",
+            devices=HOSTDEV.format(managed="yes").replace("<source>", "<source startupPolicy='optional'>"),
+        )
+    )
+    assert "Setting startupPolicy is only allowed for USB devices" in daemon.virsh("define", str(path)).stderr

@@ -66,13 +66,14 @@ def needs_cgroups() -> None:
 
 @pytest.fixture(scope="module")
 def room(peers: Peers) -> Iterator[Room]:
-    """Our daemon."""
+    """Our daemon, in a network namespace of its own."""
     needs_cgroups()
     with short_folder("kv-room-") as folder:
         at = folder / "sys/fs/cgroup"
         at.mkdir(parents=True)
         daemon = [sys.executable, "-m", "kvasir.daemon", "--root", str(folder)]
-        command = [str(PROJECT / "scripts/peer"), "room", "--at", str(at), "--", "sh", "-c", KEEP_RUNNING, str(folder)]
+        alone = ["unshare", "--net", "sh", "-c", KEEP_RUNNING, str(folder)]
+        command = [str(PROJECT / "scripts/peer"), "room", "--at", str(at), "--", *alone]
         env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
         with open(folder / "log", "wb") as log:
             process = subprocess.Popen([*command, *daemon], env=env, stdout=log, stderr=log)

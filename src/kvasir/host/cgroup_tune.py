@@ -163,12 +163,15 @@ def set_io_weight(group: Group, value: int) -> None:
 
 
 def set_device_weight(group: Group, path: str, value: int) -> None:
-    """The weight of one device."""
+    """The weight of one device; 0 takes it away. libvirt 9.0 knows the files of cfq only, which kernels have no more."""
     device = block_device(path)
-    name = "io.weight" if "blkio" in group.unified else "blkio.weight_device"
-    if not os.path.exists(group.file("blkio", name)):
+    names = (
+        ("io.weight", "io.bfq.weight") if "blkio" in group.unified else ("blkio.weight_device", "blkio.bfq.weight_device")
+    )
+    name = next((name for name in names if os.path.exists(group.file("blkio", name))), None)
+    if name is None:
         raise OperationInvalid("blkio device weight is valid only for cfq scheduler")
-    group.write("blkio", name, f"{device} {value}")
+    group.write("blkio", name, f"{device} {value or ('default' if 'bfq' in name else 0)}")
 
 
 def set_throttle(group: Group, path: str, name: str, value: int) -> None:
