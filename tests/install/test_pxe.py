@@ -26,7 +26,7 @@ INSTALLER = Path("/usr/lib/debian-installer/images/12/amd64/text/debian-installe
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("KVASIR_LONG"), reason="takes minutes without KVM: set KVASIR_LONG=1"),
     pytest.mark.skipif(not INSTALLER.exists(), reason="needs the package debian-installer-12-netboot-amd64"),
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(3600),
 ]
 HOST = "10.9.61.1"
 NETWORK = """<network><name>pxe</name><forward mode='nat'/><bridge name='brdi' stp='on' delay='0'/>
@@ -156,12 +156,12 @@ def test_debians_installer_by_pxe(netd: NetDaemon, tiny_guest: TinyGuest, answer
     serial = netd.folder / f"{name}.serial"
     disk = netd.folder / f"{name}.img"
     command = [sys.executable, "-m", "kvasir.cli.virt_install", "--connect", netd.uri, "--virt-type", "qemu", "--name", name, "--memory", "900",
-               "--osinfo", "debian12", "--pxe", "--network", "network=pxe", "--graphics", "none", "--noautoconsole", "--wait", "25",
+               "--osinfo", "debian12", "--pxe", "--network", "network=pxe", "--graphics", "none", "--noautoconsole", "--wait", "50",
                "--disk", f"{disk},size=0.25,format=raw,bus=usb", "--serial", f"file,path={serial}"]  # fmt: skip
     env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
     installer = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        said, _ = installer.communicate(timeout=1600)
+        said, _ = installer.communicate(timeout=3300)
         seen = log.read_text(errors="replace")
         assert installer.returncode == 0 and "Restarting guest." in said, said + seen[-2000:]
         for stage in ("anna", "net-retriever", "tiny-installer: answers: byself", "written to /dev/sda"):

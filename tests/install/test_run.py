@@ -128,6 +128,27 @@ def test_wait_ends_at_its_time_or_with_the_guest(daemon: DaemonHandle, folder: P
         gone(daemon, "w")
 
 
+def test_the_installers_own_reboot_ends_the_install(daemon: DaemonHandle, folder: Path, tiny_guest: TinyGuest) -> None:
+    """What every installer does last: the guest reboots itself, and is started from its disk with its own document."""
+    iso = Path(shutil.copy(tiny_guest.iso, folder / "t.iso"))
+    iso.chmod(0o644)
+    tree, script = ["--location", f"{iso},kernel=bzimage,initrd=initramfs"], folder / "reboot"
+    script.write_text("#!/bin/sh\nexec >/dev/ttyS0\necho first boot\nreboot -f\n")
+    script.chmod(0o755)
+    command = [sys.executable, "-m", "kvasir.cli.virt_install", "--connect", daemon.uri, *BASE, "--memory", "256", "--name", "own",
+               "--disk", f"{folder}/o.qcow2,size=1", *tree, "--initrd-inject", str(script), "--wait", "3",
+               "--extra-args", f"{tiny_guest.cmdline} rdinit=/reboot", "--serial", f"file,path={folder}/serial.log"]  # fmt: skip
+    env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    try:
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0 and "Restarting guest." in done.stdout, done
+        assert daemon.our_virsh("domstate", "own").stdout.strip() == "running"
+        live = dumped(daemon, "own")
+        assert live.find("os/kernel") is None and live.findtext("on_reboot") in (None, "restart")
+    finally:
+        gone(daemon, "own")
+
+
 def test_a_guest_is_installed_anew(daemon: DaemonHandle, folder: Path) -> None:
     """--reinstall boots the medium once; the guest's own document is as it was."""
     (folder / "cd.iso").write_bytes(b"\0" * 65536)

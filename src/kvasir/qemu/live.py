@@ -37,6 +37,12 @@ def action(domain: Any, field: str) -> str:
     return str(getattr(domain, field, None) or DEFAULT_ACTIONS[field])
 
 
+async def end_at_reboot(guest: Any) -> None:
+    """A guest whose ``on_reboot`` is destroy ends where it reboots itself: QEMU is told to."""
+    if action(guest.live, "on_reboot") == "destroy" and "set-action" in guest.run.words:
+        await guest.monitor().command("set-action", {"reboot": "shutdown"})
+
+
 def emulator(domain: Any, driver: Any) -> str:
     """The QEMU binary of a document. Raises OperationUnsupported."""
     if domain.emulator:

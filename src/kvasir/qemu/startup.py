@@ -186,8 +186,7 @@ class Start:
             self.stack.callback(remove_tree, path)
         self.run.monitor_path = f"{self.run.lib}/monitor.sock"
         self._master_key()
-        facts = {"lib": self.run.lib, "channel": self.run.channel, "monitor_path": self.run.monitor_path}
-        self.vm.facts.update(facts)
+        self.vm.facts.update(lib=self.run.lib, channel=self.run.channel, monitor_path=self.run.monitor_path)
         path = f"{p.log}/{guest.name}.log"
         try:
             self.log = guestlog.GuestLog(path, self.driver.privileged)
@@ -328,6 +327,7 @@ class Start:
         self.run.monitor = monitor
         self.run.monitor_since = time.time()
         try:
+            await live.end_at_reboot(self.guest)
             for device in live.devices(self.domain):
                 await device.started(monitor)
             await vcpus.start_hotpluggable(self.guest)
