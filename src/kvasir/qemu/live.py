@@ -171,6 +171,15 @@ def labelled_paths(domain: Any) -> Iterator[tuple[str, bool]]:
         yield nvram, True
 
 
+def sends_raw_scsi(domain: Any) -> bool:
+    """Whether the guest sends a unit of the host SCSI commands beyond reading and writing."""
+    units = [getattr(device, "source", None) for device in list_of(domain, "hostdevs")]
+    disks = list_of(domain, "disks")
+    return any(getattr(unit, "rawio", None) or getattr(unit, "sgio", None) == "unfiltered" for unit in units) or any(
+        disk.rawio or (disk.sgio == "unfiltered" and disk.type != "network") for disk in disks
+    )
+
+
 # -- look-ups by alias, target and path
 
 

@@ -52,15 +52,6 @@ GREETING = 60.0
 """Seconds that a starting QEMU has for its greeting, beyond what its memory takes to allocate."""
 
 
-def _raw(domain: Any) -> bool:
-    """Whether the guest sends a unit of the host SCSI commands beyond reading and writing."""
-    units = [getattr(device, "source", None) for device in live.list_of(domain, "hostdevs")]
-    disks = live.list_of(domain, "disks")
-    return any(getattr(unit, "rawio", None) or getattr(unit, "sgio", None) == "unfiltered" for unit in units) or any(
-        disk.rawio or (disk.sgio == "unfiltered" and disk.type != "network") for disk in disks
-    )
-
-
 async def start(
     guest: Guest,
     domain: Any = None,
@@ -262,7 +253,7 @@ class Start:
                 gid=identity.gid if identity.uid else None,
                 groups=identity.groups,
                 drop_capabilities=privileged and bool(config.clear_emulator_capabilities),
-                keep_capability=process.CAP_SYS_RAWIO if privileged and _raw(self.domain) else None,
+                keep_capability=process.CAP_SYS_RAWIO if privileged and live.sends_raw_scsi(self.domain) else None,
                 limits=process.limits(
                     config.max_core if privileged else None, config.max_files, config.max_processes, None
                 ),
