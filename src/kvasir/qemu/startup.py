@@ -9,14 +9,7 @@ import os
 import time
 from typing import Any
 
-from kvasir.errors import (
-    Code,
-    Error,
-    InternalError,
-    OperationInvalid,
-    OperationUnsupported,
-    SystemFailure,
-)
+from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
 from kvasir.host import kvm
 
 from . import (
