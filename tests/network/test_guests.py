@@ -146,12 +146,46 @@ def test_guest_keeps_its_tap(guest: NetDaemon) -> None:
     assert inside(guest, "one", "ping -c 1 -W 5 192.168.122.1 >/dev/null && echo reached").strip() == "reached"
 
 
+SAMPLE = """<interface type='network'><mac address='52:54:00:65:29:21'/><source network='default'/><model type='rtl8139'/>
+  <address type='pci' domain='0x0000' bus='0x00' slot='0x03' function='0x0'/></interface>"""
+
+
+@pytest.mark.guide("sample-interface")
 def test_end_gives_everything_back(net: NetDaemon, tiny_guest: TinyGuest) -> None:
-    start(net, "brief", CARD.format(n=2, model="e1000"), direct(tiny_guest))
+    """The sample card of chapter 23 beside another: at its place, with its MAC and a lease; all of it goes with the guest."""
+    start(net, "brief", SAMPLE, direct(tiny_guest))
+    wait(lambda: "192.168.122." in net.virsh("domifaddr", "brief").stdout)
+    card = "cat $d/vendor $d/device $d/net/*/address"
+    assert inside(net, "brief", f"d=/sys/bus/pci/devices/0000:00:03.0; {card}").split() == ["0x10ec", "0x8139", "52:54:00:65:29:21"]
     before = net.say("net-port-list", "default", "--uuid").split()
     net.say("destroy", "brief")
     assert len(net.say("net-port-list", "default", "--uuid").split()) == len(before) - 1
-    assert "52:54:00:50:00:02" not in net.inside("ip", "link")
+    assert "52:54:00:65:29:21" not in net.inside("ip", "link")
+
+
+LISTENING = """<domain type='qemu'><name>shown</name><memory unit='MiB'>32</memory><os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices><graphics type='vnc' autoport='yes'><listen type='network' network='{name}'/></graphics></devices></domain>"""
+
+
+@pytest.mark.guide("domxml-graphics-listen-network-resolution")
+def test_displays_listen_where_their_network_is(net: NetDaemon) -> None:
+    """The address of the network, of the bridge that it names, of the first card of a direct one."""
+    net.inside("sh", "-c", "ip link add brl type bridge && ip address add 10.9.9.1/24 dev brl && ip link set brl up")
+    net.inside("sh", "-c", "ip link add nicl type veth peer nicm && ip address add 10.8.8.1/24 dev nicl && ip link set nicl up")
+    net.define("""<network><name>natted</name><forward mode='nat'/><bridge name='virbrl'/>
+      <ip family='ipv6' address='2001:db8:9::1' prefix='64'/><ip address='192.168.100.1' netmask='255.255.255.0'/></network>""")
+    net.define("<network><name>bridged</name><forward mode='bridge'/><bridge name='brl'/></network>")
+    net.define("<network><name>directed</name><forward mode='bridge'><interface dev='nicl'/></forward></network>")
+    path = net.folder / "shown.xml"
+    for name, address in (("natted", "192.168.100.1"), ("bridged", "10.9.9.1"), ("directed", "10.8.8.1")):
+        path.write_text(LISTENING.format(name=name))
+        net.say("create", str(path), "--paused")
+        live = net.say("dumpxml", "shown")
+        assert f"<listen type='network' address='{address}' network='{name}'/>" in live, live
+        port = live.split("type='vnc' port='")[1].split("'")[0]
+        assert f"{address}:{port}" in net.inside("ss", "-ltn")
+        net.say("destroy", "shown")
+        net.say("net-destroy", name)
 
 
 PXE = """<network><name>pxe</name><bridge name='brpxe' stp='on' delay='0'/>

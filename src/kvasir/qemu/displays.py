@@ -35,17 +35,19 @@ def _listen(display: Graphics, listen: Any, host: Any) -> None:
         else:
             listen.address, listen.from_config = getattr(config, f"{display.type}_listen", None) or "127.0.0.1", 1
     elif listen.type == "network":
-        listen.address = bridge_address(host, listen.network)
+        listen.address = network_address(host, listen.network)
     if listen.type == "socket" and not listen.socket:
         listen.socket, listen.auto_generated = socket_path(host.vm, display.type), True
 
 
-def bridge_address(host: Any, network: str) -> str:
-    """The host's address in a virtual network. Raises InternalError, OperationUnsupported."""
-    find = getattr(getattr(host.driver, "networks", None), "host_address", None)
-    if find is None:
-        raise OperationUnsupported(f"listening in network '{network}' needs the network driver, which is not built yet")
-    return str(find(network))
+def network_address(host: Any, network: str) -> str:
+    """The host's address in a virtual network. Raises InternalError, NoNetwork."""
+    from kvasir.network.place import host_address
+
+    networks = host.driver.drivers.get("network")
+    if networks is None:
+        raise InternalError("network-based listen isn't possible, network driver isn't present")
+    return host_address(networks.by_name(network).document)
 
 
 def taken(host: Any) -> set[int]:
