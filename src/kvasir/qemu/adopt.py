@@ -73,6 +73,7 @@ def _runtime(status: statusdoc.Status) -> Runtime:
     run.was_changing = status.job == "modify"
     run.got_shutdown = status.state is State.SHUTDOWN
     run.first_cpu = status.first_cpu
+    run.lock_state, run.locked = status.lock_state, status.state is State.RUNNING
     return run
 
 

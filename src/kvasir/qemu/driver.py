@@ -54,6 +54,8 @@ class QemuDriver:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._storing = asyncio.Lock()
         self.stopping = False
+        self.lockspace: Any = None
+        """sanlock's (``leases.Space``), once it is used."""
         self.drivers: dict[str, Any] = {}
         """All drivers of the daemon, by name."""
         self.snapshot_trees: weakref.WeakKeyDictionary[Guest, Any] = weakref.WeakKeyDictionary()
@@ -77,6 +79,10 @@ class QemuDriver:
             guest.autostart = found.name in links
             guest.set_config(None, found.text)
             self.guests.add(guest)
+        if self.config.lock_manager:
+            from . import locks
+
+            locks.begin(self)
         if self._something_ran():
             from . import adopt
 

@@ -9,7 +9,7 @@ from typing import Any
 from kvasir import events as out
 from kvasir.errors import Error, OperationFailed
 
-from . import statusdoc
+from . import locks, statusdoc
 from .guest import Guest
 from .monitor import Json
 from .states import Crashed, Detail, Paused, Running, Shutdown, Shutoff, State
@@ -40,8 +40,13 @@ FAMILIES = {"ipv4": 0, "ipv6": 1, "unix": 2, "unknown": 2}
 async def run_cpus(guest: Guest, reason: Running) -> None:
     """Let the virtual CPUs run; the state changes when QEMU says that they do. Raises OperationFailed, MonitorError."""
     run = guest.need_active()
+    await locks.resume(guest)
     run.running_reason = reason
-    await guest.monitor().command("cont")
+    try:
+        await guest.monitor().command("cont")
+    except Error:
+        await locks.pause(guest)
+        raise
     if guest.run is run and guest.state is not State.RUNNING and guest.active:
         resumed(guest, reason)
 
@@ -56,11 +61,13 @@ async def stop_cpus(guest: Guest, reason: Paused) -> None:
         run.paused_reason = Paused.UNKNOWN
     if guest.run is run and guest.state is State.RUNNING:
         suspended(guest, reason)
+    await locks.pause(guest)
 
 
 def suspended(guest: Guest, reason: Paused) -> None:
     """Note that the CPUs are halted, and tell."""
     guest.set_state(State.PAUSED, reason)
+    locks.halted(guest)
     guest.driver.event(guest, L.SUSPENDED, SUSPENDED_BY.get(reason, Detail.SUSPENDED_PAUSED))
     statusdoc.save(guest)
 

@@ -87,6 +87,11 @@ class Runtime:
         """The CPU as the document had it before the start resolved it."""
 
     def _begin_blocks(self) -> None:
+        self.locked = False
+        """Whether the lock manager's locks are held: while the CPUs run."""
+        self.lock_state = ""
+        """The leases that were given back when the CPUs stopped, with their versions."""
+        self.locking = asyncio.Lock()
         self.nodename_index = 0
         """The last number that a block node got."""
         self.blockjobs: dict[str, Any] = {}

@@ -48,6 +48,8 @@ class Launch:
     limits: dict[int, tuple[int, int]] = field(default_factory=dict)
     umask: int = 0o077
     directory: str = "/"
+    inside: Callable[[], Sequence[int]] | None = None
+    """Called in the new process before all else; gives more descriptors that it keeps. RuntimeError ends the start."""
     gate: Callable[[int], Awaitable[None]] | None = None
     """Awaited with the pid before the program runs: cgroup placement, labels. Its failure ends the start."""
 
@@ -59,7 +61,8 @@ def _child(launch: Launch, say: int, hear: int) -> None:
     os.dup2(null, 0)
     os.dup2(launch.output, 1)
     os.dup2(launch.output, 2)
-    for number in (0, 1, 2, *launch.fds):
+    more = launch.inside() if launch.inside is not None else ()
+    for number in (0, 1, 2, *launch.fds, *more):
         os.set_inheritable(number, True)
     os.umask(launch.umask)
     for what, limits in launch.limits.items():
@@ -110,6 +113,9 @@ def _fork(launch: Launch, say: int, hear: int, not_ours: tuple[int, int]) -> Non
     except OSError as error:
         with contextlib.suppress(OSError):
             os.write(say, b"E%d\n" % (error.errno or 0))
+    except RuntimeError as error:
+        with contextlib.suppress(OSError):
+            os.write(say, b"T%s\n" % str(error).encode(errors="replace").replace(b"\n", b" ")[:2000])
     except BaseException:
         with contextlib.suppress(OSError):
             os.write(say, b"E%d\n" % errno.EINVAL)
@@ -167,6 +173,8 @@ async def start(launch: Launch) -> int:
 
 
 def _failure(launch: Launch, line: bytes) -> Error:
+    if line.startswith(b"T"):
+        return InternalError(f"Process exited prior to exec: {line[1:].decode(errors='replace').strip()}")
     number = int(line[1:] or b"0") if line.startswith(b"E") else 0
     if not number:
         return InternalError(f"child process of {launch.argv[0]} ended before it ran")

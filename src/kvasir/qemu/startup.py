@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
@@ -104,6 +105,8 @@ class Start:
         self.vm: Any = None
         self.host: Host | None = None
         self.argv: list[str] = []
+        self.inside: Callable[[], list[int]] | None = None
+        """What the new process does before it becomes QEMU."""
         self.log: guestlog.GuestLog | None = None
 
     async def steps(self) -> None:
@@ -218,7 +221,7 @@ class Start:
             raise InternalError(error.text) from error
         self.host.identity.own(self.run.monitor_path)
         self.host.pass_fd("monitor", fd)
-        locks.acquire(self)
+        await locks.prepare(self)
         self.argv = live.command_line(self.vm, self.domain, self.guest)
         self.run.nodename_index = graph.highest(self.domain)
 
@@ -251,6 +254,7 @@ class Start:
                     config.max_core if privileged else None, config.max_files, config.max_processes, None
                 ),
                 gate=self._gate,
+                inside=self.inside,
             )
         )
         self.run.pid = pid

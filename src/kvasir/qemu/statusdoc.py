@@ -45,6 +45,8 @@ def render(guest: Any) -> str:
     if run.vcpus:
         rows = "".join(f"    <vcpu id='{number}' pid='{tid}'/>\n" for number, tid in sorted(run.vcpus.items()))
         out.append(f"  <vcpus>\n{rows}  </vcpus>\n")
+    if run.lock_state:
+        out.append(f"  <lockstate>{_attr(run.lock_state)}</lockstate>\n")
     out.append(_flags(tuple(run.words)))
     out.append(_job(guest))
     if run.fake_reboot:
@@ -121,6 +123,8 @@ class Status:
     devices: list[str] = field(default_factory=list)
     pending_snapshot: dict[str, Any] = field(default_factory=dict)
     backup: Any = None
+    lock_state: str = ""
+    """The leases that a paused guest gave back."""
 
 
 def parse(text: str) -> Status:
@@ -161,6 +165,7 @@ def parse(text: str) -> Status:
             blockjobs=blocks.parse(root),
             pending_snapshot=snapshots.parse(root),
             backup=backups.parse(root),
+            lock_state=root.findtext("lockstate") or "",
         )
     except (ValueError, TypeError) as error:
         if isinstance(error, Error):

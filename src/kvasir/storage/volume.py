@@ -161,12 +161,13 @@ def _permissions(status: os.stat_result) -> Permissions:
     return Permissions(mode=stat.S_IMODE(status.st_mode), owner=status.st_uid, group=status.st_gid)
 
 
-def _stamp(nanoseconds: int) -> str:
+def stamp(nanoseconds: int) -> str:
+    """A time in seconds since 1970, as documents have it."""
     seconds, rest = divmod(nanoseconds, 10**9)
     return f"{seconds}.{rest:09d}" if rest else str(seconds)
 
 
 def _times(status: os.stat_result) -> Timestamps:
     return Timestamps(
-        atime=_stamp(status.st_atime_ns), mtime=_stamp(status.st_mtime_ns), ctime=_stamp(status.st_ctime_ns), btime="0"
+        atime=stamp(status.st_atime_ns), mtime=stamp(status.st_mtime_ns), ctime=stamp(status.st_ctime_ns), btime="0"
     )

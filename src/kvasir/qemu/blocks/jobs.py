@@ -78,6 +78,8 @@ class BlockJob:
     done: int = 0
     whole: int = 0
     """How much of it was done at its end (bytes)."""
+    before: Phase = Phase.RUNNING
+    """The last phase in which it lived: one that ended from ``PIVOTING`` has changed the disk's top."""
     waited: bool = False
     """Somebody who holds the guest's job takes the end himself."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -219,12 +221,12 @@ async def conclude(guest: Any, job: BlockJob) -> None:
 
     monitor = guest.monitor()
     row = next((r for r in await monitor.command("query-jobs") if r.get("id") == job.name), None)
-    before = job.phase
     if row is not None and row.get("status") != "concluded":
         return
     if row is not None:
         job.done, job.whole = int(row.get("current-progress", 0)), int(row.get("total-progress", 0))
     if job.phase in LIVE:
+        job.before = job.phase
         job.error = str(row.get("error") or "") if row is not None else job.error
         if job.error:
             job.phase = Phase.CANCELLED if job.error == "Operation canceled" else Phase.FAILED
@@ -240,7 +242,7 @@ async def conclude(guest: Any, job: BlockJob) -> None:
     number = {Phase.COMPLETED: COMPLETED, Phase.FAILED: FAILED, Phase.CANCELLED: CANCELED}[job.phase]
     if disk is not None:
         try:
-            await outcome.apply(guest, job, disk, before)
+            await outcome.apply(guest, job, disk, job.before)
         except Error as error:
             log.error("guest %s: end of block job %s: %s", guest.name, job.name, error.message)
         publish(guest, job, number)
@@ -330,6 +332,10 @@ async def adopt(guest: Any) -> None:
         row = rows.pop(job.name, None)
         if row is None or row.get("status") == "concluded":
             await conclude(guest, job)
+        elif job.phase in (Phase.PIVOTING, Phase.ABORTING) and row.get("status") != "pending":
+            from .operations import order_again
+
+            await order_again(guest, job)
         elif row.get("status") == "ready":
             became_ready(guest, job)
         elif row.get("status") == "pending":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from kvasir.errors import Error, InvalidArg, OperationFailed, OperationInvalid, OperationUnsupported, Origin
@@ -10,7 +11,9 @@ from kvasir.qemu.jobs import Kind
 from kvasir.qemu.monitor import MonitorError
 
 from . import graph, labels
-from .jobs import NUMBERS, BlockJob, Phase, What, need_idle, of_disk, start, wait
+from .jobs import NUMBERS, BlockJob, Phase, What, disk_of, need_idle, of_disk, start, wait
+
+log = logging.getLogger(__name__)
 
 MIB = 1 << 20
 LIMIT = (1 << 63) - 1
@@ -198,6 +201,28 @@ async def _pivot(guest: Any, disk: Any, job: BlockJob) -> None:
             job.phase, disk.mirror.ready = Phase.READY, "yes"
             statusdoc.save(guest)
         raise
+
+
+async def order_again(guest: Any, job: BlockJob) -> None:
+    """The daemon died while it ended a job, and QEMU may not have heard of it: say it once more."""
+    disk = disk_of(guest, job)
+    monitor = guest.monitor()
+    try:
+        if job.phase is Phase.ABORTING:
+            await monitor.command("block-job-cancel", {"device": job.name})
+            return
+        image = graph.of_mirror(disk.mirror) if disk is not None and disk.mirror is not None else None
+        below = image.under() if image is not None and job.what is What.COPY and not job.shallow else None
+        if image is not None and below is not None:
+            nodes = await graph.nodes(guest)
+            if not int((nodes.get(image.node) or {}).get("backing_file_depth", 0)):
+                for each in below.images():
+                    await graph.remove(guest, each)
+                job.phase, disk.mirror.ready = Phase.READY, "yes"
+                return
+        await monitor.command("job-complete", {"id": job.name})
+    except MonitorError as error:
+        log.warning("guest %s: block job %s: %s", guest.name, job.name, error.message)
 
 
 async def _record_last_writes(guest: Any, disk: Any) -> None:

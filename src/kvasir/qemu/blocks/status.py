@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
@@ -22,7 +23,7 @@ def render(guest: Any) -> str:
     active = any(job.what is not What.BACKUP for job in jobs)
     out = [f"  <blockjobs active='{'yes' if active else 'no'}'>\n"]
     for job in jobs:
-        state = job.phase.value if job.phase in LIVE else "running"
+        state = (job.phase if job.phase in LIVE else job.before).value
         new = f" newstate='{job.phase.value}'" if job.phase not in LIVE or job.phase is Phase.READY else ""
         more = " shallownew='yes'" if job.shallow else ""
         out.append(
@@ -72,6 +73,8 @@ def parse(root: Any) -> dict[str, BlockJob]:
         except ValueError as error:
             log.warning("block job %s of a status document: %s", node.get("name"), error)
             continue
+        with contextlib.suppress(ValueError):
+            job.before = Phase(node.get("state") or "running")
         store = node.find("kvasir")
         if store is not None:
             job.store = dict(store.attrib)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
+import platform
 import stat
-from typing import Any
+import struct
+from typing import Any, NamedTuple
 
 from kvasir.errors import InternalError, Origin, SystemFailure
-from kvasir.model.storage import PoolSource, SourceHost, Volume
+from kvasir.model.storage import BackingStore, Permissions, PoolSource, SourceHost, Timestamps, Volume
 
 from .. import probe
-from ..volume import from_head
+from ..volume import from_head, stamp
 from . import base
 from .base import PoolKind
 from .netfs import gluster_volumes, named_host
@@ -71,19 +73,25 @@ class GlusterPool(PoolKind):
     def _volume(self, share: Share, name: str) -> Volume | None:
         if name.startswith(".") or "\n" in name:
             return None
-        mode, size, blocks = share.status(self._inside(name))
+        status = share.status(self._inside(name))
+        mode, size = status.mode, status.size
         host, path = self.one_host(), f"{self.source.name}{self._inside(name)}"
         volume = Volume(
             type="network", name=name, key=f"gluster://{host.name}/{path}", path=f"gluster://{host.name}/{path}"
         )
+        if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+            return None
+        volume.capacity, volume.allocation, volume.physical = size, status.blocks * 512, size
+        volume.permissions = Permissions(mode=stat.S_IMODE(mode), owner=status.uid, group=status.gid)
+        volume.timestamps = Timestamps(**dict(zip(("atime", "mtime", "ctime"), status.times, strict=True)), btime="0")
         if stat.S_ISDIR(mode):
             volume.type, volume.format = "netdir", "dir"
-            volume.capacity = volume.allocation = 0
             return volume
-        if not stat.S_ISREG(mode):
-            return None
-        volume.capacity, volume.allocation, volume.physical = size, blocks * 512, size
-        from_head(volume, probe.read_head(share.head(self._inside(name))), size)
+        info = probe.read_head(share.head(self._inside(name)))
+        from_head(volume, info, size)
+        volume.cluster_size = None
+        if volume.backing is not None:
+            volume.backing = BackingStore(path=info.backing, format=info.backing_format or "raw")
         return volume
 
     def remove(self, volume: Volume, flags: int) -> None:
@@ -96,6 +104,26 @@ class GlusterPool(PoolKind):
         """Volumes of a server."""
         host = named_host(spec, "gluster")
         return [PoolSource(hosts=[SourceHost(name=host)], directory="/", name=name) for name in gluster_volumes(host)]
+
+
+class Status(NamedTuple):
+    """A file's ``struct stat``."""
+
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    blocks: int
+    times: tuple[str, ...]
+    """Of access, change of content, change of the entry: seconds since 1970."""
+
+    @classmethod
+    def of(cls, raw: bytes) -> Status:
+        """From the structure of 64-bit Linux, whose head only x86 orders otherwise."""
+        head = struct.unpack_from("=24xIII" if platform.machine() == "x86_64" else "=16xI4xII", raw)
+        size, blocks, *times = struct.unpack_from("=q8xq6q", raw, 48)
+        stamps = (seconds * 10**9 + rest for seconds, rest in zip(times[::2], times[1::2], strict=True))
+        return cls(head[0], head[1], head[2], size, blocks, tuple(map(stamp, stamps)))
 
 
 class Share:
@@ -132,13 +160,12 @@ class Share:
         self.lib.glfs_closedir(handle)
         return sorted(found)
 
-    def status(self, path: str) -> tuple[int, int, int]:
-        """(mode, size, blocks)."""
+    def status(self, path: str) -> Status:
+        """What ``stat`` says of a file."""
         data = ctypes.create_string_buffer(256)
         if self.lib.glfs_stat(self.fs, path.encode("utf-8", "surrogateescape"), data):
             raise _failed(f"failed to stat '{path}'")
-        raw = data.raw  # struct stat of x86-64 Linux
-        return tuple(int.from_bytes(raw[at : at + size], "little") for at, size in ((24, 4), (48, 8), (64, 8)))  # type: ignore[return-value]  # three
+        return Status.of(data.raw)
 
     def space(self, path: str) -> tuple[int, int]:
         """(bytes, free bytes) of the file system."""
