@@ -384,3 +384,9 @@ async def set_action(guest: Guest, kind: int, action: int, live_too: bool, confi
 
 
 __all__ = ["InternalError", "destroy", "died", "finish", "reboot", "reset", "resume", "shutdown", "stop", "suspend"]
+
+
+async def autodestroy(guest: Guest, run: Runtime) -> None:
+    """The client that owns the guest went away."""
+    if guest.run is run and guest.active:
+        await stop(guest, Shutoff.DESTROYED, Detail.STOPPED_DESTROYED)

@@ -363,7 +363,9 @@ async def launch(
         stack.pop_all()
     if owner is not None:
         work.run.owner = owner
-        owner.on_close(lambda: driver.spawn(_autodestroy(guest, work.run), f"autodestroy {guest.name}"))
+        from . import lifecycle
+
+        owner.on_close(lambda: driver.spawn(lifecycle.autodestroy(guest, work.run), f"autodestroy {guest.name}"))
     statusdoc.save(guest)
     from . import agent
 
@@ -391,11 +393,3 @@ async def _set_going(guest: Guest, run: Runtime, paused: bool) -> None:
         guest.set_state(State.PAUSED, Paused.USER)
         return
     await run_cpus(guest, Running.BOOTED)
-
-
-async def _autodestroy(guest: Guest, run: Runtime) -> None:
-    """The owner went away."""
-    from . import lifecycle
-
-    if guest.run is run and guest.active:
-        await lifecycle.stop(guest, Shutoff.DESTROYED, Detail.STOPPED_DESTROYED)
