@@ -19,8 +19,11 @@ IQN = "iqn.2013-06.com.example"
 class TargetDaemon(KvasirDaemon):
     """Ours in network and mount namespaces of its own, beside an iSCSI target (tgt) that listens there only."""
 
+    extra: dict[str, str] = {}
+    """Of the daemon's environment."""
+
     def start(self, *options: str) -> None:
-        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), **self.extra}
         (self.folder / "run.sh").write_text(
             "set -e\nip link set lo up\nmount -t proc proc /proc\nmount -t tmpfs tmpfs /run\nmkdir -p /run/tgtd\n"
             f"tgtd -f > {self.folder}/tgtd.log 2>&1 &\n"
