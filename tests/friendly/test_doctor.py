@@ -12,6 +12,7 @@ import pytest
 from kvasir.cli import kvasir as front
 from kvasir.cli.friendly import doctor_guests, doctor_host
 from kvasir.cli.friendly.doctor import Finding
+from kvasir.errors import Code, Error, Origin
 
 CPU = "processor\t: {n}\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vmx lm\n"
 MEMORY = "MemTotal: 16777216 kB\nMemFree: 8388608 kB\nSwapTotal: {swap} kB\nSwapFree: {swap} kB\nHugePages_Total: {pages}\nHugePages_Free: {pages}\nHugepagesize: 2048 kB\n"
@@ -140,9 +141,26 @@ class Network:
         return int(self.auto)
 
 
+class Pool(Network):
+    def __init__(self, active: bool, autostart: bool, adapter: str = "") -> None:
+        super().__init__(active, autostart)
+        self.text = f"<pool type='scsi'><source>{adapter}</source></pool>"
+
+    def XMLDesc(self, flags: int) -> str:
+        return self.text
+
+
 class Daemon:
-    def __init__(self, *guests: Guest, network: Network | None = None) -> None:
+    def __init__(self, *guests: Guest, network: Network | None = None, pools: dict[str, Pool] | None = None) -> None:
         self.guests, self.network = list(guests), network or Network(True, True)
+        self.pools = {"default": Pool(True, True), **(pools or {})}
+
+    def storagePoolLookupByName(self, name: str) -> Pool:
+        if name not in self.pools:
+            raise Error(
+                f"no storage pool with matching name '{name}'", code=Code.NO_STORAGE_POOL, origin=Origin.STORAGE
+            )
+        return self.pools[name]
 
     def getURI(self) -> str:
         return "qemu:///system"
@@ -231,3 +249,52 @@ def test_the_default_network(tmp_path: Path) -> None:
         ("fail", ["net-start", "default"]),
         ("warn", ["net-autostart", "default"]),
     ]
+
+
+@pytest.mark.guide("trouble-loop-max")
+def test_loop_devices_are_used_up(tmp_path: Path) -> None:
+    used = {f"sys/block/loop{n}/loop/backing_file": f"/images/{n}\n" for n in range(8)}
+    root = tree(tmp_path, **used, **{"sys/module/loop/parameters/max_loop": "8\n"})
+    found = bad(root)["loop devices"]
+    assert (found.verdict, found.text) == ("warn", "all 8 are in use")
+    assert "options loop max_loop=64" in found.repair
+    assert "options loop max_loop=64" in (Path(__file__).parents[2] / "README.md").read_text()
+    (tmp_path / "sys/module/loop/parameters/max_loop").write_text("64\n")
+    assert "loop devices" not in bad(root)
+
+
+ADAPTER = "<adapter type='fc_host' wwnn='20000000c9831b4b' wwpn='{}'/>"
+
+
+def unit(pool: str) -> str:
+    return f"<disk type='volume' device='lun'><source pool='{pool}' volume='unit:0:1:0'/><target dev='sda' bus='scsi'/></disk>"
+
+
+@pytest.mark.guide("vhba-one-per-guest")
+def test_a_virtual_adapter_is_for_one_guest(tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    pools = {
+        "p": Pool(True, True, ADAPTER.format("10000000c9831b4b")),
+        "q": Pool(True, True, ADAPTER.format("10000000c9831b4c")),
+    }
+    one, two = Guest("one", 64, 1, unit("p")), Guest("two", 64, 1, unit("q"))
+    assert not [row for row in complaints(root, one, two, pools=pools) if row[0] == "virtual adapters"]
+    both = [
+        row
+        for row in complaints(root, one, Guest("two", 64, 1, unit("p")), pools=pools)
+        if row[0] == "virtual adapters"
+    ]
+    text = "the one with wwpn 10000000c9831b4b is used by more than one guest: one, two"
+    assert both == [("virtual adapters", "warn", text)]
+
+
+def test_the_default_pool(tmp_path: Path) -> None:
+    root = tree(tmp_path)
+    daemon = Daemon()
+    daemon.pools = {}
+    found = [f for f in doctor_guests.findings(daemon, root) if f.what == "pool default"]
+    assert found[0].fix[:3] == ["virsh", "-c", "qemu:///system"]
+    assert found[0].fix[3].startswith("pool-define-as default dir --target /var/lib/libvirt/images; ")
+    daemon.pools = {"default": Pool(True, False)}
+    found = [f for f in doctor_guests.findings(daemon, root) if f.what == "pool default"]
+    assert found[0].fix[3:] == ["pool-autostart", "default"]

@@ -41,7 +41,7 @@ def _source(disk: Any, storage: Any) -> Any:
         )
     volume = pool.volume(said.volume).document
     kind = pool.document.type
-    if said.mode and kind not in ("iscsi", "iscsi-direct"):
+    if said.mode and kind not in ("iscsi", "iscsi-direct") and (said.mode, kind) != ("host", "scsi"):
         raise XmlError("disk source mode is only valid when storage pool is of iscsi type")
     if kind == "iscsi-direct" or (kind == "iscsi" and said.mode == "direct"):
         found = _iscsi(pool, volume)

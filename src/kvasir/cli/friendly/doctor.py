@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 from .base import format_option, show
@@ -22,7 +23,7 @@ class Finding:
 
     def __init__(self, what: str, verdict: str, text: str = "", repair: str = "", *, safe: bool = False) -> None:
         self.what, self.verdict, self.text, self.repair = what, verdict, text, repair
-        self.fix = repair.split() if safe and repair else []
+        self.fix = shlex.split(repair) if safe and repair else []
 
     @property
     def bad(self) -> bool:
@@ -40,7 +41,7 @@ class Finding:
 
 def doctor_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--fix", action="store_true", help="run the repairs that can do no harm (modules, the default network)"
+        "--fix", action="store_true", help="run the repairs that can do no harm (modules, the default network and pool)"
     )
     parser.add_argument("--all", action="store_true", help="also what is well")
     parser.add_argument("--root", default="", metavar="DIR", help="look at the host whose files lie below DIR")

@@ -7,6 +7,7 @@ import stat
 
 from kvasir.errors import Error
 
+from . import doctor_storage
 from .base import session
 from .doctor import FAIL, NOTE, PASS, WARN, Finding
 
@@ -46,6 +47,7 @@ def findings(connection: Any, root: str = "") -> Iterator[Finding]:
     yield from overcommit(guests, root)
     yield from space(guests, root)
     yield from wanted_pages(guests, root)
+    yield from doctor_storage.findings(connection, guests, not session(connection))
 
 
 def default_network(connection: Any) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import os
 
 from kvasir.cli import hostcheck, virt_host_validate
 
+from . import doctor_storage
 from .doctor import FAIL, NOTE, PASS, WARN, Finding
 
 TYPE_CHECKING = False
@@ -40,6 +41,7 @@ def findings(root: str = "") -> Iterator[Finding]:
     yield from hugepages(root)
     yield from sizes(root)
     yield from firewalls(root)
+    yield from doctor_storage.loop_devices(root)
 
 
 def install(root: str, package: str) -> str:

@@ -185,7 +185,8 @@ COMMANDS = [
         "make a device from an XML file",
         FILE,
         nodedev_create,
-        description="It is gone when the host starts again.",
+        description="It is gone when the host starts again. For a virtual fibre channel adapter: configure the zones of the "
+        "storage array first, so that a guest reaches its own units only, and give each guest an adapter of its own.",
     ),
     Command("nodedev-define", "define a device from an XML file, or change it", FILE, nodedev_define),
     Command("nodedev-destroy", "remove or stop a device", (DEVICE,), nodedev_destroy),
