@@ -69,3 +69,4 @@ def loop(tmp_path: Path) -> Iterator[str]:
         yield device
     finally:
         subprocess.run(["losetup", "-d", device], check=False)
+        os.chown(device, 0, 0)  # of a shared disk, the guests' user stays the owner

@@ -158,3 +158,21 @@ def test_iscsi_direct(target: TargetDaemon) -> None:
     assert "password-secret" in node
     assert "secretsecret12" not in words
     assert "does not support" in run("vol-create-as", "chap", "x", "1M").stderr
+
+
+@pytest.mark.guide("trouble-loop-max")
+def test_files_need_no_loop_devices(kvasird: KvasirDaemon, folder: Path) -> None:
+    """More guests on files than there were loop devices in old kernels, and no loop device that has such a file."""
+    assert kvasird.our_virsh("pool-create-as", "p", "dir", "--target", f"{folder}/p").returncode == 0
+    for number in range(9):
+        name = f"file{number}"
+        assert kvasird.our_virsh("vol-create-as", "p", name, "1M").returncode == 0
+        (folder / "d.xml").write_text(document(name).replace("<name>vd</name>", f"<name>{name}</name>").replace(
+            "0001</uuid>", f"001{number}</uuid>"))  # fmt: skip
+        done = kvasird.our_virsh("create", f"{folder}/d.xml", "--paused")
+        assert done.returncode == 0, done.stderr
+    assert len(kvasird.our_virsh("list", "--name").stdout.split()) == 9
+    backing = [path.read_text() for path in Path("/sys/block").glob("loop*/loop/backing_file")]
+    assert not [path for path in backing if str(folder) in path]
+    for number in range(9):
+        kvasird.our_virsh("destroy", f"file{number}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -122,7 +124,7 @@ def test_partitions(daemon: Lone, loop: str, tmp_path: Path) -> None:
     daemon.ok("pool-undefine", "phy")
 
 
-@pytest.mark.guide("pool-lvm-no-build-on-existing-vg", "pool-lvm-build-erases")
+@pytest.mark.guide("pool-lvm-no-build-on-existing-vg")
 def test_volume_group(tmp_path: Path, loop: str) -> None:
     """LVM's own tools on a loop device, up to the kernel's door: there is no device mapper to activate a volume."""
     (tmp_path / "lvm.conf").write_text(LVM.format(device=loop))
@@ -154,6 +156,55 @@ def test_volume_group(tmp_path: Path, loop: str) -> None:
             daemon.ok("pool-undefine", "vg")
         finally:
             daemon.stop()
+
+
+def whole(device: str) -> str:
+    with open(device, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@pytest.mark.guide("pool-lvm-build-erases")
+def test_a_new_group_erases_an_old_one_is_left_alone(tmp_path: Path, loop: str) -> None:
+    """LVM's own tools; that the volume is active, which wants the kernel's device mapper, is what stand-ins for vgchange and
+    lvs say."""
+    (tmp_path / "lvm.conf").write_text(LVM.format(device=loop))
+    (tmp_path / "tools").mkdir()
+    active = '#!/bin/sh\n/sbin/lvs "$@" | sed s/-wi-XX/-wi-a-/\n'
+    for name, text in (("vgchange", "#!/bin/sh\n"), ("lvs", active)):
+        (tmp_path / "tools" / name).write_text(text)
+        (tmp_path / "tools" / name).chmod(0o755)
+    subprocess.run(["mkfs.ext4", "-q", loop], check=True)
+    env = {"LVM_SYSTEM_DIR": str(tmp_path), "LVM_SUPPRESS_FD_WARNINGS": "1"}
+    group = Path(f"/dev/kverase{os.getpid()}")
+    with short_folder("kvl-") as folder:
+        daemon = Lone(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, None)
+        daemon.extra = {**env, "PATH": f"{tmp_path}/tools:{os.environ['PATH']}"}
+        daemon.start()
+        try:
+            words = ["logical", "--source-dev", loop, "--source-name", group.name, "--target", str(group)]
+            daemon.ok("pool-define-as", "new", *words)
+            assert "forced overwrite is necessary" in daemon.fails("pool-build", "new")
+            assert kind_of(loop) == "ext4"
+            daemon.ok("pool-build", "new", "--overwrite")
+            assert kind_of(loop) == "LVM2_member"
+            daemon.ok("pool-undefine", "new")
+            make = ["lvcreate", "-q", "--driverloaded", "n", "-an", "-Zn", "-Wn", "-L", "8M", "-n", "old", group.name]
+            subprocess.run(make, check=True, env={**os.environ, **env}, capture_output=True)
+            with open(loop, "r+b") as file:
+                file.seek(1 << 20)  # where the first extent lies
+                file.write(b"precious" * 1000)
+            before = whole(loop)
+            group.mkdir()
+            (group / "old").symlink_to(loop)
+            daemon.ok("pool-define-as", "have", "logical", "--source-name", group.name, "--target", str(group))
+            daemon.ok("pool-start", "have")
+            assert daemon.ok("vol-list", "have").splitlines()[2].split() == ["old", str(group / "old")]
+            daemon.ok("pool-destroy", "have")
+            daemon.ok("pool-undefine", "have")
+            assert whole(loop) == before
+        finally:
+            daemon.stop()
+            shutil.rmtree(group, ignore_errors=True)
 
 
 LVS = """  lin##uuid-lin#/dev/x(0)#linear#1#4194304#4194304#4194304#-wi-a-----
@@ -273,3 +324,30 @@ def test_list_is_one_answer(daemon: Lone, tmp_path: Path) -> None:
     assert seen
     daemon.our_virsh("pool-destroy", "flip")
     daemon.ok("pool-undefine", "flip")
+
+
+@pytest.mark.guide("limit-gpt-128-partitions")
+def test_gpt_has_128_partitions(daemon: Lone, tmp_path: Path) -> None:
+    """Most of them are made by parted in one go; the pool adds up to the limit, is refused beyond it, and loses none."""
+    image = tmp_path / "disk.img"
+    with open(image, "wb") as file:
+        file.truncate(200 << 20)
+    parts = [word for n in range(1, 126) for word in ("mkpart", "x", f"{n}MiB", f"{n + 1}MiB")]
+    subprocess.run(["parted", "-s", image, "mklabel", "gpt", *parts], check=True, capture_output=True)
+    losetup = ["losetup", "-fP", "--show", image]
+    device = subprocess.run(losetup, check=True, capture_output=True, text=True).stdout.strip()
+    name = os.path.basename(device)
+    try:
+        daemon.ok("pool-define-as", "g", "disk", "--source-dev", device, "--source-format", "gpt", "--target", "/dev")
+        daemon.ok("pool-start", "g")
+        for number in (126, 127, 128):
+            daemon.ok("vol-create-as", "g", f"{name}p{number}", "1M")
+        refused = daemon.fails("vol-create-as", "g", f"{name}p129", "1M")
+        assert "error: Failed to create vol" in refused
+        daemon.ok("pool-refresh", "g")
+        volumes = [line.split()[0] for line in daemon.ok("vol-list", "g").splitlines()[2:] if line]
+        assert sorted(volumes) == sorted(f"{name}p{n}" for n in range(1, 129)), refused
+        daemon.ok("pool-destroy", "g")
+        daemon.ok("pool-undefine", "g")
+    finally:
+        subprocess.run(["losetup", "-d", device], check=False)

@@ -45,7 +45,7 @@ def written(daemon: Lone) -> list[str]:
 
 
 @pytest.mark.guide("vhba-identification", "pool-vhba-parent-attributes", "storage-xml-disk-volume-vhba", "vhba-concept-npiv",
-                   "vhba-pool-recommended", "vol-list-vhba-names", "pool-dumpxml-vhba-example")  # fmt: skip
+                   "vol-list-vhba-names", "pool-dumpxml-vhba-example")  # fmt: skip
 @pytest.mark.parametrize(
     "parent",
     [

@@ -145,3 +145,32 @@ def test_no_room(daemon: Lone, loop: str, tmp_path: Path) -> None:
         daemon.ok("vol-create-as", "small", "fits", "1M")
     finally:
         daemon.ok("pool-destroy", "small")
+
+
+CONTEXT = "system_u:object_r:virt_image_t:s0"
+
+
+@pytest.mark.guide("xml-volume")
+def test_each_element_of_the_document(daemon: Lone, tmp_path: Path) -> None:
+    """Name, allocation, capacity with unit, path, owner, group, mode, label: each of them on the file that is made."""
+    (tmp_path / "v.xml").write_text(
+        f"""<volume><name>sparse.img</name><allocation>0</allocation><capacity unit="M">100</capacity><target>
+<path>/var/lib/virt/images/sparse.img</path><permissions><owner>107</owner><group>107</group><mode>0744</mode>
+<label>{CONTEXT}</label></permissions></target></volume>"""
+    )
+    daemon.ok("pool-create-as", "xv", "dir", "--target", str(tmp_path / "p"), "--build")
+    daemon.ok("vol-create", "xv", str(tmp_path / "v.xml"))
+    path = tmp_path / "p/sparse.img"
+    status = path.stat()
+    assert (status.st_size, status.st_blocks) == (100 << 20, 0)
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (107, 107, 0o744)
+    assert os.getxattr(path, "security.selinux") == CONTEXT.encode() + b"\0"
+    for name in ("vol-refresh", "again"):
+        shown = daemon.ok("vol-dumpxml", "sparse.img", "xv")
+        assert f"<path>{path}</path>" in shown, name  # the pool's folder decides where it lies
+        for piece in ("<capacity unit='bytes'>104857600</capacity>", "<mode>0744</mode>", "<owner>107</owner>",
+                      "<group>107</group>", f"<label>{CONTEXT}</label>"):  # fmt: skip
+            assert piece in shown, (name, piece)
+        daemon.ok("pool-refresh", "xv")
+    daemon.ok("vol-delete", "sparse.img", "xv")
+    daemon.ok("pool-destroy", "xv")

@@ -77,9 +77,9 @@ def targets(where: str, initiator: str | None) -> list[str]:
     out = tools.run("iscsiadm", *words)
     found = []
     for line in out.splitlines():
-        _, _, target = line.strip().partition(" ")
-        if target:
-            found.append(target)
+        words = line.split()
+        if len(words) == 2:
+            found.append(words[1])
     return found
 
 

@@ -74,7 +74,7 @@ def describe(document: Volume, *, full: bool, status: os.stat_result | None = No
     """
     path = str(document.path)
     status = status or os.stat(path)
-    document.permissions = _permissions(status)
+    document.permissions = permissions(path, status)
     document.timestamps = _times(status)
     if stat.S_ISDIR(status.st_mode):
         document.type, document.format = "dir", "dir"
@@ -153,12 +153,25 @@ def beneath(path: str) -> BackingStore:
     except (OSError, ValueError):
         return below
     if stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode) or stat.S_ISDIR(status.st_mode):
-        below.permissions, below.timestamps = _permissions(status), _times(status)
+        below.permissions, below.timestamps = permissions(path, status), _times(status)
     return below
 
 
-def _permissions(status: os.stat_result) -> Permissions:
-    return Permissions(mode=stat.S_IMODE(status.st_mode), owner=status.st_uid, group=status.st_gid)
+LABEL = "security.selinux"
+
+
+def permissions(path: str, status: os.stat_result) -> Permissions:
+    """Mode, owner and SELinux's label of a file."""
+    try:
+        label = os.getxattr(path, LABEL).rstrip(b"\0").decode("ascii")
+    except (OSError, ValueError):
+        label = ""
+    return Permissions(
+        mode=stat.S_IMODE(status.st_mode),
+        owner=status.st_uid,
+        group=status.st_gid,
+        label=label if label.isprintable() and label else None,
+    )
 
 
 def stamp(nanoseconds: int) -> str:

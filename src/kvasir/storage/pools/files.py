@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -18,7 +19,7 @@ from kvasir.host import tools
 from kvasir.model.storage import Permissions, Volume
 
 from .. import copying, images, wiping
-from ..volume import describe, file_volume
+from ..volume import LABEL, describe, file_volume, permissions
 from . import base
 from .base import PoolKind
 
@@ -75,9 +76,7 @@ class FilePool(PoolKind):
                 f"cannot open directory '{self.path}'", error, origin=Origin.STORAGE, hint=hint
             ) from None
         self.space(space)
-        self.document.permissions = Permissions(
-            mode=stat.S_IMODE(status.st_mode), owner=status.st_uid, group=status.st_gid
-        )
+        self.document.permissions = permissions(self.path, status)
         found = (file_volume(os.path.join(self.path, name), name) for name in names if not hidden(name))
         return [volume for volume in found if volume is not None]
 
@@ -191,6 +190,11 @@ def finish(path: str, wanted: Permissions | None) -> None:
     """Owner and mode of what was made."""
     own(path, wanted)
     os.chmod(path, wanted.mode if wanted is not None and wanted.mode is not None else 0o600)
+    if wanted is not None and ":" in (wanted.label or "") and os.geteuid() == 0:
+        with contextlib.suppress(
+            OSError
+        ):  # a file system without labels, or a label that this host's policy does not know
+            os.setxattr(path, LABEL, f"{wanted.label}\0".encode())
 
 
 def discard(path: str) -> None:
