@@ -73,7 +73,7 @@ def test_internal(kvasird: KvasirDaemon) -> None:
 def test_external(kvasird: KvasirDaemon) -> None:
     """Overlays above a raw disk, by option and by document, while the guest runs on; and what undoes each of them."""
     bench = Bench(kvasird, "raw")
-    command = [PROJECT / "bin/virsh", "-c", kvasird.uri, "event", "raw", "--event", "lifecycle", "--loop"]
+    command = [str(PROJECT / "bin/virsh"), "-c", kvasird.uri, "event", "raw", "--event", "lifecycle", "--loop"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
         try:
             bench.ok("snapshot-create-as", "raw", "plain", "--disk-only", "--diskspec", "vda,snapshot=external")

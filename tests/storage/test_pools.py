@@ -333,8 +333,8 @@ def test_gpt_has_128_partitions(daemon: Lone, tmp_path: Path) -> None:
     with open(image, "wb") as file:
         file.truncate(200 << 20)
     parts = [word for n in range(1, 126) for word in ("mkpart", "x", f"{n}MiB", f"{n + 1}MiB")]
-    subprocess.run(["parted", "-s", image, "mklabel", "gpt", *parts], check=True, capture_output=True)
-    losetup = ["losetup", "-fP", "--show", image]
+    subprocess.run(["parted", "-s", str(image), "mklabel", "gpt", *parts], check=True, capture_output=True)
+    losetup = ["losetup", "-fP", "--show", str(image)]
     device = subprocess.run(losetup, check=True, capture_output=True, text=True).stdout.strip()
     name = os.path.basename(device)
     try:

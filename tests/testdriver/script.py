@@ -29,9 +29,7 @@ FILES = {
     "clash.xml": GUEST.replace("22222222", "44444444"),
     "bad.xml": "<domain type='test'><name>bad</name></domain>",
     "broken.xml": "<domain>",
-    "kvm.xml": GUEST.replace("type='test'", "type='kvm'")
-    .replace("<name>web<", "<name>kvm<")
-    .replace("22222222", "55555555"),
+    "kvm.xml": GUEST.replace("type='test'", "type='kvm'").replace("<name>web<", "<name>kvm<").replace("22222222", "55555555"),
     "net.xml": "<network><name>lan</name><uuid>22222222-aaaa-4444-5555-666666666666</uuid><forward mode='nat'/><bridge name='virbr7'/>"
     "<ip address='10.1.2.1' netmask='255.255.255.0'><dhcp><range start='10.1.2.2' end='10.1.2.9'/></dhcp></ip></network>",
     "host.xml": "<host mac='52:54:00:aa:bb:cc' name='one' ip='10.1.2.5'/>",
