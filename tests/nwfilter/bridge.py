@@ -14,7 +14,7 @@ from typing import Any
 from kvasir import client
 from kvasir.errors import Error
 from tests.nwfilter import packets
-from tests.nwfilter.conftest import Place
+from tests.nwfilter.place import Place
 
 PORTS = ("vnet0 gst0", "out0 sink0", "mid0 side0")
 FILTER = (
@@ -45,12 +45,15 @@ class Wire:
         self.helper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.helper.stdout is not None and self.helper.stdout.readline() == "ready\n"
 
-    def passes(self, protocol: str, what: dict[str, Any], port: str = "gst0", expected: bool = True) -> bool:
+    def passes(
+        self, protocol: str, what: dict[str, Any], port: str = "gst0", expected: bool = True, to: str | None = None
+    ) -> bool:
         """Whether such a frame comes out at the other side of the bridge. One that is expected is waited for longer."""
         assert self.helper.stdin is not None and self.helper.stdout is not None
         self.number += 1
         frame = packets.build(protocol, self.number, **what)
-        asked: dict[str, Any] = {"port": port, "frame": frame.hex(), "mark": (packets.MARK % self.number).hex()}
+        to = to or ("gst0" if port == "sink0" else "sink0")
+        asked: dict[str, Any] = {"port": port, "to": to, "frame": frame.hex(), "mark": (packets.MARK % self.number).hex()}
         asked["grace"] = 3.0 if expected else 0.15
         self.helper.stdin.write(json.dumps(asked) + "\n")
         self.helper.stdin.flush()
@@ -98,6 +101,13 @@ class Bench:
     def unbind(self) -> None:
         for one in self.wire.conn.listAllNWFilterBindings(0):
             one.delete()
+
+    def clear(self) -> None:
+        """Take away what was bound and defined."""
+        self.unbind()
+        for one in reversed(self.made):
+            one.undefine()
+        self.made.clear()
 
     def passes(self, protocol: str, port: str = FROM, **what: Any) -> bool:
         return self.wire.passes(protocol, what, port)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.nwfilter import corpus
-from tests.nwfilter.conftest import Place
+from tests.nwfilter.place import Place
 
 NO_NEGATION = "libvirt forgets match='no' of ports, the guide negates every attribute but masks"
 DIFFERENT: dict[str, str] = {

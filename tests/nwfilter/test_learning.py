@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import struct
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,24 +12,7 @@ import pytest
 from kvasir import client
 from kvasir.errors import Error
 from tests.nwfilter import packets
-from tests.nwfilter.bridge import Bench, Wire, until
-from tests.nwfilter.conftest import Place
-
-
-@pytest.fixture(scope="module")
-def wire(place: Place) -> Iterator[Wire]:
-    made = Wire(place)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def bench(wire: Wire) -> Iterator[Bench]:
-    made = Bench(wire)
-    yield made
-    made.unbind()
-    for one in reversed(made.made):
-        one.undefine()
+from tests.nwfilter.bridge import Bench, until
 
 
 def dhcp_ack(address: str, seconds: int, server: str = "10.0.0.1") -> bytes:

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from kvasir.errors import Error
 from tests.nwfilter import packets
-from tests.nwfilter.bridge import TO, Bench, Wire, rule
-from tests.nwfilter.conftest import Place
-
-
-@pytest.fixture(scope="module")
-def wire(place: Place) -> Iterator[Wire]:
-    made = Wire(place)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def bench(wire: Wire) -> Iterator[Bench]:
-    made = Bench(wire)
-    yield made
-    made.unbind()
-    for one in reversed(made.made):
-        one.undefine()
+from tests.nwfilter.bridge import TO, Bench, rule
 
 
 @pytest.mark.guide(

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 
 from kvasir.errors import Error
 from tests.nwfilter.bridge import Wire
 from tests.nwfilter.cases import CASES, Case
-from tests.nwfilter.conftest import Place
 from tests.unpacked import libraries, unpacked
 
 
-@pytest.fixture(scope="module")
-def wire(place: Place) -> Iterator[Wire]:
-    made = Wire(place)
+@pytest.fixture(scope="module", autouse=True)
+def sets(wire: Wire) -> None:
+    """The sets of addresses that rules with ipset name."""
     tool = unpacked("ipset", "libipset13")
     ipset = ["env", f"LD_LIBRARY_PATH={libraries(tool)}", str(next(tool.rglob("sbin/ipset")))]
     for name, family, member in (("good4", "inet", "10.0.0.5"), ("good6", "inet6", "fd00::5")):
-        place.inside(*ipset, "create", name, "hash:ip", "family", family)
-        place.inside(*ipset, "add", name, member)
-    yield made
-    made.close()
+        wire.place.inside(*ipset, "create", name, "hash:ip", "family", family)
+        wire.place.inside(*ipset, "add", name, member)
 
 
 def sends(wire: Wire, case: Case, protocol: str, name: str, expected: tuple[bool, bool]) -> tuple[bool, bool]:

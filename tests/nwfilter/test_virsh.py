@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.conftest import DaemonHandle, KvasirDaemon
-from tests.nwfilter.conftest import Place
+from tests.nwfilter.place import Place
 from tests.virsh.cells import four
 from tests.wire.harness import PROJECT
 

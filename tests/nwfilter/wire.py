@@ -1,6 +1,7 @@
 """Runs beside the daemon, in its network namespace: sends frames from a port and says which of them came out at the far end.
 
-A line of standard input is JSON, ``{"port": "gst0", "frame": hex, "mark": hex, "wait": seconds}``; the answer is ``true`` or ``false``.
+A line of standard input is JSON, ``{"port": "gst0", "to": "sink0", "frame": hex, "mark": hex, "grace": seconds}``; the answer is
+``true`` or ``false``.
 """
 
 from __future__ import annotations
@@ -21,30 +22,37 @@ def open_port(name: str) -> socket.socket:
 
 
 def main() -> None:
-    far = {"gst0": open_port("sink0"), "sink0": open_port("gst0")}
-    near = {"gst0": far["sink0"], "sink0": far["gst0"]}
-    side = open_port("side0")
+    ports: dict[str, socket.socket] = {}
+
+    def port(name: str) -> socket.socket:
+        if name not in ports:
+            ports[name] = open_port(name)
+        return ports[name]
+
+    for name in ("gst0", "sink0", "side0"):
+        port(name)
+    witness = open_port("sink0")
     print("ready", flush=True)
     for count, line in enumerate(sys.stdin):
         wanted = json.loads(line)
-        target, mark, sentinel = far[wanted["port"]], bytes.fromhex(wanted["mark"]), SENTINEL % count
-        near[wanted["port"]].send(bytes.fromhex(wanted["frame"]))
-        side.send(sentinel)
-        print(json.dumps(arrives(target, mark, sentinel, wanted.get("grace", 0.05))), flush=True)
+        mark, sentinel = bytes.fromhex(wanted["mark"]), SENTINEL % count
+        source, target = port(wanted["port"]), port(wanted["to"])
+        source.send(bytes.fromhex(wanted["frame"]))
+        port("side0").send(sentinel)
+        print(json.dumps(arrives(target, witness, mark, sentinel, wanted.get("grace", 0.05))), flush=True)
 
 
-def arrives(sock: socket.socket, mark: bytes, sentinel: bytes, grace: float) -> bool:
-    """Whether the marked frame comes; when the sentinel, which nothing filters, came first, only a little longer is waited."""
+def arrives(sock: socket.socket, witness: socket.socket, mark: bytes, sentinel: bytes, grace: float) -> bool:
+    """Whether the marked frame comes. When the witness, at a port that has no filter, has seen the sentinel, which went after the
+    frame, only a little longer is waited."""
     end = time.monotonic() + 10
     while time.monotonic() < end:
-        if not select.select([sock], [], [], max(0.0, end - time.monotonic()))[0]:
-            break
-        data, place = sock.recvfrom(65536)
-        if place[2] == socket.PACKET_OUTGOING:
-            continue
-        if mark in data:
-            return True
-        if sentinel[14:] in data:
+        ready = select.select([sock, witness], [], [], max(0.0, end - time.monotonic()))[0]
+        if sock in ready:
+            data, place = sock.recvfrom(65536)
+            if place[2] != socket.PACKET_OUTGOING and mark in data:
+                return True
+        if witness in ready and sentinel[14:] in witness.recv(65536):
             end = min(end, time.monotonic() + grace)
     return False
 

@@ -146,7 +146,20 @@ def _rule(node: Any) -> Rule:
             made.protocol = child.tag
         if child.tag == made.protocol:
             _read_items(made, child)
+    _check_ports(made)
     return made
+
+
+def _check_ports(rule: Rule) -> None:
+    """Ports of the layer 2 protocols ip and ipv6 are those of a protocol that has some. Raises InternalError."""
+    if rule.protocol not in ("ip", "ipv6") or not {"srcportstart", "srcportend", "dstportstart", "dstportend"} & set(rule.items):
+        return
+    said = rule.items.get("protocol")
+    if said is None or said.value not in ("tcp", "udp", "sctp", 33):
+        raise _internal(
+            f"{'IP' if rule.protocol == 'ip' else 'IPv6'} rule with port specification requires protocol specification with protocol to "
+            "be either one of tcp(6), udp(17), dccp(33), or sctp(132)"
+        )
 
 
 def _read_items(rule: Rule, node: Any) -> None:

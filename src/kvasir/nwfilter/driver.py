@@ -255,16 +255,14 @@ class NWFilterDriver:
         learning: dict[str, Binding] = {}
         found = [one for one in found if _exists(one.portdev)]
         for one in found:
-            lacking = tree.missing(one.ref, self._document, one.variables())
-            if "IP" in lacking and one.learning != "none":
-                others = [name for name in lacking if name != "IP"]
-                if others:
-                    raise tree.MissingVariable(others[0], others)
+            try:
+                wanted[one.portdev] = tree.instances(one.ref, self._document, one.variables())
+            except tree.MissingVariable as lacking:
+                if lacking.names != {"IP"} or one.learning == "none":
+                    raise
                 learning[one.portdev] = one
                 servers = [value for name, value in one.ref.parameters if name == "DHCPSERVER"]
                 wanted[one.portdev] = meanwhile(one.mac, one.learning == "dhcp", servers)
-            else:
-                wanted[one.portdev] = tree.instances(one.ref, self._document, one.variables())
         if wanted:
             await asyncio.to_thread(self.engine.change, wanted)
         for one in found:

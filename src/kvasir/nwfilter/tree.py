@@ -30,12 +30,12 @@ class Instance:
 
 
 class MissingVariable(Error):
-    """A variable that has no value; ``name`` says which."""
+    """Variables that have no value: ``names``, without what makes them entries of lists."""
 
-    def __init__(self, name: str, names: Iterable[str]) -> None:
-        self.name = name
+    def __init__(self, lacking: Mapping[str, str]) -> None:
+        self.names = set(lacking.values())
         text = (
-            f"Cannot instantiate filter due to unresolvable variables or unavailable list elements: {', '.join(names)}"
+            f"Cannot instantiate filter due to unresolvable variables or unavailable list elements: {', '.join(lacking)}"
         )
         super().__init__(text, code=Code.INTERNAL_ERROR, origin=Origin.NWFILTER, message=f"internal error: {text}")
 
@@ -85,25 +85,22 @@ def referenced(name: str, find: Finder) -> set[str]:
 
 
 def instances(top: Reference, find: Finder, variables: Variables) -> list[Instance]:
-    """All rules of a reference with every combination of values. Raises MissingVariable, InternalError."""
-    made: list[Instance] = []
-    for owner, rule, mine in walk(top, find, variables):
-        made += [Instance(owner.chain, owner.priority, concrete) for concrete in expand(rule, mine)]
-    return made
+    """All rules of a reference with every combination of values. Raises MissingVariable (with all that lack), InternalError."""
+    reached = list(walk(top, find, variables))
+    lacking: dict[str, str] = {}
+    for _, rule, mine in reached:
+        for variable in _used(rule).values():
+            if not _values(variable, mine):
+                lacking.setdefault(str(variable), variable.name)
+    if lacking:
+        raise MissingVariable(lacking)
+    return [
+        Instance(owner.chain, owner.priority, concrete) for owner, rule, mine in reached for concrete in expand(rule, mine)
+    ]
 
 
-def missing(top: Reference, find: Finder, variables: Variables) -> list[str]:
-    """Variables that some rule needs and that have no value."""
-    names: list[str] = []
-    for _, rule, mine in walk(top, find, variables):
-        for item in rule.items.values():
-            if (
-                isinstance(item.value, values.Variable)
-                and not _values(item.value, mine)
-                and item.value.name not in names
-            ):
-                names.append(item.value.name)
-    return names
+def _used(rule: Rule) -> dict[str, values.Variable]:
+    return {name: item.value for name, item in rule.items.items() if isinstance(item.value, values.Variable)}
 
 
 def _values(variable: values.Variable, variables: Variables) -> list[str]:
@@ -116,14 +113,10 @@ def _values(variable: values.Variable, variables: Variables) -> list[str]:
 def expand(rule: Rule, variables: Variables) -> Iterator[Rule]:
     """The rule once for each combination: variables of one iterator advance together, different iterators multiply.
 
-    A variable without an iterator has iterator 0. Raises MissingVariable; InternalError for a value of the wrong type or for
+    A variable without an iterator has iterator 0, and each has a value. Raises InternalError for a value of the wrong type or for
     lists of one iterator that differ in length.
     """
-    used = {name: item.value for name, item in rule.items.items() if isinstance(item.value, values.Variable)}
-    lacking = [str(variable) for variable in used.values() if not _values(variable, variables)]
-    if lacking:
-        first = next(variable for variable in used.values() if not _values(variable, variables))
-        raise MissingVariable(first.name, lacking)
+    used = _used(rule)
     groups: dict[int, list[values.Variable]] = {}
     for variable in used.values():
         if variable.index is None and variable not in groups.setdefault(variable.iterator, []):
