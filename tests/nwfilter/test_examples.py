@@ -157,7 +157,7 @@ def test_timeout_of_pings(bench: Bench) -> None:
         second: dict[str, Any] = {"type": 8, "id": 7401, "src": "10.0.40.5", "dst": "10.0.40.8"}
         assert bench.drops("icmp", **second)
         assert until(lambda: bench.wire.passes("icmp", second, expected=False), 30)
-        assert 1.5 < time.monotonic() - began
+        assert time.monotonic() - began > 1.5
     finally:
         bench.wire.place.inside("sysctl", "-qw", "net.netfilter.nf_conntrack_icmp_timeout=30")
 

@@ -24,6 +24,23 @@ def check(net: Any, vm: Any) -> None:
     _queues(net)
 
 
+def check_actual(net: Any) -> None:
+    """Raise what libvirt raises of an interface once it is known what it is plugged into."""
+    kind, port = net.actual_type, net.effective("virtualport")
+    mode = getattr(net.actual.source if net.actual is not None else net.source, "mode", None)
+    switched = port is not None and port.type == "openvswitch"
+    tagged = kind == "hostdev" or (kind == "direct" and mode == "passthrough") or (kind == "bridge" and switched)
+    if net.effective("vlan") is not None and not tagged:
+        raise unsupported(f"interface {net.mac} - vlan tag not supported for this connection type", Origin.NONE)
+    if net.effective("bandwidth") is not None and kind == "hostdev":
+        raise unsupported(f"interface {net.mac} - bandwidth settings are not supported for hostdev interfaces", Origin.NONE)
+    for what, there in (("filterref", net.filterref is not None), ("custom tap device path", net.backend_tap is not None),
+                        ("multiqueue", bool(net.queues) and net.is_virtio)):  # fmt: skip
+        kinds = (*TAPS, "direct", "hostdev", "vhostuser", "vdpa") if what == "multiqueue" else TAPS
+        if there and kind not in kinds:
+            raise unsupported(f"interface {net.mac} - {what} is not supported for network interfaces of type {kind}", Origin.NONE)
+
+
 def _general(net: Any) -> None:
     dom = Origin.DOMAIN
     if not net.is_virtio:

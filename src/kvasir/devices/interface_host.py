@@ -13,6 +13,7 @@ from typing import Any
 from kvasir.errors import ConfigUnsupported, SystemFailure
 
 from . import interface_hostdev, interface_taps
+from .interface_check import check_actual
 from .interface_network import allocate, give_back
 from .interface_qemu import fd_count, fd_names, uses_vhost
 
@@ -23,6 +24,7 @@ async def prepare(net: Any, host: Any) -> None:
     """Make the host's side ready and pass its descriptors. Raises kvasir errors."""
     if net.type == "network":
         await allocate(net, host)
+    check_actual(net)
     kind = net.actual_type
     if kind == "hostdev":
         await interface_hostdev.prepare(net, host)
