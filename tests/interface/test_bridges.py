@@ -16,7 +16,8 @@ from .test_changes import CARD, prepared
 
 
 @pytest.mark.guide(
-    "virsh-iface-bridge", "virsh-iface-bridge-opt-delay", "virsh-iface-unbridge", "concept-bridged-networking"
+    "virsh-iface-bridge", "virsh-iface-bridge-opt-delay", "virsh-iface-unbridge", "concept-bridged-networking",
+    "trouble-bridge-iface-bridge", "trouble-bridge-iface-unbridge",
 )
 def test_bridge_has_the_address_and_the_traffic(ifd: IfaceDaemon) -> None:
     """A card with an address becomes a bridge with it: packets go on, and what is plugged in is on the card's network."""
@@ -28,6 +29,7 @@ def test_bridge_has_the_address_and_the_traffic(ifd: IfaceDaemon) -> None:
     ifd.inside("ip", "route", "add", "10.99.0.0/16", "via", "10.77.9.1")
     said = ifd.do("iface-bridge", "lan0", "br1", "--delay", "2").stdout
     assert said == "Created bridge br1 with attached device lan0\nBridge interface br1 started\n\n"
+    assert " br1 " in ifd.say("iface-list")
     assert sorted(ifd.addresses("br1")) == ["10.77.0.5/24", "10.77.9.9/24", "2001:db8:66::5/64"]
     assert "10.99.0.0/16 via 10.77.9.1 dev br1" in ifd.inside("ip", "route")
     assert ifd.addresses("lan0") == [] and "master br1" in ifd.shown("lan0")

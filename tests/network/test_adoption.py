@@ -89,7 +89,7 @@ def test_kill_and_flush_at_random(netd: NetDaemon, guest: Host) -> None:
     assert "active" in netd.say("net-list") and "kept" in netd.say("net-dhcp-leases", "kept")
 
 
-@pytest.mark.guide("trouble-pxe-dhcp-firewall", "net-nat-iptables-rules-warning")
+@pytest.mark.guide("trouble-pxe-dhcp-firewall", "trouble-table-a1-pxe-dhcp", "net-nat-iptables-rules-warning")
 def test_hangup_restores_rules(netd: NetDaemon, guest: Host) -> None:
     """After somebody emptied the firewall, SIGHUP brings the rules back without a restart."""
     before = rules(netd)

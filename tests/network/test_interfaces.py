@@ -168,7 +168,7 @@ def test_card_moves_to_another_bridge_while_the_guest_runs(ours: NetDaemon) -> N
     assert "<network connections='2'>" in ours.say("net-dumpxml", "shown")
 
 
-@pytest.mark.guide("trouble-bridge-no-device")
+@pytest.mark.guide("trouble-bridge-no-device", "trouble-table-a1-no-bridge")
 def test_missing_things_are_named(ours: NetDaemon) -> None:
     wrong = {
         "<interface type='bridge'><source bridge='br0none'/></interface>": "br0none",
@@ -261,7 +261,8 @@ class Tap:
 
 @pytest.mark.guide("macvtap-modes-overview", "macvtap-mode-vepa", "macvtap-mode-bridge", "macvtap-mode-private",
                    "macvtap-mode-passthrough", "domxml-interface-direct-vepa", "domxml-interface-direct-bridge",
-                   "domxml-interface-direct-private", "domxml-interface-direct-passthrough", "trouble-macvtap-host")  # fmt: skip
+                   "domxml-interface-direct-private", "domxml-interface-direct-passthrough", "trouble-macvtap-host",
+                   "trouble-table-a1-macvtap")  # fmt: skip
 @pytest.mark.parametrize("mode", ["bridge", "private", "vepa", "passthrough"])
 def test_who_hears_whom_over_one_card(mode: str) -> None:
     """Two guests on one card: in bridge mode they hear each other; in private and vepa modes their frames go to the wire; the

@@ -1,4 +1,4 @@
-"""User networking, tunnels between guests, Open vSwitch up to its tool, events, editing."""
+"""User networking, tunnels between guests, events, editing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, TinyGuest, short_folder
+from tests.conftest import PROJECT, TinyGuest
 
 from .conftest import NetDaemon
 from .test_guests import direct, inside, start, wait
@@ -56,70 +55,6 @@ def test_ports_of_the_host_lead_into_the_guest(netd: NetDaemon, tiny_guest: Tiny
     while subprocess.run(["pgrep", "-f", f"passt.*{netd.folder}"], capture_output=True).returncode == 0:
         assert time.monotonic() < end
         time.sleep(0.1)
-
-
-OVS = """#!/bin/sh
-printf '%s\\n' "$*" >> {log}
-[ -e {log}.fail ] && echo 'ovs-vsctl: no bridge named ovsbr' >&2 && exit 1
-exit 0
-"""
-
-
-@pytest.mark.guide("net-virtualport-openvswitch", "domxml-interface-openvswitch", "net-xml-vlan-tag", "net-vlan-native-mode",
-                   "net-xml-portgroup", "domxml-interface-virtualport-merge", "domxml-interface-virtualport-type-restrict")  # fmt: skip
-def test_open_vswitch_up_to_its_tool(peers: object) -> None:
-    """No switch here: what its tool is asked is recorded by a stand-in of ours. Port, VLANs of the port group, identity, removal."""
-    with short_folder("kv-ovs-") as tools:
-        log = tools / "log"
-        (tools / "ovs-vsctl").write_text(OVS.format(log=log))
-        (tools / "ovs-vsctl").chmod(0o755)
-        with short_folder("kv-net-") as folder:
-            daemon = NetDaemon(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, peers)  # type: ignore[arg-type]
-            old = os.environ["PATH"]
-            os.environ["PATH"] = f"{tools}:{old}"
-            try:
-                daemon.start()
-                _use_switch(daemon, log)
-            finally:
-                os.environ["PATH"] = old
-                daemon.finish()
-
-
-def _use_switch(daemon: NetDaemon, log: Path) -> None:
-    daemon.define("""<network><name>ovs</name><forward mode='bridge'/><bridge name='ovsbr'/>
-      <virtualport type='openvswitch'><parameters interfaceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f'/></virtualport>
-      <portgroup name='trunk'><vlan trunk='yes'><tag id='42' nativeMode='untagged'/><tag id='47'/></vlan></portgroup>
-      <portgroup name='one'><vlan><tag id='9'/></vlan></portgroup></network>""")
-    cards = "".join(f"<interface type='network'><mac address='52:54:00:80:03:0{n}'/><source network='ovs' portgroup='{group}'/>"
-                    f"<target dev='ovs{n}'/></interface>" for n, group in ((1, "trunk"), (2, "one")))  # fmt: skip
-    path = daemon.folder / "ovs.xml"
-    uuid = "7b0a57c5-9a0e-4d0c-8f6e-3c1d5a2b9e33"
-    path.write_text(f"<domain type='qemu'><name>ovs</name><uuid>{uuid}</uuid><memory unit='MiB'>64</memory><os><type arch='x86_64' "
-                    f"machine='pc'>hvm</type></os><devices>{cards}</devices></domain>")  # fmt: skip
-    daemon.say("create", "--paused", str(path))
-    asked = log.read_text().splitlines()
-    assert "add-port ovsbr ovs1 vlan_mode=native-untagged tag=42 trunk=42,47" in asked[0]
-    assert "add-port ovsbr ovs2 tag=9" in asked[1] and 'external-ids:attached-mac="52:54:00:80:03:02"' in asked[1]
-    assert (
-        'external-ids:iface-id="09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f"' in asked[0]
-        and f'external-ids:vm-id="{uuid}"' in asked[0]
-    )
-    live = daemon.say("dumpxml", "ovs")
-    assert (
-        "<interface type='bridge'>" in live and "<virtualport type='openvswitch'>" in live and "<tag id='47'/>" in live
-    )
-    daemon.say("destroy", "ovs")
-    assert sum("del-port ovs" in line and "add-port" not in line for line in log.read_text().splitlines()) == 2
-    Path(f"{log}.fail").touch()
-    done = daemon.virsh("create", "--paused", str(path))
-    assert done.returncode == 1 and "no bridge named ovsbr" in done.stderr
-    wrong = cards.replace(
-        "<target dev='ovs1'/>", "<virtualport type='802.1Qbh'><parameters profileid='x'/></virtualport>"
-    )
-    path.write_text(path.read_text().replace(cards, wrong))
-    done = daemon.virsh("create", "--paused", str(path))
-    assert done.returncode == 1 and "mismatched types" in done.stderr
-    assert "<network>" in daemon.say("net-dumpxml", "ovs"), "no port is left over"
 
 
 def test_events(netd: NetDaemon) -> None:

@@ -116,7 +116,7 @@ chmod 755 {0}/script && mount --bind /dev/null /usr/sbin/nft && mount --bind {0}
 
 
 @pytest.mark.skipif(not Path("/usr/sbin/iptables-nft").exists(), reason="iptables is not installed")
-@pytest.mark.guide("trouble-dhcp-checksum-warning", "trouble-dhcp-checksum-ignore", "trouble-dhcp-checksum-conditions",
+@pytest.mark.guide("trouble-table-a1-dhcp-checksum", "trouble-dhcp-checksum-warning", "trouble-dhcp-checksum-ignore", "trouble-dhcp-checksum-conditions",
                    "net-nat-firewall-rules")  # fmt: skip
 def test_host_without_nft_has_the_rules_by_iptables(peers: Peers) -> None:
     """Where nft is missing iptables does it, in libvirt's chains; a kernel without CHECKSUM is warned of in libvirt's words."""

@@ -75,21 +75,17 @@ async def domain_set_interface_parameters(session: Session, dom: Any, device: st
                     f"setting bandwidth on interfaces of type '{net.actual_type}' is not implemented yet"
                 )
         if change.live is not None:
-            await _live(_find(change.live, device), wanted)
+            await _live(_find(change.live, device), found.uuid_text, wanted)
         for domain, net in zip(change.domains, cards, strict=True):
             if domain is not change.live:
                 net.bandwidth = _merged(net.bandwidth, wanted)
 
 
-async def _live(net: Any, wanted: dict[str, int]) -> None:
-    from kvasir.devices.interface_taps import limit
-    from kvasir.host import tc
+async def _live(net: Any, uuid: str, wanted: dict[str, int]) -> None:
+    from kvasir.devices.interface_taps import change_limits
 
     new = _merged(net.effective("bandwidth"), wanted)
-    if new is None:
-        await asyncio.to_thread(tc.clear, net.target_dev)
-    else:
-        await asyncio.to_thread(limit, net, new)
+    await asyncio.to_thread(change_limits, net, uuid, new)
     if net.actual is not None:
         net.actual.bandwidth = new
     net.bandwidth = new

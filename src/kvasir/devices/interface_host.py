@@ -54,8 +54,8 @@ def _tap(net: Any, host: Any) -> None:
     for name, fd in zip(fd_names(net, queues), fds, strict=True):
         host.pass_fd(name, fd)
     if net.target_managed is not False:
+        host.stack.callback(interface_taps.unplug, net, host.vm.uuid)
         interface_taps.plug(net, host.vm.uuid)
-        host.stack.callback(interface_taps.unplug, net)
     _vhost(net, host, queues)
 
 
@@ -80,7 +80,7 @@ def _macvtap(net: Any, host: Any) -> None:
     from kvasir.host import macvtap
 
     queues = fd_count(net, host.vm)
-    interface_taps.make_macvtap(net)
+    interface_taps.make_macvtap(net, host.vm.uuid)
     host.stack.callback(macvtap.remove, net.target_dev)
     fds = macvtap.open_device(net.target_dev, queues, vnet=net.is_virtio)
     for name, fd in zip(fd_names(net, queues), fds, strict=True):
@@ -117,7 +117,7 @@ async def release(net: Any, host: Any) -> None:
 
         await asyncio.to_thread(macvtap.remove, net.target_dev)
     elif kind in TAPPED and net.target_managed is not False and net.target_dev:
-        await asyncio.to_thread(interface_taps.unplug, net)
+        await asyncio.to_thread(interface_taps.unplug, net, host.vm.uuid)
     elif kind == "user" and net.backend_type == "passt":
         from .interface_passt import stop
 

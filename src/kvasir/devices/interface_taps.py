@@ -25,13 +25,13 @@ def plug(net: Any, guest_uuid: str) -> None:
     """Set the tap up and put it on the bridge, with its limits. Raises kvasir errors."""
     bridge, name = bridge_of(net), str(net.target_dev)
     mtu = net.mtu
-    if bridge is not None and mtu is None and not _switched(net):
-        mtu = tap.mtu_of(bridge)
+    if bridge is not None and mtu is None:
+        mtu = tap.bridge_mtu(bridge)
     tap.setup(name, mac=tap.host_mac(net.mac), mtu=mtu, up=False)
     if bridge is not None:
         _join(net, bridge, guest_uuid)
         netlink.change(name, up=True)
-    limit(net)
+    limit(net, guest_uuid)
 
 
 def _join(net: Any, bridge: str, guest_uuid: str) -> None:
@@ -54,31 +54,43 @@ def _by_libvirt(net: Any) -> bool:
     return bool(getattr(source, "mac_table", None) == "libvirt")
 
 
-def limit(net: Any, bandwidth: Any = None) -> None:
-    """Limit the card's traffic: what goes to the guest leaves through the tap, what comes from it enters there."""
-    band = bandwidth if bandwidth is not None else net.effective("bandwidth")
-    if band is None or not net.target_dev:
-        return
+def limit(net: Any, guest_uuid: str) -> None:
+    """Limit the card's traffic as its document says, where it says something. Raises kvasir errors."""
+    if net.effective("bandwidth") is not None and net.target_dev:
+        change_limits(net, guest_uuid, net.effective("bandwidth"))
+
+
+def change_limits(net: Any, guest_uuid: str, band: Any) -> None:
+    """Other limits (None: none): what goes to the guest leaves through the tap, what comes from it enters there."""
     inbound, outbound = tc.limits(band, "inbound"), tc.limits(band, "outbound")
-    if net.actual_type == "direct":
-        inbound, outbound = outbound, inbound
-    tc.shape(net.target_dev, inbound, outbound)
+    if _switched(net):
+        ovs.shape(net.target_dev, guest_uuid, inbound, outbound)
+    elif band is None:
+        tc.clear(net.target_dev)
+    elif net.actual_type == "direct":
+        tc.shape(net.target_dev, outbound, inbound)
+    else:
+        tc.shape(net.target_dev, inbound, outbound)
 
 
-def unplug(net: Any) -> None:
-    """Take the tap off a switch that would keep its port (a bridge of the kernel forgets it by itself)."""
+def unplug(net: Any, guest_uuid: str) -> None:
+    """Take the tap off a switch, which would keep its port and its limits (a bridge of the kernel forgets them by itself)."""
     bridge = bridge_of(net)
-    if bridge is not None and net.target_dev and _switched(net):
-        with contextlib.suppress(Error):
-            ovs.remove_port(net.target_dev)
+    if bridge is None or not net.target_dev or not _switched(net):
+        return
+    with contextlib.suppress(Error):
+        if net.effective("bandwidth") is not None:
+            ovs.shape(net.target_dev, guest_uuid, None, None)
+    with contextlib.suppress(Error):
+        ovs.remove_port(net.target_dev)
 
 
 def plug_again(net: Any, guest_uuid: str) -> None:
-    """Put a running guest's tap back onto its bridge where it is not on it."""
+    """Put a running guest's tap back onto its bridge where it is not on it; a switch is told each time, as by libvirt."""
     bridge, name = bridge_of(net), str(net.target_dev)
-    if bridge is None or _switched(net) or not netlink.exists(bridge) or not netlink.exists(name):
+    if bridge is None or not netlink.exists(bridge) or not netlink.exists(name):
         return
-    if netlink.info(name)["master"] != bridge:
+    if _switched(net) or netlink.info(name)["master"] != bridge:
         _join(net, bridge, guest_uuid)
         netlink.change(name, up=True)
 
@@ -99,7 +111,7 @@ def move(net: Any, old: Any, guest_uuid: str) -> None:
         raise
 
 
-def make_macvtap(net: Any) -> None:
+def make_macvtap(net: Any, guest_uuid: str) -> None:
     """A macvtap over the card of the host, with the guest's MAC. Raises kvasir errors."""
     source = net.actual.source if net.actual is not None else net.source
     port = net.effective("virtualport")
@@ -108,4 +120,4 @@ def make_macvtap(net: Any) -> None:
     if net.target_dev is None:
         net.target_dev = tap.free_name("macvtap")
     macvtap.create(net.target_dev, source.dev, source.mode or "vepa", net.mac, up=net.link != "down")
-    limit(net)
+    limit(net, guest_uuid)

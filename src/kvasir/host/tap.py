@@ -82,9 +82,7 @@ def setup(name: str, *, mac: str | None = None, mtu: int | None = None, up: bool
 def add_to_bridge(name: str, bridge: str, *, isolated: bool | None = None) -> None:
     """Plug a device into a bridge. Raises SystemFailure where there is no such bridge."""
     if not exists(bridge):
-        missing = OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-        raise SystemFailure(f"Cannot get interface MTU on '{bridge}'", missing, origin=Origin.NONE,
-                            hint=f"ip link add {bridge} type bridge && ip link set {bridge} up")  # fmt: skip
+        raise _no_bridge(bridge)
     if not is_bridge(bridge):
         wrong = OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
         raise SystemFailure(f"Unable to add bridge {bridge} port {name}", wrong, origin=Origin.NONE)
@@ -107,6 +105,20 @@ def mtu_of(name: str) -> int | None:
         except OSError:
             return None
     return int(struct.unpack("16si20x", answer)[1])
+
+
+def bridge_mtu(bridge: str) -> int:
+    """The MTU of a bridge, which a port of it takes. Raises SystemFailure where there is no such bridge."""
+    found = mtu_of(bridge)
+    if found is None:
+        raise _no_bridge(bridge)
+    return found
+
+
+def _no_bridge(bridge: str) -> SystemFailure:
+    missing = OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+    return SystemFailure(f"Cannot get interface MTU on '{bridge}'", missing, origin=Origin.NONE,
+                         hint=f"ip link add {bridge} type bridge && ip link set {bridge} up")  # fmt: skip
 
 
 ETHTOOL, GET_COALESCE, SET_COALESCE = 0x8946, 0x0E, 0x0F

@@ -40,7 +40,7 @@ def unsupported(text: str) -> ConfigUnsupported:
 
 
 class NetworkPortProfile(VirtualPort, tag="virtualport"):
-    """A virtual port whose type must be said."""
+    """A virtual port of a network, a port group or a port."""
 
     type: str | None = attr("@type", ENUM("none", "802.1Qbg", "802.1Qbh", "openvswitch", "midonet"),
                             error=lambda v: ConfigUnsupported(f"unknown virtualport type {v}", origin=Origin.NONE))  # fmt: skip

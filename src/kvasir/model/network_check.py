@@ -122,10 +122,8 @@ def _ports(net: Any) -> None:
             raise xml_error("Missing required name attribute in portgroup")
         if group.default is False:
             group.default = None
-    for owner in (net, *net.portgroups):
-        port = owner.virtualport
-        if port is not None and port.type is None:
-            raise XmlError("missing required virtualport type", origin=Origin.NONE)
+    if net.virtualport is not None and net.virtualport.type is None:  # a port group may leave it to the network
+        raise XmlError("missing required virtualport type", origin=Origin.NONE)
 
 
 # --- addresses and routes

@@ -10,7 +10,7 @@ import uuid as _uuid
 from typing import TYPE_CHECKING, Any
 
 from kvasir.devices.interface_parts import Bandwidth
-from kvasir.errors import ConfigUnsupported, Error, InvalidArg, OperationInvalid, Origin
+from kvasir.errors import ConfigUnsupported, Error, InvalidArg, OperationInvalid, Origin, XmlError
 from kvasir.model.network_port import Port
 from kvasir.xml.form import INACTIVE
 
@@ -162,13 +162,13 @@ def merged_profile(*parts: Any) -> Any:
             result = part.copy()
             continue
         if result.type is not None and part.type is not None and result.type != part.type:
-            raise ConfigUnsupported(f"attempt to merge virtualports with mismatched types ({result.type} and {part.type})",
+            raise XmlError(f"attempt to merge virtualports with mismatched types ({result.type} and {part.type})",
                                     origin=Origin.NETWORK)  # fmt: skip
         result.type = result.type or part.type
         for name in ("managerid", "typeid", "typeidversion", "instanceid", "interfaceid", "profileid"):
             mine, theirs = getattr(result, name), getattr(part, name)
             if mine is not None and theirs is not None and mine != theirs:
-                raise ConfigUnsupported(f"attempt to merge virtualports with mismatched {name}s ('{mine}' and '{theirs}')",
+                raise XmlError(f"attempt to merge virtualports with mismatched {name}s ('{mine}' and '{theirs}')",
                                         origin=Origin.NETWORK)  # fmt: skip
             if mine is None:
                 setattr(result, name, theirs)

@@ -7,9 +7,9 @@ import contextlib
 from typing import Any
 
 from kvasir.devices import interface_network
-from kvasir.devices.interface_taps import bridge_of, limit, move
+from kvasir.devices.interface_taps import bridge_of, change_limits, move
 from kvasir.errors import ConfigUnsupported, Error, OperationFailed, OperationUnsupported
-from kvasir.host import tap, tc
+from kvasir.host import ovs, tap
 
 from . import compatible, matching
 from .session import HotHost
@@ -51,22 +51,16 @@ async def _change(guest: Any, known: Any, net: Any) -> None:
     before = bridge_of(known)
     if before != bridge_of(net):
         await asyncio.to_thread(_move, known, net, guest.uuid_text)
+    elif vlan != known.effective("vlan") and _takes_vlan(net) and known.target_dev and net.actual_type in BRIDGED:
+        await asyncio.to_thread(ovs.change_vlan, known.target_dev, vlan)
     elif net.effective("isolated") != known.effective("isolated") and before:
         await asyncio.to_thread(tap.add_to_bridge, known.target_dev, before, isolated=bool(net.effective("isolated")))
     if net.effective("bandwidth") != known.effective("bandwidth") and known.target_dev:
-        await asyncio.to_thread(set_bandwidth, net)
+        await asyncio.to_thread(change_limits, net, guest.uuid_text, net.effective("bandwidth"))
     if net.coalesce != known.coalesce and known.target_dev:
         await asyncio.to_thread(tap.set_coalesce, known.target_dev, net.coalesce)
     if (net.link == "down") != (known.link == "down"):
         await guest.monitor().command("set_link", {"name": known.alias, "up": net.link != "down"})
-
-
-def set_bandwidth(net: Any) -> None:
-    """Limit the traffic of a card as its document says; nothing said takes the limits off. Blocks."""
-    if net.effective("bandwidth") is None:
-        tc.clear(net.target_dev)
-    else:
-        limit(net)
 
 
 def _fill(known: Any, net: Any) -> None:
@@ -75,7 +69,9 @@ def _fill(known: Any, net: Any) -> None:
     net.address = net.address or known.address
     net.target_dev = net.target_dev or known.target_dev
     net.rom_bar = net.rom_bar or known.rom_bar
-    if net.type == "network" and known.type == "network" and net.source.network == known.source.network:
+    if net.type != "network" or known.type != "network":
+        return
+    if (net.source.network, net.source.portgroup) == (known.source.network, known.source.portgroup):
         net.actual, net.source = known.actual, known.source
 
 
@@ -104,9 +100,10 @@ def _same(known: Any, net: Any) -> None:
 def _plugged(known: Any, net: Any) -> None:
     """What would need the host's side made anew cannot change."""
     old, new = known.actual_type, net.actual_type
-    if old in BRIDGED and new in BRIDGED and bridge_of(known) and bridge_of(net):
+    same = (known.effective("virtualport") or None) == (net.effective("virtualport") or None)
+    if same and old in BRIDGED and new in BRIDGED and bridge_of(known) and bridge_of(net):
         return
-    if old != new or (net.type == known.type and net.type != "network" and net.source != known.source):
+    if not same or old != new or (net.type == known.type and net.type != "network" and net.source != known.source):
         raise OperationUnsupported(f"unable to change config on '{net.type}' network type")
 
 
