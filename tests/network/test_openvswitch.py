@@ -174,7 +174,7 @@ while time.time() < end:
 print(json.dumps(sorted(seen)))
 """
 SAY = "import socket; s = socket.socket(2, 2); s.setsockopt(1, 6, 1); s.sendto(b'word of %s', ('10.7.0.255', 9))"
-HEARD = [("ovs1", 0, "42"), ("ovs1", 47, "47"), ("ovs2", 0, "09"), ("ovs4", 9, "09"), ("ovs4", 42, "42"), ("ovs4", 47, "47")]
+HEARD = [("ovs1", 0, "42"), ("ovs1", 47, "47"), ("ovs2", 0, "09"), ("ovs4", 9, "09"), ("ovs4", 10, "10"), ("ovs4", 42, "42"), ("ovs4", 47, "47")]
 
 
 def outside(daemon: NetDaemon, switch: Switch, tag: int) -> Host:
