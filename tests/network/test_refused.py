@@ -86,7 +86,7 @@ def test_refused_as_by_libvirt(both: tuple[NetDaemon, DaemonHandle], name: str) 
 def test_filters_are_for_taps(both: tuple[NetDaemon, DaemonHandle]) -> None:
     """Accepted and in force for network, bridge and ethernet; refused for a network that is a macvtap. An interface that says direct,
     user or hostdev itself loses its filter at the define, as with the real libvirt, whose document is the same."""
-    ours, real = both
+    ours, _ = both
     for name in TAKEN:
         ours.say("create", "--paused", str(ours.folder / f"rf-{name}.xml"))
         assert ours.say("-q", "nwfilter-binding-list").split() == ["rft0", "rfilter"], name
