@@ -14,7 +14,7 @@ from typing import Any
 
 from kvasir.daemon.conf_file import ConfSyntax, Value, parse
 from kvasir.daemon.config_keys import LIBVIRTD, QEMU
-from kvasir.errors import Code, Error, Origin
+from kvasir.errors import Code, Error, InternalError, Origin
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +124,31 @@ def _check_range(config: Config, path: str) -> None:
         raise Error(f"{path}: 'prio_workers' must not be negative", code=Code.CONF_SYNTAX, origin=Origin.CONF)
 
 
+FOLDERS = ("default", "vnc", "spice", "chardev", "migrate", "backup", "vxhs", "nbd")
+PORTS = (("remote_websocket_port", 5700), ("remote_display_port", 5900))
+
+
+def _check_qemu(config: Config, path: str) -> None:
+    """Port ranges and folders of certificates that can serve no guest, found before one is to start."""
+    for name, least in PORTS:
+        low, high = getattr(config, f"{name}_min"), getattr(config, f"{name}_max")
+        if low < least:
+            text = f"{path}: {name}_min: port must be greater than or equal to {least}"
+            raise InternalError(text, origin=Origin.CONF)
+        if not low <= high <= 65535:
+            text = f"{path}: {name}_max: port must be between the minimal port and 65535"
+            raise InternalError(text, origin=Origin.CONF)
+    for name in FOLDERS:
+        key = f"{name}_tls_x509_cert_dir"
+        folder = getattr(config, key)
+        if key in config.given and folder and not os.path.exists(folder):
+            text = f"{key} directory '{folder}' does not exist"
+            message = f"configuration file syntax error: {text}"
+            raise Error(text, code=Code.CONF_SYNTAX, origin=Origin.CONF, message=message)
+
+
 def load_qemu(path: str, must_exist: bool = False) -> Config:
-    """``qemu.conf``."""
-    return _load(QEMU, path, must_exist)
+    """``qemu.conf``. Raises Error for settings that no guest could run with, as libvirt does."""
+    config = _load(QEMU, path, must_exist)
+    _check_qemu(config, path)
+    return config

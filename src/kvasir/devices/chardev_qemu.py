@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported
-from kvasir.qemu.args import Arg, Chardev, Dev, Netdev, Obj
+from kvasir.qemu import tls
+from kvasir.qemu.args import Arg, Chardev, Dev, Netdev
 
 from .address import IsaAddress
 from .chardev_host import channel_path
@@ -18,12 +19,8 @@ def chardev(device: Any, vm: Any) -> Iterator[Arg]:
         return
     name = f"char{device.alias}"
     if device.type == "tcp" and device.source.tls:
-        yield Obj("tls-creds-x509", {
-            "id": f"obj{name}_tls0",
-            "dir": getattr(vm.config, "chardev_tls_x509_cert_dir", None) or "/etc/pki/qemu",
-            "endpoint": "server" if device.source.mode == "bind" else "client",
-            "verify-peer": bool(getattr(vm.config, "chardev_tls_x509_verify", True)) or device.source.mode != "bind",
-        })  # fmt: skip
+        server = device.source.mode == "bind"
+        yield from tls.credentials(vm, f"obj{name}_tls0", "chardev", server=server, secret_name=f"{name}-secret0")
     made = backend(vm, device.type, device.source, name, alias=device.alias)
     if device.type == "unix" and "path" not in made.opts and "fd" not in made.opts:
         made.opts = {"path": channel_path(device, vm), "server": True, "wait": False}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported, InternalError
+from kvasir.qemu import tls
 from kvasir.qemu.args import Arg, Blockdev, Chardev, Dev, Obj, Opt, comma
 
 from . import disk_secrets
@@ -124,8 +125,7 @@ def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: i
         yield Obj("pr-manager-helper", {"id": name, "path": where})
     if getattr(source, "tls", None):
         name = f"obj{storage}_tls0"
-        folder = getattr(vm.config, f"{source.protocol}_tls_x509_cert_dir", None) or "/etc/pki/qemu"
-        yield Obj("tls-creds-x509", {"id": name, "dir": folder, "endpoint": "client", "verify-peer": True})
+        yield from tls.credentials(vm, name, source.protocol, server=False)
         props["tls-creds"] = name
     yield Blockdev(props.pop("driver"), {**props, "node-name": storage, **tail})
     if source.slices:

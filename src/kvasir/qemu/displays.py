@@ -8,14 +8,14 @@ import socket
 from typing import Any
 
 from kvasir.devices.graphics import Graphics
-from kvasir.devices.graphics_qemu import socket_path
+from kvasir.devices.graphics_qemu import needed, socket_path
 from kvasir.errors import InternalError, OperationUnsupported
 
 
 async def prepare(display: Graphics, host: Any) -> None:
     """Fill in addresses, ports and socket paths. Raises InternalError when no port is free."""
     if display.type in ("vnc", "spice"):
-        display.default_password = getattr(host.config, f"{display.type}_password", None) or None
+        display.default_password = getattr(host.config, f"{display.type}_password", None)
     if display.type == "dbus" and not display.p2p and not display.address_:
         raise OperationUnsupported(
             "a D-Bus display with a bus of its own is not built yet", hint="give its address='...', or p2p='yes'"
@@ -98,11 +98,11 @@ def _ports(display: Graphics, host: Any) -> None:
             last = getattr(config, "remote_websocket_port_max", None) or 65535
             display.websocket, display.auto_ws = _free(first, last, used, "vnc websocket"), True
     elif display.type == "spice":
-        tls = bool(getattr(config, "spice_tls", False))
-        if display.autoport or display.port == -1:
+        plain, secure = needed(display, config)
+        if plain:
             display.port = _free(low, high, used, "spice")
-        if tls and (display.autoport or display.tls_port == -1):
-            display.tls_port = _free(low, high, used, "spice TLS")
+        if secure:
+            display.tls_port = _free(low, high, used, "spiceTLS")
 
 
 def remove_sockets(display: Graphics) -> None:

@@ -68,10 +68,12 @@ def command_line(vm: Any, domain: Any, guest: Any) -> list[str]:
     return list(commandline.build(vm, domain))
 
 
-def extra_environment(domain: Any) -> dict[str, str]:
-    """What a display window needs, and ``<qemu:env>`` of the document."""
+def extra_environment(domain: Any, config: Any) -> dict[str, str]:
+    """What displays need, and ``<qemu:env>`` of the document."""
+    from kvasir.devices.graphics_qemu import sasl_environment
+
     shown = {key: value for device in list_of(domain, "graphics") for key, value in device.environment().items()}
-    return shown | {str(env.name): str(env.value or "") for env in list_of(domain, "qemu_env") if env.name}
+    return shown | sasl_environment(domain, config) | {str(env.name): str(env.value or "") for env in list_of(domain, "qemu_env") if env.name}
 
 
 # -- labels

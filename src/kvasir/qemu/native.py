@@ -37,4 +37,4 @@ def environment(driver: Any, lib: str, domain: Any) -> dict[str, str]:
         for name in ("HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
             if os.environ.get(name):
                 env[name] = os.environ[name]
-    return env | live.extra_environment(domain)
+    return env | live.extra_environment(domain, driver.config)

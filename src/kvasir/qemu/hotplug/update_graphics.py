@@ -47,7 +47,7 @@ async def password(guest: Any, graphics: Any) -> None:
     connected = graphics.connected
     if word is None:
         word = guest.driver.config.vnc_password if kind == "vnc" else guest.driver.config.spice_password
-        if not word:
+        if word is None:
             return
     action = connected or ("keep" if kind == "vnc" else None)
     arguments = {"protocol": kind, "password": word}
