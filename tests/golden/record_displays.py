@@ -1,10 +1,11 @@
 """Record what the real daemon makes of the guests in ``display_cases.py`` under each setting, into ``displays.json``.
 
-    python -m tests.golden.record_displays       (minutes: a daemon that refuses its settings is waited for)
+python -m tests.golden.record_displays       (minutes: a daemon that refuses its settings is waited for)
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -24,8 +25,8 @@ def reduced(line: str) -> list[str]:
     """What of a command line speaks of displays and TLS; folders of the guest and ciphers taken out."""
     words = shlex.split(line.replace("\\\n", " "))
     found = [word for word in words if word.startswith("SASL_CONF_PATH=")]
-    for option, value in zip(words, words[1:], strict=False):
-        if option not in WANTED or "masterKey0\",\"format\"" in value or "charmonitor" in value or '"-format"' in value:
+    for option, value in itertools.pairwise(words):
+        if option not in WANTED or 'masterKey0","format"' in value or "charmonitor" in value or '"-format"' in value:
             continue
         value = re.sub(r"(addr=|unix:)[^,]*/domain-[^/]*/", r"\1LIB/", value)
         found.append(f"{option} " + re.sub(r'"(data|iv)":"[^"]*"', r'"\1":""', value))
@@ -40,7 +41,9 @@ def start(folder: Path) -> None:
     done = call("libvirtd", "--dir", str(folder), "--background")
     assert done.returncode == 0, done.stderr
     xml = folder / "secret.xml"
-    xml.write_text(f"<secret ephemeral='no' private='yes'><uuid>{SECRET}</uuid><usage type='tls'><name>t</name></usage></secret>")
+    xml.write_text(
+        f"<secret ephemeral='no' private='yes'><uuid>{SECRET}</uuid><usage type='tls'><name>t</name></usage></secret>"
+    )
     virsh(folder, "secret-define", str(xml))
     virsh(folder, "secret-set-value", SECRET, "--base64", "aHVzaA==")
 

@@ -78,7 +78,9 @@ def pair(authority: Authority) -> tuple[Path, Path]:
     return authority.folder / "clientcert.pem", authority.folder / "clientkey.pem"
 
 
-def looks(port: int, context: ssl.SSLContext, kind: str = "none", name: str = "localhost", password: str = "") -> tuple[int, int, str]:
+def looks(
+    port: int, context: ssl.SSLContext, kind: str = "none", name: str = "localhost", password: str = ""
+) -> tuple[int, int, str]:
     """See the screen through VeNCrypt. Raises Refused or an SSLError."""
     with Viewer(port) as viewer:
         assert viewer.kinds == [VENCRYPT], "there is no way in without TLS"
@@ -124,7 +126,9 @@ def test_viewers_show_a_certificate(kvasird: KvasirDaemon, authority: Authority,
     path.write_text(GUEST.format(name="checked", devices="<graphics type='vnc'/>"))
     done = kvasird.our_virsh("create", str(path))
     assert f"Secret not found: no secret with matching uuid '{SECRET}'" in done.stderr
-    path.with_name("secret.xml").write_text(f"<secret><uuid>{SECRET}</uuid><usage type='tls'><name>t</name></usage></secret>")
+    path.with_name("secret.xml").write_text(
+        f"<secret><uuid>{SECRET}</uuid><usage type='tls'><name>t</name></usage></secret>"
+    )
     ok(kvasird, "secret-define", str(path.with_name("secret.xml")))
     ok(kvasird, "secret-set-value", SECRET, "--base64", "b3Blbg==")
     port = start(kvasird, "checked", "<graphics type='vnc'/>")["port"]
@@ -250,6 +254,9 @@ def test_ports_are_given_back_and_end(kvasird: KvasirDaemon) -> None:
     assert start(kvasird, "two", "<graphics type='vnc'/>")["port"] == first
     path.write_text(GUEST.format(name="three", devices=f"<graphics type='vnc' port='{first}' autoport='no'/>"))
     done = kvasird.our_virsh("create", str(path))
-    assert done.returncode == 1 and "Address already in use" in done.stderr
+    assert done.returncode == 1 and f"internal error: Failed to reserve port {first}" in done.stderr
     ok(kvasird, "destroy", "two")
+    path.write_text(GUEST.format(name="four", devices=f"<graphics type='vnc' port='{low}' autoport='no'/>"))
+    done = kvasird.our_virsh("create", str(path))
+    assert done.returncode == 1 and "Address already in use" in done.stderr, "somebody else's port is QEMU's to refuse"
     held.close()

@@ -174,7 +174,9 @@ def test_libvirt_dbus(kvasird: KvasirDaemon, bus: str, peers: Peers, clients: Pa
     from tests.testdriver.script import GUEST
 
     env = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": bus}
-    over = f"mount --bind {clients}/usr/share/dbus-1/interfaces /usr/share/dbus-1/interfaces && mount -t tmpfs none /run"
+    over = (
+        f"mount --bind {clients}/usr/share/dbus-1/interfaces /usr/share/dbus-1/interfaces && mount -t tmpfs none /run"
+    )
     over += f" && mkdir /run/libvirt && mount --bind {kvasird.folder}/run/libvirt /run/libvirt"
     program = f"{over} && exec {clients}/usr/sbin/libvirt-dbus --session"
     own = {**env, "LD_LIBRARY_PATH": libraries(peers, clients), "LC_ALL": "C"}

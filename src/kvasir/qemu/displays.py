@@ -50,13 +50,19 @@ def network_address(host: Any, network: str) -> str:
     return host_address(networks.by_name(network).document)
 
 
-def taken(host: Any) -> set[int]:
-    """Ports that the displays of this daemon's guests have, also of those just starting."""
+def taken(host: Any, *, others: bool = False) -> set[int]:
+    """Ports that the displays of this daemon's guests have, also of those just starting; ``others`` leaves this guest's out."""
     found: set[int] = set()
     for guest in list(host.driver.guests.by_id.values()):
+        if others and guest.live is host.vm.domain:
+            continue
         for display in getattr(guest.live, "graphics", None) or ():
-            found |= {port for port in (display.port, display.tls_port, display.websocket) if port and port > 0}
+            found |= set(_ports_of(display))
     return found
+
+
+def _ports_of(display: Any) -> list[int]:
+    return [port for port in (display.port, display.tls_port, display.websocket) if port and port > 0]
 
 
 def _free(low: int, high: int, used: set[int], what: str) -> int:
@@ -87,22 +93,25 @@ def _bindable(port: int) -> bool:
 
 
 def _ports(display: Graphics, host: Any) -> None:
+    for port in _ports_of(display):
+        if port in taken(host, others=True):
+            raise InternalError(f"Failed to reserve port {port}")
     config, used = host.config, taken(host)
     low = getattr(config, "remote_display_port_min", None) or 5900
     high = getattr(config, "remote_display_port_max", None) or 65535
     if display.type == "vnc":
         if display.autoport or not display.port or display.port < 0:
-            display.port = _free(low, high, used, "vnc")
+            display.port = _free(low, high, used, "display")
         if display.websocket == -1:
             first = getattr(config, "remote_websocket_port_min", None) or 5700
             last = getattr(config, "remote_websocket_port_max", None) or 65535
-            display.websocket, display.auto_ws = _free(first, last, used, "vnc websocket"), True
+            display.websocket, display.auto_ws = _free(first, last, used, "webSocket"), True
     elif display.type == "spice":
         plain, secure = needed(display, config)
         if plain:
-            display.port = _free(low, high, used, "spice")
+            display.port = _free(low, high, used, "display")
         if secure:
-            display.tls_port = _free(low, high, used, "spiceTLS")
+            display.tls_port = _free(low, high, used, "display")
 
 
 def remove_sockets(display: Graphics) -> None:

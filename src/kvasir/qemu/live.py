@@ -73,7 +73,11 @@ def extra_environment(domain: Any, config: Any) -> dict[str, str]:
     from kvasir.devices.graphics_qemu import sasl_environment
 
     shown = {key: value for device in list_of(domain, "graphics") for key, value in device.environment().items()}
-    return shown | sasl_environment(domain, config) | {str(env.name): str(env.value or "") for env in list_of(domain, "qemu_env") if env.name}
+    return (
+        shown
+        | sasl_environment(domain, config)
+        | {str(env.name): str(env.value or "") for env in list_of(domain, "qemu_env") if env.name}
+    )
 
 
 # -- labels

@@ -41,7 +41,9 @@ def secret_uuid(config: Any, service: str) -> str | None:
     return given or getattr(config, "default_tls_x509_secret_uuid", None) or None
 
 
-def credentials(vm: Any, name: str, service: str, *, server: bool = True, secret_name: str | None = None) -> Iterator[Arg]:
+def credentials(
+    vm: Any, name: str, service: str, *, server: bool = True, secret_name: str | None = None
+) -> Iterator[Arg]:
     """The objects that an option names with ``tls-creds``. Raises Error (66) where the key's secret is not there."""
     from .secrets import secret
 
