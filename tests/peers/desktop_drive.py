@@ -22,7 +22,7 @@ import gi  # type: ignore[import-not-found]  # of the unpacked desktop, as the n
 gi.require_version("Atspi", "2.0")
 import pyatspi  # type: ignore[import-not-found]  # noqa: E402
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def walk(node: Any, depth: int = 0) -> Iterator[Any]:

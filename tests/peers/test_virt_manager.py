@@ -50,7 +50,7 @@ def errors(log: Path) -> list[str]:
 
 @pytest.mark.timeout(580)
 def test_virt_manager_lists_starts_and_shows(kvasird: KvasirDaemon, tiny_guest: TinyGuest) -> None:
-    """Its window lists the guest as off; Run starts it; Open shows its screen, through a descriptor from the daemon."""
+    """Its window lists the guest as off; Run starts it; Open shows its screen, through a descriptor from the daemon; so does virt-viewer."""
     settle(kvasird, tiny_guest, "tiny", "vnc")
     with short_folder("kv-desk-") as folder:
         watch = events(kvasird, folder / "events")
@@ -66,15 +66,22 @@ def test_virt_manager_lists_starts_and_shows(kvasird: KvasirDaemon, tiny_guest: 
                 ("see", "frame", "tiny on QEMU/KVM"),
                 ("logged", "virt-manager", "Viewer connected"),
                 ("shot", "console.png"),
-                ("press", "push button", "Pause"),
+                ("press", "radio button", "Details"),
+                ("see", "table cell", "Display VNC"),
+                ("run", "virt-viewer", "--debug", "-c", "qemu:///system", "--attach", "tiny"),
+                ("see", "frame", r"tiny \(1\)"),
+                ("logged", "virt-viewer", "notebook show display"),
+                ("shot", "viewer.png"),
             )  # fmt: skip
         finally:
             watch.terminate()
             watch.wait()
         assert said[1] == "tiny\nShutoff" and said[4] == "tiny\nRunning"
         assert errors(folder / "virt-manager.log") == []
-        assert (folder / "console.png").read_bytes().startswith(b"\x89PNG")
+        for name in ("console.png", "viewer.png"):
+            assert (folder / name).read_bytes().startswith(b"\x89PNG")
         seen = (folder / "events").read_text()
     assert re.search(r"event 'lifecycle' for domain 'tiny': Started Booted\n", seen)
-    assert re.search(r"event 'graphics' for domain 'tiny': connect ", seen)
+    for phase in ("connect", "initialize", "disconnect"):
+        assert len(re.findall(rf"event 'graphics' for domain 'tiny': {phase} ", seen)) >= 2, "of both programs"
     assert kvasird.our_virsh("destroy", "tiny").returncode == 0
