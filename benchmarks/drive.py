@@ -126,17 +126,27 @@ BINDING = """<filterbinding><owner><name>bench</name><uuid>c0ffee00-0000-4000-80
 
 
 def filters_bound(connection: Any, number: int, folder: str) -> None:
-    """A filter for each of so many interfaces (bridges stand for them), one after the other."""
+    """A filter for each of so many interfaces (bridges stand for them), one after the other; then all is taken away."""
     for index in range(number):
         connection.networkCreateXML(LINK.format(index))
     connection.nwfilterDefineXML(FILTER.format(22))
     for index in range(number):
         repeat(1, lambda index=index: connection.nwfilterBindingCreateXML(BINDING.format(index), 0))  # type: ignore[misc]
+    filters_gone(connection, number)
 
 
 def filters_changed(connection: Any, number: int, folder: str) -> None:
-    """Another port in the filter that all of them have; then all is taken away."""
-    repeat(1, lambda: connection.nwfilterDefineXML(FILTER.format(23)))
+    """Other ports in the filter that all of so many interfaces have."""
+    connection.nwfilterDefineXML(FILTER.format(22))
+    for index in range(number):
+        connection.networkCreateXML(LINK.format(index))
+        connection.nwfilterBindingCreateXML(BINDING.format(index), 0)
+    for port in (23, 24, 25):
+        repeat(1, lambda port=port: connection.nwfilterDefineXML(FILTER.format(port)))  # type: ignore[misc]
+    filters_gone(connection, number)
+
+
+def filters_gone(connection: Any, number: int) -> None:
     for binding in connection.listAllNWFilterBindings():
         binding.delete()
     for index in range(number):

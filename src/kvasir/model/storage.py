@@ -35,6 +35,22 @@ def _owner(value: str) -> int:
 OWNER = Type("owner", _owner, str, json={"type": "integer"})
 
 
+def _read_stamp(value: str) -> int:
+    seconds, _, rest = value.strip().partition(".")
+    if not (seconds + rest).isdigit():
+        return 0  # times of a user's document mean nothing
+    return int(seconds) * 10**9 + int(f"{rest:0<9.9}")
+
+
+def _write_stamp(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return f"{seconds}.{rest:09d}" if rest else str(seconds)
+
+
+STAMP = Type("stamp", _read_stamp, _write_stamp, json={"type": "string"})
+"""A moment in nanoseconds, written in seconds."""
+
+
 class Permissions(Element, tag="permissions"):
     """Who may use the file: mode (octal), owner, group and label."""
 
@@ -202,12 +218,12 @@ class Pool(Element, tag="pool"):
 
 
 class Timestamps(Element, tag="timestamps"):
-    """Times of the file, in seconds and nanoseconds."""
+    """Times of the file."""
 
-    atime: str | None = text("atime")
-    mtime: str | None = text("mtime")
-    ctime: str | None = text("ctime")
-    btime: str | None = text("btime")
+    atime: int | None = text("atime", STAMP)
+    mtime: int | None = text("mtime", STAMP)
+    ctime: int | None = text("ctime", STAMP)
+    btime: int | None = text("btime", STAMP)
 
 
 class EncryptionSecret(Element, tag="secret"):

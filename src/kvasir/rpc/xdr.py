@@ -48,10 +48,14 @@ class Malformed(Error):
         super().__init__(text, origin=Origin.RPC)
 
 
+def too_long(size: int, limit: int) -> Malformed:
+    return Malformed(f"value of {size} bytes is longer than the limit of {limit}")
+
+
 def _put_bytes(out: Out, value: bytes, limit: int) -> None:
     size = len(value)
     if size > limit:
-        raise Malformed(f"value of {size} bytes is longer than the limit of {limit}")
+        raise too_long(size, limit)
     out(_U32.pack(size) + value + _PAD[size & 3])
 
 
@@ -68,10 +72,14 @@ def _take_bytes(buf: bytes, pos: int, limit: int) -> tuple[bytes, int]:
 
 def put_string(out: Out, value: Any) -> None:
     """Write a string; ``bytes`` pass as they are."""
-    raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-    if not isinstance(raw, (bytes, bytearray)):
+    if isinstance(value, str):
+        value = value.encode("utf-8", "surrogateescape")
+    elif not isinstance(value, (bytes, bytearray)):
         raise TypeError(f"a string is wanted, not {value!r}")
-    _put_bytes(out, bytes(raw), STRING_MAX)
+    size = len(value)
+    if size > STRING_MAX:
+        raise too_long(size, STRING_MAX)
+    out(_U32.pack(size) + value + _PAD[size & 3])
 
 
 def take_string(buf: bytes, pos: int) -> tuple[str, int]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any
+import time
+from typing import Any, NamedTuple
 
 from kvasir.model.storage import BackingStore, Permissions, Timestamps, Volume, VolumeEncryption
 
@@ -51,12 +52,40 @@ class Vol:
         self.owner.backend().update(self.document)
 
 
-def file_volume(path: str, name: str) -> Volume | None:
-    """Describe a file as a volume of a directory pool, or None for what is none (sockets, FIFOs, broken links)."""
+class Seen(NamedTuple):
+    """A file as it was when a volume was described from it."""
+
+    same: int
+    """Made of all that changes with the file: who has it, its sizes, when it was written and when its inode changed."""
+    atime: int
+    volume: Volume
+
+
+SETTLED = 3 * 10**9
+"""Nanoseconds after which a file's times cannot hide one more change within the file system's tick."""
+
+
+def seen_volume(path: str, name: str, known: Seen | None) -> tuple[Volume | None, Seen | None]:
+    """``file_volume``, but a file that is as ``known`` says keeps its volume; and what is known of it from now on."""
     try:
         status = os.stat(path)
     except OSError:
-        return None
+        return None, None
+    same = hash((*status[:7], status.st_blocks, status.st_mtime_ns, status.st_ctime_ns))
+    if known is not None and known.same == same:
+        if known.atime != status.st_atime_ns:
+            known.volume.timestamps = _times(status)
+            known = known._replace(atime=status.st_atime_ns)
+        return known.volume, known
+    found = file_volume(path, name, status)
+    settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED
+    if found is None or found.type != "file" or found.backing is not None or not settled:
+        return found, None
+    return found, Seen(same, status.st_atime_ns, found)
+
+
+def file_volume(path: str, name: str, status: os.stat_result) -> Volume | None:
+    """Describe a file as a volume of a directory pool, or None for what is none (sockets, FIFOs, broken links)."""
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return None
     document = Volume(name=name, key=path, path=path)
@@ -174,13 +203,5 @@ def permissions(path: str, status: os.stat_result) -> Permissions:
     )
 
 
-def stamp(nanoseconds: int) -> str:
-    """A time in seconds since 1970, as documents have it."""
-    seconds, rest = divmod(nanoseconds, 10**9)
-    return f"{seconds}.{rest:09d}" if rest else str(seconds)
-
-
 def _times(status: os.stat_result) -> Timestamps:
-    return Timestamps(
-        atime=stamp(status.st_atime_ns), mtime=stamp(status.st_mtime_ns), ctime=stamp(status.st_ctime_ns), btime="0"
-    )
+    return Timestamps(atime=status.st_atime_ns, mtime=status.st_mtime_ns, ctime=status.st_ctime_ns, btime=0)

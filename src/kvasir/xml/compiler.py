@@ -331,3 +331,18 @@ def write_node(node: Any, pad: str) -> str:
     for _ in range(depth):
         end = lines.rindex("\n", 0, end)
     return lines[start : end + 1]
+
+
+def clearer(cls: Any) -> Any:
+    """The function that sets every field of a new object to what it is when the document says nothing."""
+    env: dict[str, Any] = {}
+    lines = ["def clear(this):", " this._node = None"]
+    for name, field in cls.FIELDS.items():
+        if field.many:
+            lines.append(f" this.{name} = []")
+            continue
+        fresh = field.factory is not None
+        env[f"empty_{name}"] = field.empty if fresh else field.empty()
+        lines.append(f" this.{name} = empty_{name}" + ("()" if fresh else ""))
+    exec(compile("\n".join(lines), "<element>", "exec"), env)
+    return env["clear"]

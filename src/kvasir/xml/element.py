@@ -28,7 +28,7 @@ class ElementType(type):
         body["__slots__"] = tuple(new_slots) + tuple(body.get("__slots__", ()))
         cls: Any = super().__new__(mcs, name, bases, body)
         cls.FIELDS = {f.name: f for f in ordered}
-        cls._parse = cls._attrs = cls._body = cls._empties = None
+        cls._parse = cls._attrs = cls._body = cls._clear = None
         if tag is not None:
             cls.TAG = tag
         for field in own.values():
@@ -44,17 +44,14 @@ class Element(metaclass=ElementType):
     _parse: ClassVar[Any] = None
     _attrs: ClassVar[Any] = None
     _body: ClassVar[Any] = None
-    _empties: ClassVar[list[tuple[str, Any, bool]] | None] = None
+    _clear: ClassVar[Any] = None
 
     def __init__(self, **values: Any) -> None:
         cls = type(self)
-        if cls._empties is None:
-            cls._empties = [
-                (n, None if f.many else f.empty(), f.many or f.factory is not None) for n, f in cls.FIELDS.items()
-            ]
-        self._node: Any = None
-        for name, value, fresh in cls._empties:
-            setattr(self, name, cls.FIELDS[name].empty() if fresh else value)
+        if cls._clear is None:
+            cls._clear = staticmethod(compiler.clearer(cls))
+        self._node: Any
+        cls._clear(self)
         for name, value in values.items():
             if name not in cls.FIELDS:
                 raise TypeError(f"{cls.__name__} has no field {name!r}")

@@ -19,7 +19,7 @@ from kvasir.host import tools
 from kvasir.model.storage import Permissions, Volume
 
 from .. import copying, images, wiping
-from ..volume import LABEL, describe, file_volume, permissions
+from ..volume import LABEL, Seen, describe, permissions, seen_volume
 from . import base
 from .base import PoolKind
 
@@ -35,6 +35,7 @@ class FilePool(PoolKind):
     )  # fmt: skip
     DEFAULT_VOLUME_FORMAT = "raw"
     FOLDER_MODE: ClassVar[int] = 0o711
+    _seen: dict[str, Seen] = {}
 
     def build(self, flags: int) -> None:
         """Make the folder with its permissions; what already stands there stays."""
@@ -77,8 +78,18 @@ class FilePool(PoolKind):
             ) from None
         self.space(space)
         self.document.permissions = permissions(self.path, status)
-        found = (file_volume(os.path.join(self.path, name), name) for name in names if not hidden(name))
-        return [volume for volume in found if volume is not None]
+        volumes: list[Volume] = []
+        before, self._seen = self._seen, {}
+        folder = os.path.join(self.path, "")
+        for name in names:
+            if hidden(name):
+                continue
+            volume, seen = seen_volume(folder + name, name, before.get(name))
+            if seen is not None:
+                self._seen[name] = seen
+            if volume is not None:
+                volumes.append(volume)
+        return volumes
 
     def space(self, space: os.statvfs_result | None = None) -> None:
         """Set the pool's sizes from its file system."""

@@ -14,7 +14,7 @@ from kvasir.errors import InternalError, Origin, SystemFailure
 from kvasir.model.storage import BackingStore, Permissions, PoolSource, SourceHost, Timestamps, Volume
 
 from .. import probe
-from ..volume import from_head, stamp
+from ..volume import from_head
 from . import base
 from .base import PoolKind
 from .netfs import gluster_volumes, named_host
@@ -83,7 +83,7 @@ class GlusterPool(PoolKind):
             return None
         volume.capacity, volume.allocation, volume.physical = size, status.blocks * 512, size
         volume.permissions = Permissions(mode=stat.S_IMODE(mode), owner=status.uid, group=status.gid)
-        volume.timestamps = Timestamps(**dict(zip(("atime", "mtime", "ctime"), status.times, strict=True)), btime="0")
+        volume.timestamps = Timestamps(**dict(zip(("atime", "mtime", "ctime"), status.times, strict=True)), btime=0)
         if stat.S_ISDIR(mode):
             volume.type, volume.format = "netdir", "dir"
             return volume
@@ -114,8 +114,8 @@ class Status(NamedTuple):
     gid: int
     size: int
     blocks: int
-    times: tuple[str, ...]
-    """Of access, change of content, change of the entry: seconds since 1970."""
+    times: tuple[int, ...]
+    """Of access, change of content, change of the entry: nanoseconds since 1970."""
 
     @classmethod
     def of(cls, raw: bytes) -> Status:
@@ -123,7 +123,7 @@ class Status(NamedTuple):
         head = struct.unpack_from("=24xIII" if platform.machine() == "x86_64" else "=16xI4xII", raw)
         size, blocks, *times = struct.unpack_from("=q8xq6q", raw, 48)
         stamps = (seconds * 10**9 + rest for seconds, rest in zip(times[::2], times[1::2], strict=True))
-        return cls(head[0], head[1], head[2], size, blocks, tuple(map(stamp, stamps)))
+        return cls(head[0], head[1], head[2], size, blocks, tuple(stamps))
 
 
 class Share:
