@@ -9,7 +9,7 @@ from typing import Any
 
 from kvasir.devices.graphics import Graphics
 from kvasir.devices.graphics_qemu import needed, socket_path
-from kvasir.errors import InternalError, OperationUnsupported
+from kvasir.errors import ConfigUnsupported, InternalError, OperationUnsupported
 
 
 async def prepare(display: Graphics, host: Any) -> None:
@@ -38,6 +38,14 @@ def _listen(display: Graphics, listen: Any, host: Any) -> None:
         listen.address = network_address(host, listen.network)
     if listen.type == "socket" and not listen.socket:
         listen.socket, listen.auto_generated = socket_path(host.vm, display.type), True
+
+
+def places(domain: Any, host: Any) -> None:
+    """What qemu.conf says of places that the document leaves open, where no guest is to run."""
+    for display in domain.graphics:
+        for listen in display.listens:
+            if display.type in ("vnc", "spice") and listen.type == "address":
+                _listen(display, listen, host)
 
 
 def network_address(host: Any, network: str) -> str:
@@ -110,6 +118,9 @@ def _ports(display: Graphics, host: Any) -> None:
         plain, secure = needed(display, config)
         if plain:
             display.port = _free(low, high, used, "display")
+        if secure and not getattr(config, "spice_tls", False):
+            text = "Auto allocation of spice TLS port requested but spice TLS is disabled in qemu.conf"
+            raise ConfigUnsupported(text, hint="spice_tls = 1 in qemu.conf")
         if secure:
             display.tls_port = _free(low, high, used, "display")
 

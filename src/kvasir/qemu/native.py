@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 from typing import Any
 
-from . import admit, guestlog, live, volumes
+from . import admit, displays, guestlog, live, volumes
 
 
 async def command_line(driver: Any, document: str) -> str:
@@ -21,6 +22,7 @@ async def command_line(driver: Any, document: str) -> str:
     lib = f"{p.lib}/{leaf}"
     vm.facts |= {"lib": lib, "channel": f"{p.channel}/{leaf}", "monitor_path": f"{lib}/monitor.sock"}
     vm.facts["master_key"] = os.urandom(32)
+    displays.places(domain, SimpleNamespace(config=driver.config, vm=vm, driver=driver))
     argv = list(commandline.build(vm, domain))
     env = environment(driver, lib, domain)
     words = [f"{key}={guestlog.quote(value)}" for key, value in env.items()]
