@@ -166,7 +166,9 @@ def set_device_weight(group: Group, path: str, value: int) -> None:
     """The weight of one device; 0 takes it away. libvirt 9.0 knows the files of cfq only, which kernels have no more."""
     device = block_device(path)
     names = (
-        ("io.weight", "io.bfq.weight") if "blkio" in group.unified else ("blkio.weight_device", "blkio.bfq.weight_device")
+        ("io.weight", "io.bfq.weight")
+        if "blkio" in group.unified
+        else ("blkio.weight_device", "blkio.bfq.weight_device")
     )
     name = next((name for name in names if os.path.exists(group.file("blkio", name))), None)
     if name is None:

@@ -71,6 +71,7 @@ def _runtime(status: statusdoc.Status) -> Runtime:
     run.blockjobs, run.pending_snapshot, run.backup = status.blockjobs, status.pending_snapshot, status.backup
     run.labels = ["remembered"] if status.remembers else []
     run.was_changing = status.job == "modify"
+    run.own_dev = status.own_dev
     run.got_shutdown = status.state is State.SHUTDOWN
     run.first_cpu = status.first_cpu
     run.lock_state, run.locked = status.lock_state, status.state is State.RUNNING

@@ -1,4 +1,4 @@
-"""The device nodes that a guest's control group lets QEMU open: the list at the start, and what is plugged, unplugged or changed."""
+"""The device nodes that QEMU has: in a ``/dev`` of its own, opened to its control group; at the start, and by what is plugged and unplugged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from kvasir.errors import SystemFailure
-from kvasir.host import cgroup_tune
+from kvasir.host import cgroup_tune, private_dev
 from kvasir.host.cgroup import Group
 
 from . import live
@@ -38,52 +38,91 @@ def close(group: Group, driver: Any, domain: Any) -> None:
         cgroup_tune.allow_path(group, path, access)
 
 
+def folder(driver: Any, guest: Any, stack: contextlib.AsyncExitStack) -> str | None:
+    """Where the guest's own ``/dev`` is to be put together; None when ``namespaces`` of qemu.conf leaves mounts out."""
+    wanted = driver.config.namespaces
+    if wanted is not None and "mount" not in wanted:
+        return None
+    path = f"{driver.paths.qemu.run}/{guest.name}.dev"
+    os.makedirs(path, exist_ok=True)
+    stack.callback(_remove, path)
+    return path
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+
+
+async def fill(guest: Any, domain: Any, pid: int) -> None:
+    """Put the nodes of a starting guest into its own ``/dev``, where it got one. Raises SystemFailure."""
+    guest.run.own_dev = guest.driver.privileged and private_dev.separate(pid)
+    if guest.run.own_dev:
+        _remove(f"{guest.driver.paths.qemu.run}/{guest.name}.dev")
+        paths = [*(guest.driver.config.cgroup_device_acl or ()), *(path for path, _ in _of_domain(domain))]
+        await asyncio.to_thread(_add, pid, paths)
+
+
 async def allow(guest: Any, device: Any) -> None:
     """Open the nodes of a device that is being plugged. Raises SystemFailure."""
-    group = _group(guest)
-    if group is not None:
-        await asyncio.to_thread(_allow, group, list(_of_device(device)))
+    if _restricted(guest):
+        await asyncio.to_thread(_allow, guest, list(_of_device(device)))
 
 
 async def deny(guest: Any, device: Any) -> None:
     """Close the nodes of a device that went, but for those that the others of the guest use too."""
-    group = _group(guest)
-    if group is not None:
-        await asyncio.to_thread(_deny, group, guest, [path for path, _ in _of_device(device)])
+    if _restricted(guest):
+        await asyncio.to_thread(_deny, guest, [path for path, _ in _of_device(device)])
 
 
 def allow_image(guest: Any, path: str, *, readonly: bool = False) -> None:
     """Open the node of one image of a running guest's chain. Raises SystemFailure."""
-    group = _group(guest)
-    if group is not None:
-        _allow(group, [(path, "r" if readonly else "rw")])
+    if _restricted(guest):
+        _allow(guest, [(path, "r" if readonly else "rw")])
 
 
 def deny_image(guest: Any, path: str) -> None:
     """Close it again when it left the chain."""
-    group = _group(guest)
-    if group is not None:
-        _deny(group, guest, [path])
+    if _restricted(guest):
+        _deny(guest, [path])
+
+
+def _restricted(guest: Any) -> bool:
+    return guest.run is not None and (guest.run.own_dev or _group(guest) is not None)
 
 
 def _group(guest: Any) -> Group | None:
-    group: Group | None = guest.run.cgroup if guest.run is not None else None
+    group: Group | None = guest.run.cgroup
     return group if group is not None and group.has("devices") else None
 
 
-def _allow(group: Group, paths: Iterable[tuple[str, str]]) -> None:
+def _add(pid: int, paths: Iterable[str]) -> None:
+    for path in paths:
+        private_dev.add(pid, path)
+
+
+def _allow(guest: Any, paths: Iterable[tuple[str, str]]) -> None:
+    group = _group(guest)
     for path, access in paths:
-        cgroup_tune.allow_path(group, path, access)
+        if guest.run.own_dev:
+            private_dev.add(guest.run.pid, path)
+        if group is not None:
+            cgroup_tune.allow_path(group, path, access)
 
 
-def _deny(group: Group, guest: Any, paths: Iterable[str]) -> None:
+def _deny(guest: Any, paths: Iterable[str]) -> None:
+    group = _group(guest)
     used = {path for path, _ in _of_domain(guest.live)} | set(guest.driver.config.cgroup_device_acl or ())
     for path in paths:
-        if path not in used:
-            try:
+        if path in used or not path.startswith("/dev/"):
+            continue
+        if guest.run.own_dev:
+            private_dev.drop(guest.run.pid, path)
+        try:
+            if group is not None:
                 cgroup_tune.allow_path(group, path, "rwm", deny=True)
-            except SystemFailure as error:
-                log.warning("guest %s may still open %s: %s", guest.name, path, error.text)
+        except SystemFailure as error:
+            log.warning("guest %s may still open %s: %s", guest.name, path, error.text)
 
 
 # -- which

@@ -77,6 +77,8 @@ class Runtime:
         self.auto_cpus: frozenset[int] | None = None
         self.perf: dict[str, int] = {}
         """Descriptors of the performance events that are counted."""
+        self.own_dev = False
+        """Whether QEMU has a ``/dev`` of its own."""
         self.machine: str | None = None
         """The guest's name as a machine of systemd's, None where it is none."""
         self.cgroup: Any = None

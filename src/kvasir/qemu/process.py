@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kvasir.errors import Error, InternalError, SystemFailure
+from kvasir.host import private_dev
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,10 @@ class Launch:
     directory: str = "/"
     inside: Callable[[], Sequence[int]] | None = None
     """Called in the new process before all else; gives more descriptors that it keeps. RuntimeError ends the start."""
+    dev: str | None = None
+    """An empty folder where a ``/dev`` of its own is put together; without one it has the host's."""
+    dev_optional: bool = True
+    """The host's ``/dev`` will do where there can be no other."""
     gate: Callable[[int], Awaitable[None]] | None = None
     """Awaited with the pid before the program runs: cgroup placement, labels. Its failure ends the start."""
 
@@ -62,6 +67,8 @@ def _child(launch: Launch, say: int, hear: int) -> None:
     os.dup2(launch.output, 1)
     os.dup2(launch.output, 2)
     more = launch.inside() if launch.inside is not None else ()
+    if launch.dev is not None:
+        private_dev.enter(launch.dev, optional=launch.dev_optional)
     for number in (0, 1, 2, *launch.fds, *more):
         os.set_inheritable(number, True)
     os.umask(launch.umask)

@@ -16,6 +16,7 @@ from kvasir.host import kvm
 from . import (
     cgroups,
     chain,
+    device_nodes,
     firmware,
     guestlog,
     hooks,
@@ -255,6 +256,8 @@ class Start:
                 ),
                 gate=self._gate,
                 inside=self.inside,
+                dev=device_nodes.folder(self.driver, self.guest, self.stack) if privileged else None,
+                dev_optional=config.namespaces is None,
             )
         )
         self.run.pid = pid
@@ -269,6 +272,7 @@ class Start:
         """The process exists but does not run QEMU yet: write down that it does, so that no crash forgets it."""
         self.run.pid = pid
         process.write_pidfile(self.driver.status.pidfile(self.guest.name), pid)
+        await device_nodes.fill(self.guest, self.domain, pid)
         await machines.place(self.guest, self.domain, pid, self.stack)
         self.stack.callback(perfevents.close, self.run)
         perfevents.start(self.run, self.domain)

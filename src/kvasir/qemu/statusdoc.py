@@ -42,6 +42,8 @@ def render(guest: Any) -> str:
     out += [f"  <taint flag='{_attr(taint)}'/>\n" for taint in run.taints]
     if run.monitor_path:
         out.append(f"  <monitor path='{_attr(run.monitor_path)}' type='unix'/>\n")
+    if run.own_dev:
+        out.append("  <namespaces>\n    <mount/>\n  </namespaces>\n")
     if run.vcpus:
         rows = "".join(f"    <vcpu id='{number}' pid='{tid}'/>\n" for number, tid in sorted(run.vcpus.items()))
         out.append(f"  <vcpus>\n{rows}  </vcpus>\n")
@@ -123,6 +125,8 @@ class Status:
     devices: list[str] = field(default_factory=list)
     pending_snapshot: dict[str, Any] = field(default_factory=dict)
     backup: Any = None
+    own_dev: bool = False
+    """Whether QEMU has a ``/dev`` of its own."""
     lock_state: str = ""
     """The leases that a paused guest gave back."""
 
@@ -165,6 +169,7 @@ def parse(text: str) -> Status:
             blockjobs=blocks.parse(root),
             pending_snapshot=snapshots.parse(root),
             backup=backups.parse(root),
+            own_dev=root.find("namespaces/mount") is not None,
             lock_state=root.findtext("lockstate") or "",
         )
     except (ValueError, TypeError) as error:
