@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from kvasir.disk import places
+
 from . import network, seed
 from .base import NAMESPACE, NO_DOMAIN, connect, fail, home
 from .guests import console
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
-TINY_PLACES = ("{project}/.cache/tiny", "{home}/.cache/kvasir/tiny", "{data}/images/tiny", "/usr/share/kvasir/tiny")
 TINY_MEMORY, MEMORY = 256, 1024
 KEYS = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
 
@@ -47,10 +48,9 @@ def project() -> str:
 
 def tiny_folder() -> str:
     """The folder of the tiny guest. Ends with the command that makes it when there is none."""
-    places = [p.format(project=project(), home=os.path.expanduser("~"), data=home()) for p in TINY_PLACES]
-    for place in [os.environ.get("KVASIR_TINY", ""), *places]:
-        if place and os.path.exists(os.path.join(place, "kernel")):
-            return place
+    found = places.tiny()
+    if found:
+        return found
     fail("the tiny guest is not built yet", f"{project()}/scripts/tiny-guest")
 
 

@@ -20,18 +20,21 @@ def paths(connection: Any, text: str) -> list[str]:
     """Paths of the images that a document names as its disks, those of pool and volume too."""
     import xml.etree.ElementTree as ET
 
-    found = []
-    for source in ET.fromstring(text).findall(".//disk[@device='disk']/source"):
-        path = source.get("file") or source.get("dev")
-        if source.get("volume"):
-            try:
-                pool = connection.storagePoolLookupByName(source.get("pool") or "")
-                path = str(pool.storageVolLookupByName(source.get("volume") or "").path())
-            except Error:
-                continue
-        if path:
-            found.append(path)
-    return found
+    sources = ET.fromstring(text).findall(".//disk[@device='disk']/source")
+    return [path for source in sources if (path := path_of(connection, source))]
+
+
+def path_of(connection: Any, source: Any) -> str:
+    """The path that a source element names, by file, device, or pool and volume; '' for none."""
+    if source is None:
+        return ""
+    if source.get("volume"):
+        try:
+            pool = connection.storagePoolLookupByName(source.get("pool") or "")
+            return str(pool.storageVolLookupByName(source.get("volume") or "").path())
+        except Error:
+            return ""
+    return source.get("file") or source.get("dev") or ""
 
 
 def below(connection: Any, path: str) -> str:

@@ -1,0 +1,1 @@
+"""Tools that look into the disks of guests that are off, by a small machine of their own."""
