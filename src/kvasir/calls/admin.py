@@ -68,12 +68,13 @@ def server_get_threadpool_parameters(session: Session, srv: Any, flags: int) -> 
     """Workers: limits, how many there are, how many are free, how many calls wait."""
     check_flags(flags, 0, "adminServerGetThreadPoolParameters", Origin.ADMIN)
     workers = _service(session, srv.name).workers
-    count = max(workers.min_workers, workers.busy)
+    busy = workers.busy + (session.client.service.workers is workers)  # who asks is served by one of them
+    count = max(workers.min_workers, busy)
     return [
         ("minWorkers", UInt(workers.min_workers)),
         ("maxWorkers", UInt(workers.max_workers)),
         ("nWorkers", UInt(count)),
-        ("freeWorkers", UInt(count - workers.busy)),
+        ("freeWorkers", UInt(count - busy)),
         ("prioWorkers", UInt(workers.prio_workers)),
         ("jobQueueDepth", UInt(workers.depth)),
     ]

@@ -40,8 +40,7 @@ async def auth_polkit(session: Session) -> int:
     if client.auth != "polkit":
         raise _auth_failed()
     await polkit.authorize(client)
-    client.authenticated = True
-    client.service.check_limits()
+    client.admit()
     return 1
 
 
@@ -53,7 +52,7 @@ async def auth_sasl_init(session: Session) -> str:
     if client.auth != "sasl" or client.authenticated or "sasl" in client.data:
         raise _auth_failed()
     login = client.data["sasl"] = Login(client)
-    return login.mechanisms()
+    return await login.mechanisms()
 
 
 async def auth_sasl_start(session: Session, mech: str, nil: int, data: bytes) -> tuple[int, int, bytes]:

@@ -80,6 +80,11 @@ class Client:
     def __repr__(self) -> str:
         return f"<client {self.id} of {self.service.name}, pid {self.identity.pid}>"
 
+    def admit(self) -> None:
+        """It has said who it is."""
+        self.authenticated = True
+        self.service.admitted(self)
+
     # --- in
 
     def _resume(self) -> None:
@@ -129,8 +134,8 @@ class Client:
             self._resume()
 
     def _take(self, frame: frames.Frame) -> None:
-        if frame.program == programs.KEEPALIVE:
-            if frame.type == frames.MESSAGE and frame.procedure == programs.PING:
+        if frame.program == programs.KEEPALIVE and frame.type == frames.MESSAGE:
+            if frame.procedure == programs.PING:
                 self.send(frames.pack(programs.KEEPALIVE, 1, programs.PONG, frames.MESSAGE, 0, frames.OK))
             return
         self.service.dispatcher.take(self, frame)

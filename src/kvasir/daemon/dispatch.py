@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kvasir import calls
+from kvasir.daemon import bounds
 from kvasir.daemon.names import api_name
 from kvasir.daemon.readonly import REFUSED, read_only
 from kvasir.daemon.session import Session
@@ -44,7 +45,7 @@ GUARDED = frozenset({programs.REMOTE.id, programs.QEMU.id, programs.LXC.id})
 class Entry:
     """A served procedure: its function, or the module that has it."""
 
-    __slots__ = ("_function", "module", "names", "procedure", "waits")
+    __slots__ = ("_function", "bounded", "module", "names", "procedure", "waits")
 
     def __init__(
         self, procedure: programs.Procedure, function: Callable[..., Any] | None, module: str = "", waits: bool = False
@@ -52,6 +53,7 @@ class Entry:
         self.procedure, self._function, self.module = procedure, function, module
         self.waits = waits if function is None else inspect.iscoroutinefunction(function)
         self.names = procedure.args.names
+        self.bounded = procedure.name in bounds.NAMES
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -122,13 +124,15 @@ class Dispatcher:
             values = entry.procedure.decode_args(frame.payload)
             if client.readonly and entry.procedure.name in REFUSED.get(frame.program, ()):
                 raise read_only(entry.procedure)
+            arguments = dict(zip(entry.names, values, strict=True))
+            if entry.bounded:
+                bounds.check(entry.procedure.name, arguments)
         except Exception as problem:
             _close_all(frame.fds)
             if not isinstance(problem, Error):
                 log.exception("%r: procedure %d of program %#x", client, frame.procedure, frame.program)
             self._answer_error(client, frame, problem)
             return
-        arguments = dict(zip(entry.names, values, strict=True))
         access = client.service.daemon.access if frame.program in GUARDED else None
         if access is not None:
             client.held()

@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 from kvasir import __version__
@@ -22,6 +23,8 @@ from kvasir.errors import Error
 log = logging.getLogger(__name__)
 
 FILES = 65536
+THREADS = 8
+"""For waiting work besides that of calls: a worker whose file hangs (NFS, a FIFO) takes no thread away from the others."""
 NETWORK_FAILED = (
     "{}: error: Unable to initialize network sockets. Check /var/log/messages or run without --daemon for more info."
 )
@@ -83,6 +86,7 @@ async def serve(options: argparse.Namespace, paths: Paths, logs: Logging, backgr
     qemu = configuration.load_qemu(options.qemu_config or f"{paths.etc}/qemu.conf", options.qemu_config is not None)
     daemon = Daemon(paths, settings, qemu, options.timeout, logs, options.listen)
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(settings.max_workers + settings.prio_workers + THREADS, "file"))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, daemon.end)
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)

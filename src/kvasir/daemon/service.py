@@ -73,6 +73,8 @@ class Service:
         self.workers = workers
         self.dispatcher = Dispatcher(served, workers)
         self.clients: dict[int, Client] = {}
+        self.unknown: set[Client] = set()
+        """Those of them who have not logged in."""
         self.handshakes: set[Handshake] = set()
         self._next = 1
         self._accepting: set[int] = set()
@@ -112,7 +114,7 @@ class Service:
     @property
     def anonymous(self) -> int:
         """Clients that have not said who they are."""
-        return len(self.handshakes) + sum(1 for client in self.clients.values() if not client.authenticated)
+        return len(self.handshakes) + len(self.unknown)
 
     def check_limits(self) -> None:
         """Accept while there is room, else leave newcomers in the queue of the socket. Who need not log in is not kept out by
@@ -164,7 +166,14 @@ class Service:
         client = Client(self, channel, self._next, listener.readonly, listener.auth)
         self._next += 1
         self.clients[client.id] = client
+        if not client.authenticated:
+            self.unknown.add(client)
         return client
+
+    def admitted(self, client: Client) -> None:
+        """A client said who it is."""
+        self.unknown.discard(client)
+        self.check_limits()
 
     def _shake_hands(self, listener: Listener, sock: socket.socket) -> None:
         from kvasir.daemon.tls import Handshake
@@ -196,7 +205,7 @@ class Service:
         late = asyncio.get_running_loop().time() - patience
         for handshake in [one for one in self.handshakes if one.since < late]:
             handshake.give_up("the TLS handshake took too long")
-        for client in [one for one in self.clients.values() if not one.authenticated and not one.waits]:
+        for client in [one for one in self.unknown if not one.waits]:
             if client.came < late:
                 log.warning("%r did not log in within %d s", client, patience)
                 client.close()
@@ -206,5 +215,6 @@ class Service:
     def forget(self, client: Client) -> None:
         """A client closed its connection."""
         self.clients.pop(client.id, None)
+        self.unknown.discard(client)
         self.check_limits()
         self.daemon.client_went()

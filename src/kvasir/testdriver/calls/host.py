@@ -81,7 +81,7 @@ def node_get_free_pages(session: Any, pages: list[int], startCell: int, cellCoun
     found, value = [], 6
     for _ in range(cellCount):
         for _ in pages:
-            value = value * 2 + 7
+            value = (value * 2 + 7) & 0xFFFFFFFFFFFFFFFF
             found.append(value)
     return found
 
