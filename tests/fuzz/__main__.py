@@ -45,7 +45,11 @@ def sandboxed(part: str, packets: int, seed: int = 1, timeout: float | None = No
         words = [sys.executable, "-X", "faulthandler", "-m", "tests.fuzz", "--in", name, part, str(packets), str(seed)]
         with open(root / "output", "w") as output, open(root / "errors", "w") as errors:
             done = subprocess.run(
-                sandbox.command(root, *words), env=sandbox.environment(root), stdout=output, stderr=errors, timeout=timeout
+                sandbox.command(root, *words),
+                env=sandbox.environment(root),
+                stdout=output,
+                stderr=errors,
+                timeout=timeout,
             )
         lines = (root / "output").read_text().splitlines()
         if done.returncode or not lines:

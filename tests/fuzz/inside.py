@@ -78,7 +78,12 @@ class Lines:
             return made
 
         self.tracer = tracer = CTracer()
-        tracer.data, tracer.trace_arcs, tracer.should_trace, tracer.should_trace_cache = self.data, True, should_trace, {}
+        tracer.data, tracer.trace_arcs, tracer.should_trace, tracer.should_trace_cache = (
+            self.data,
+            True,
+            should_trace,
+            {},
+        )
         tracer.concur_id_func, tracer.file_tracers, tracer.should_start_context = None, {}, None
         tracer.lock_data, tracer.unlock_data, tracer.warn = _nothing, _nothing, _nothing
         tracer.check_include, tracer.switch_context, tracer.disable_plugin = None, None, None
@@ -260,6 +265,32 @@ def run(root: Path, packets: int, seed: int = 1, known: bool = True, service: st
         await inside.start()
         try:
             return await inside.run(packets, known, service)
+        finally:
+            await inside.stop()
+
+    return asyncio.run(whole())
+
+
+def call(procedure: Procedure, args: tuple[Any, ...]) -> bytes:
+    """A call as bytes."""
+    return frames.pack(
+        procedure.program.id, 1, procedure.number, frames.CALL, 1, frames.OK, procedure.encode_args(args)
+    )
+
+
+def replay(root: Path, packets: list[bytes], known: bool) -> Found:
+    """Those packets, each followed by whatever it wants to do; an empty one stands for a new connection."""
+
+    async def whole() -> Found:
+        inside = Inside(root, 1)
+        await inside.start()
+        try:
+            await inside.connect(known)
+            for packet in packets:
+                inside.found.packets += 1
+                if not packet or not await inside.send(packet) or _cut(packet):
+                    await inside.connect(known)
+            return inside.found
         finally:
             await inside.stop()
 

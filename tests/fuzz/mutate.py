@@ -8,7 +8,24 @@ import struct
 
 from kvasir.rpc import frames
 
-WORDS = (0, 1, 2, 3, 7, 8, 27, 28, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFC, 4 << 20, (4 << 20) + 1, 32 << 20, 1 << 20)
+WORDS = (
+    0,
+    1,
+    2,
+    3,
+    7,
+    8,
+    27,
+    28,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    0xFFFFFFFC,
+    4 << 20,
+    (4 << 20) + 1,
+    32 << 20,
+    1 << 20,
+)
 HEAD = frames.HEADER
 
 
@@ -78,9 +95,19 @@ def _once(chance: random.Random, text: str) -> str:
     if how == 2 and chance.random() < 0.3:
         return text[:place]
     if how in (3, 4):
-        return _replace(chance, text, r"\d+", ("-1", "0", "1", "99999999999999999999", "4294967296", "x", "", "0x", "1e9", "3.5", " 7 "))
+        return _replace(
+            chance,
+            text,
+            r"\d+",
+            ("-1", "0", "1", "99999999999999999999", "4294967296", "x", "", "0x", "1e9", "3.5", " 7 "),
+        )
     if how == 5:
-        return _replace(chance, text, r"'[^']*'", ("''", "'yes'", "'no'", "'none'", "'" + "y" * 4000 + "'", "'&lt;&amp;&#10;'", "'/'", "'..'", "'%s'"))
+        return _replace(
+            chance,
+            text,
+            r"'[^']*'",
+            ("''", "'yes'", "'no'", "'none'", "'" + "y" * 4000 + "'", "'&lt;&amp;&#10;'", "'/'", "'..'", "'%s'"),
+        )
     if how == 6:  # an element twice, or away
         pieces = list(re.finditer(r"<([\w:]+)[^<>]*/>|<([\w:]+)[^<>]*>[^<>]*</\2>", text))
         if pieces:
@@ -88,12 +115,24 @@ def _once(chance: random.Random, text: str) -> str:
             middle = chance.choice(("", hit.group() * 2, hit.group() * 40, f"<x>{hit.group()}</x>"))
             return text[: hit.start()] + middle + text[hit.end() :]
     if how == 7:
-        return _replace(chance, text, r" [\w:]+='[^']*'", ("", " x='1'", " type='file'", " type='network'", " mode='x'", " xmlns='urn:x'"))
+        return _replace(
+            chance,
+            text,
+            r" [\w:]+='[^']*'",
+            ("", " x='1'", " type='file'", " type='network'", " mode='x'", " xmlns='urn:x'"),
+        )
     if how == 8:
         names = sorted(set(re.findall(r"<([\w:]+)", text)))
         if names:
-            return _replace(chance, text, rf"\b{re.escape(chance.choice(names))}\b", (chance.choice(names), "x", "name", "source"))
-    return _replace(chance, text, r">[^<>]+<", ("><", ">-5<", ">\n<", "><![CDATA[x]]><", ">&#0;<", ">&x;<", "><!-- --><", ">" + "z" * 9000 + "<"))
+            return _replace(
+                chance, text, rf"\b{re.escape(chance.choice(names))}\b", (chance.choice(names), "x", "name", "source")
+            )
+    return _replace(
+        chance,
+        text,
+        r">[^<>]+<",
+        ("><", ">-5<", ">\n<", "><![CDATA[x]]><", ">&#0;<", ">&x;<", "><!-- --><", ">" + "z" * 9000 + "<"),
+    )
 
 
 def _replace(chance: random.Random, text: str, pattern: str, words: tuple[str, ...]) -> str:

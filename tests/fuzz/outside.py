@@ -226,7 +226,9 @@ class Outside:
         for _ in range(chance.randrange(6)):
             kind = chance.choice((frames.STREAM, frames.STREAM, frames.STREAM_HOLE))
             status = chance.choice((frames.CONTINUE, frames.CONTINUE, frames.OK, frames.ERROR, 7))
-            payload = chance.choice((b"", b"x" * 100, b"y" * 70000, frames.HOLE.pack(chance.choice((0, 5, -1, 1 << 62)), 0)))
+            payload = chance.choice(
+                (b"", b"x" * 100, b"y" * 70000, frames.HOLE.pack(chance.choice((0, 5, -1, 1 << 62)), 0))
+            )
             self.raw.send(frame.program, frame.procedure, payload, type=kind, status=status, serial=head[5])
             self.found.packets += 1
         self.raw.send(frame.program, frame.procedure, type=frames.STREAM, status=frames.ERROR, serial=head[5])

@@ -78,7 +78,11 @@ def run(root: Path, packets: int, seed: int = 1) -> Found:
     client = authority.client("client", "client1")
     (pki / "CA").mkdir(parents=True)
     (pki / "libvirt/private").mkdir(parents=True)
-    for source, target in ((authority.cert, "CA/cacert.pem"), (server[0], "libvirt/servercert.pem"), (server[1], "libvirt/private/serverkey.pem")):
+    for source, target in (
+        (authority.cert, "CA/cacert.pem"),
+        (server[0], "libvirt/servercert.pem"),
+        (server[1], "libvirt/private/serverkey.pem"),
+    ):
         (pki / target).write_bytes(source.read_bytes())
     context = ssl.create_default_context(cafile=str(authority.cert))
     context.load_cert_chain(client[0], client[1])
@@ -100,7 +104,9 @@ def run(root: Path, packets: int, seed: int = 1) -> Found:
             if number in (packets // 3, packets - 1):
                 time.sleep(0.5)
                 found.growth, warm = (resident(child.pid) - warm if warm else 0.0), resident(child.pid)
-        descriptors = subprocess.run(["ls", f"/proc/{child.pid}/fd"], capture_output=True, text=True, check=True).stdout.split()
+        descriptors = subprocess.run(
+            ["ls", f"/proc/{child.pid}/fd"], capture_output=True, text=True, check=True
+        ).stdout.split()
         if len(descriptors) > 60:
             found.problem(f"{len(descriptors)} descriptors are open", b"")
         watcher.ends = True

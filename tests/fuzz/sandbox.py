@@ -33,7 +33,20 @@ exec "$@"
 
 def command(root: Path, *words: str) -> list[str]:
     """The command that runs ``words`` there; ``root`` may be written."""
-    enter = ["unshare", "-n", "-m", "-p", "--fork", "--kill-child", "--mount-proc", "sh", "-c", SCRIPT, "sandbox", str(root)]
+    enter = [
+        "unshare",
+        "-n",
+        "-m",
+        "-p",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "sh",
+        "-c",
+        SCRIPT,
+        "sandbox",
+        str(root),
+    ]
     return [*enter, *words]
 
 

@@ -75,7 +75,15 @@ class Maker:
         if kind == "P":
             return self.parameter()
         if name == "data" and "sasl" in call:
-            return chance.choice((b"n,,n=fred,r=abcdefgh", b"\0fred\0secret", b"c=biws,r=abcdefgh,p=AAAA", b"", b'username="fred",nonce="x",nc=00000001'))
+            return chance.choice(
+                (
+                    b"n,,n=fred,r=abcdefgh",
+                    b"\0fred\0secret",
+                    b"c=biws,r=abcdefgh,p=AAAA",
+                    b"",
+                    b'username="fred",nonce="x",nc=00000001',
+                )
+            )
         if kind in ("o[]", "c[]"):
             return chance.choice((b"", b"\1", b"\xff" * 4, b"\0fred\0secret", chance.randbytes(16)))
         if kind.endswith("[]"):
@@ -123,10 +131,15 @@ class Maker:
             return world.document(self.xml(name, call))
         if name in ("name", "new_name", "dname") and chance.random() < 0.7:
             return "fuzz"
-        if name in ("path", "disk", "device", "dev", "to", "file", "base", "top", "from_", "mountPoint", "key") and chance.random() < 0.8:
+        if (
+            name in ("path", "disk", "device", "dev", "to", "file", "base", "top", "from_", "mountPoint", "key")
+            and chance.random() < 0.8
+        ):
             return chance.choice(world.paths)
         if name == "mech":
-            return chance.choice(("SCRAM-SHA-256", "PLAIN", "DIGEST-MD5", "ANONYMOUS", "LOGIN", "SCRAM-SHA-1", "EXTERNAL", "GSSAPI"))
+            return chance.choice(
+                ("SCRAM-SHA-256", "PLAIN", "DIGEST-MD5", "ANONYMOUS", "LOGIN", "SCRAM-SHA-1", "EXTERNAL", "GSSAPI")
+            )
         if name in ("uri", "uri_in", "dconnuri"):
             return chance.choice(("", "qemu:///system", "test:///default", "tcp:127.0.0.1:1", "unix:/nonexistent"))
         if name in ("cmd",):

@@ -96,7 +96,9 @@ class Texts(Outside):
                 self.found.packets += 1
                 self.one(kind, text.encode("utf-8", "replace").decode())
                 if self.child.poll() is not None:
-                    self.found.problem(f"{kind}: the daemon ended: {self.log.read_text()[-1500:]}", text.encode("utf-8", "replace"))
+                    self.found.problem(
+                        f"{kind}: the daemon ended: {self.log.read_text()[-1500:]}", text.encode("utf-8", "replace")
+                    )
                     return self.found
                 if number % RENEW == RENEW - 1:
                     self.renew()

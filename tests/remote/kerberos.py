@@ -62,7 +62,9 @@ class Realm:
         folder.mkdir()
         folder.chmod(0o755)
         (folder / "krb5.conf").write_text(CONF.format(folder=folder, address=address))
-        (folder / "kdc.conf").write_text(KDC.format(folder=folder, address=address, modules=next(self.package.rglob("db2.so")).parent))
+        (folder / "kdc.conf").write_text(
+            KDC.format(folder=folder, address=address, modules=next(self.package.rglob("db2.so")).parent)
+        )
         self.keytab = folder / "keytab"
         plugins = next(self.package.rglob("libgssapiv2.so")).parent
         self.env = {
@@ -86,7 +88,11 @@ class Realm:
         self.local(self.program("kdb5_util"), "create", "-s", "-P", "master", "-r", REALM)
         admin = self.program("kadmin.local")
         for line in (
-            *("addprinc -randkey libvirt/host2", "addprinc -randkey libvirt/localhost", "addprinc -randkey libvirt/othername"),
+            *(
+                "addprinc -randkey libvirt/host2",
+                "addprinc -randkey libvirt/localhost",
+                "addprinc -randkey libvirt/othername",
+            ),
             *("addprinc -pw secret fred", "addprinc -pw bedrock barney"),
             f"ktadd -k {self.keytab} libvirt/host2 libvirt/localhost",
         ):

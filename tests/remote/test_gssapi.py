@@ -99,7 +99,9 @@ def test_the_real_daemon_lets_our_client_in(site: Pair, realm: Realm, peers: Pee
     peer = str(PROJECT / "scripts/peer")
     env = {**os.environ, **realm.env, "KVASIR_PEERS": str(peers.root), "KRB5_KTNAME": str(realm.keytab)}
     with short_folder("kv-gss-") as folder:
-        subprocess.run([peer, "libvirtd", "--dir", str(folder), "--background"], env=env, check=True, capture_output=True)
+        subprocess.run(
+            [peer, "libvirtd", "--dir", str(folder), "--background"], env=env, check=True, capture_output=True
+        )
         try:
             script = (
                 "sed -i /auth_unix_ro/d /etc/libvirt/libvirtd.conf; echo 'auth_unix_ro = \"sasl\"' >> /etc/libvirt/libvirtd.conf; "

@@ -82,7 +82,7 @@ def __getattr__(name: str) -> Any:
 
         return Error
     if name.startswith("VIR_"):
-        from kvasir.client.constants import find
+        from kvasir.rpc.constants import find
 
         return find(name)
     known = {"virConnect": "Connection", "virDomain": "Domain", "virStream": "Stream"}.get(name, name)

@@ -12,9 +12,9 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from kvasir.client.constants import find as constant
 from kvasir.daemon.polkit import Authority, Unreachable
 from kvasir.errors import Code, Error, Origin
+from kvasir.rpc.constants import find as constant
 
 if TYPE_CHECKING:
     from kvasir.daemon.client import Client

@@ -22,7 +22,7 @@ from kvasir.daemon.names import api_name
 from kvasir.daemon.readonly import REFUSED, read_only
 from kvasir.daemon.session import Session
 from kvasir.daemon.streams import Stream
-from kvasir.errors import Code, Error, Origin
+from kvasir.errors import Code, Error, InvalidArg, Origin, SystemFailure
 from kvasir.qemu.jobs import CALLER
 from kvasir.rpc import frames, programs
 from kvasir.rpc.errors import encode_error
@@ -257,7 +257,7 @@ class Dispatcher:
         _close_all(session.fds)
         _close_all(session.returned_fds)
         if not isinstance(problem, Error):
-            log.exception("%s failed", session.procedure.name)
+            problem = _translated(session.procedure, problem)
         self._answer_error(client, frame, problem)
 
     def _answer_error(self, client: Client, frame: frames.Frame, problem: Exception) -> None:
@@ -274,6 +274,19 @@ class Dispatcher:
                 encode_error(problem),
             )
         )
+
+
+def _translated(procedure: programs.Procedure, problem: Exception) -> Exception:
+    """What the system refused, or a string that cannot be used, as an error of libvirt's; anything else is a mistake of ours."""
+    if isinstance(problem, OSError) and problem.errno:
+        log.warning("%s: %s", procedure.name, problem)
+        return SystemFailure(
+            f"cannot use '{problem.filename}'" if problem.filename else procedure.name, problem, origin=Origin.NONE
+        )
+    if isinstance(problem, UnicodeError):
+        return InvalidArg("a string of the call is not valid UTF-8", origin=Origin.NONE)
+    log.error("%s failed", procedure.name, exc_info=problem)
+    return problem
 
 
 def _note(client: Client, entry: Entry, arguments: dict[str, Any], problem: Exception | None) -> None:

@@ -20,8 +20,8 @@ from kvasir.calls.filters import (
     SHUTOFF,
     TRANSIENT,
 )
-from kvasir.calls.flags import check_flags
-from kvasir.errors import InternalError, OperationFailed, OperationInvalid, Origin, SystemFailure
+from kvasir.calls.flags import check_flags, check_params
+from kvasir.errors import InternalError, InvalidArg, OperationFailed, OperationInvalid, Origin, SystemFailure
 from kvasir.model.domain import Domain
 from kvasir.qemu.states import Paused, Running, Shutoff, State
 from kvasir.testdriver.guest import Guest
@@ -284,7 +284,7 @@ def domain_save_flags(session: Any, dom: Any, to: str, dxml: str | None, flags: 
 
 
 def domain_save_params(session: Any, dom: Any, params: list[Any], flags: int) -> None:
-    domain_save(session, dom, dict(params)["file"])
+    domain_save(session, dom, _file(params))
 
 
 def _image(path: str) -> str:
@@ -328,7 +328,15 @@ def domain_restore_flags(session: Any, from_: str, dxml: str | None, flags: int)
 
 
 def domain_restore_params(session: Any, params: list[Any], flags: int) -> None:
-    domain_restore(session, dict(params)["file"])
+    domain_restore(session, _file(params))
+
+
+def _file(params: list[Any]) -> str:
+    check_params(params, (("file", str), ("dxml", str)))
+    given = dict(params)
+    if "file" not in given:
+        raise InvalidArg("missing path to the file", origin=Origin.TEST)
+    return str(given["file"])
 
 
 def domain_core_dump(session: Any, dom: Any, to: str, flags: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from kvasir.calls.flags import check_flags
+from kvasir.calls.flags import bad, check_flags
 from kvasir.cpu import x86_tables
 from kvasir.errors import InvalidArg, Origin
 from kvasir.host.hostname import hostname
@@ -78,6 +78,8 @@ def node_get_cells_free_memory(session: Any, startCell: int, maxcells: int) -> l
 
 def node_get_free_pages(session: Any, pages: list[int], startCell: int, cellCount: int, flags: int) -> list[int]:
     """Free pages, of no host."""
+    if not pages:
+        raise bad("virNodeGetFreePages", "npages", "must not be zero")
     found, value = [], 6
     for _ in range(cellCount):
         for _ in pages:

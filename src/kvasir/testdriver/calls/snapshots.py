@@ -118,7 +118,7 @@ class Checkpoint:
 
     def xml(self) -> str:
         """As libvirt writes it."""
-        from kvasir.cli.virsh.xmltree import escape
+        from kvasir.xml.compiler import escape
 
         out = [f"<domaincheckpoint>\n  <name>{escape(self.name)}</name>\n"]
         if self.description:
@@ -128,7 +128,7 @@ class Checkpoint:
         out.append(f"  <creationTime>{self.created}</creationTime>\n  <disks>\n")
         for disk in self.domain.disks:
             if disk.device == "disk":
-                out.append(f"    <disk name='{disk.target}' checkpoint='bitmap' bitmap='{escape(self.name, True)}'/>\n")
+                out.append(f"    <disk name='{disk.target}' checkpoint='bitmap' bitmap='{escape(self.name)}'/>\n")
             else:
                 out.append(f"    <disk name='{disk.target}' checkpoint='no'/>\n")
         inside: str = self.domain.xml(pad="  ")
