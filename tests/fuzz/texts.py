@@ -36,6 +36,8 @@ WAYS = {
 class Texts(Outside):
     """Sends documents."""
 
+    answer: frames.Frame | None = None
+
     def seeds(self, kind: str) -> list[str]:
         """Our own small one, and what the golden folders have of that class."""
         found = [self.world.document(documents.CLASSES[kind])] * 3
@@ -72,7 +74,7 @@ class Texts(Outside):
         return False, decode_error(self.answer.payload)
 
     def stream(self, frame: frames.Frame, head: tuple[int, ...]) -> None:
-        self.answer: frames.Frame | None = frame
+        self.answer = frame
 
     def one(self, kind: str, text: str) -> None:
         create, read, remove = WAYS[kind]

@@ -50,8 +50,12 @@ def daemon_pid(root: Path) -> int:
 @contextmanager
 def crowd(host: Host | None, kind: str, count: int, *where: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, str(CROWD), kind, str(count), *where]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    child = subprocess.Popen(["ip", "netns", "exec", host.name, *command] if host else command, text=True, **pipes)
+    child = subprocess.Popen(
+        ["ip", "netns", "exec", host.name, *command] if host else command,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     try:
         yield child
     finally:

@@ -276,40 +276,39 @@ def test_who_does_not_answer_pings_is_dropped(both: list[Limited]) -> None:
             raw.close()
 
 
-def test_virsh_asks_the_daemon(both: list[Limited], tmp_path: Path) -> None:
-    """``-k`` and ``-K`` of both virsh: a daemon that stops (SIGSTOP would stop the test's own timers too: a proxy that goes mute) is given up
-    with the same words; ``-k 0`` asks nothing."""
-    mute = tmp_path / "sock"
+@pytest.mark.parametrize("how", ["mute", "closed"])
+def test_virsh_gives_a_daemon_up(both: list[Limited], tmp_path: Path, how: str) -> None:
+    """``-k`` and ``-K`` of both virsh: a daemon that says nothing more after two pings is given up, one that closes at once; with the same
+    words."""
+    path = tmp_path / "sock"
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(mute))
+    listener.bind(str(path))
     listener.listen(8)
+    listener.settimeout(60)
     peers, said = both[0].peers, []
-    for virsh in ("theirs", "ours"):
-        uri = f"qemu+unix:///system?socket={mute}"
-        words = ["-k", "1", "-K", "2", "-c", uri]
-        if virsh == "theirs":
-            libraries = ":".join(str(path.parent) for path in (peers.root / "usr/lib").glob("*/libvirt.so.0"))
-            command, env = (
-                [str(peers.root / "usr/bin/virsh")],
-                {**os.environ, "LD_LIBRARY_PATH": libraries, "LC_ALL": "C"},
-            )
-        else:
-            command, env = (
-                [str(PROJECT / ".venv/bin/python"), "-IS", str(PROJECT / "bin/virsh")],
-                {**os.environ, "LC_ALL": "C"},
-            )
-        child = subprocess.Popen([*command, *words, "domblkinfo", "x", "--all"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
-        seen = relay(listener, both[1].folder / "libvirt-sock")
-        out, err = child.communicate(timeout=60)
-        assert child.returncode == 1 and seen == 2, (virsh, err)
-        said.append((out, err))
-    assert said[0] == said[1]
-    assert f"error: Disconnected from {uri} due to keepalive timeout" in said[0][1]
+    libraries = ":".join(str(path.parent) for path in (peers.root / "usr/lib").glob("*/libvirt.so.0"))
+    theirs = ["env", f"LD_LIBRARY_PATH={libraries}", str(peers.root / "usr/bin/virsh")]
+    uri = f"qemu+unix:///system?socket={path}"
+    for virsh in (theirs, [str(PROJECT / ".venv/bin/python"), "-IS", str(PROJECT / "bin/virsh")]):
+        command = [*virsh, "-k", "1", "-K", "2", "-c", uri, "domblkinfo", "x", "--all"]
+        child = subprocess.Popen(
+            command, env={**os.environ, "LC_ALL": "C"}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            seen = relay(listener, both[1].folder / "libvirt-sock", how == "closed")
+            said.append((child.communicate(timeout=60), seen, child.returncode))
+        finally:
+            child.kill()
+            child.wait()
     listener.close()
+    assert said[0] == said[1]
+    assert said[1][1:] == (2 if how == "mute" else 0, 1)
+    why = "keepalive timeout" if how == "mute" else "end of file"
+    assert f"error: Disconnected from {uri} due to {why}" in said[1][0][1]
 
 
-def relay(listener: socket.socket, target: Path) -> int:
-    """Carry a client's bytes until it looks up a guest, then swallow all: the pings that it sent meanwhile."""
+def relay(listener: socket.socket, target: Path, closes: bool) -> int:
+    """Carry a client's bytes until it looks up a guest, then close, or swallow all: the pings that it sent meanwhile."""
     near, _ = listener.accept()
     far = socket.socket(socket.AF_UNIX)
     far.connect(str(target))
@@ -324,6 +323,8 @@ def relay(listener: socket.socket, target: Path) -> int:
             for frame in buffer.feed(data):
                 mute = mute or frame.procedure == programs.REMOTE["domain_lookup_by_name"].number
                 count += mute and frame.program == programs.KEEPALIVE
+            if mute and closes:
+                break
             if not mute:
                 far.sendall(data)
         with contextlib.suppress(TimeoutError):

@@ -139,7 +139,7 @@ class Connection(Remote):
         """Have ``cb(conn, reason, opaque)`` called when the connection is lost."""
 
         def lost() -> None:
-            cb(self, 1, opaque)
+            cb(self, self.link.reason, opaque)
 
         self.link.on_close = lost
         return 0
@@ -156,6 +156,7 @@ class Connection(Remote):
             return 1
         from kvasir.client.keepalive import start
 
+        self.link.patience = (interval, count)
         start(self.link, interval, count)
         return 0
 

@@ -57,6 +57,10 @@ class Link:
         self.events: deque[tuple[programs.Procedure, tuple[Any, ...]]] = deque()
         self.on_close: Callable[[], None] | None = None
         self.broken: Error | None = None
+        self.reason = 0
+        """Why it broke: an error, end of file (1), pings without answer (2), as the callback of a close has it."""
+        self.patience: tuple[int, int] | None = None
+        """Seconds and pings after which a daemon that says nothing while a call waits for it is given up."""
         self.unanswered = 0
         """Keepalive pings that got no answer yet."""
         self.closed = False
@@ -172,12 +176,14 @@ class Link:
         """Read once from the socket and sort the packets that are whole."""
         if self.broken:
             raise self.broken
+        if self.patience is not None:
+            self._await(*self.patience)
         try:
             data = self._receive()
         except OSError as problem:
             self._break(f"Cannot recv data: {self._last_words()}{problem.strerror}")
         if not data:
-            self._break(f"End of file while reading data: {self._last_words()}Input/output error")
+            self._break(f"End of file while reading data: {self._last_words()}Input/output error", 1)
         buf = self._in
         buf += data
         while True:
@@ -201,6 +207,24 @@ class Link:
             payload = bytes(buf[28:size])
             del buf[:size]
             self._sort(program, number, kind, serial, status, payload)
+
+    def _await(self, interval: int, count: int) -> None:
+        """Wait until something comes; ping while nothing does."""
+        from select import POLLIN, poll
+
+        pending = getattr(self.channel, "pending", None)
+        if pending is not None and pending():
+            return
+        poller = poll()
+        poller.register(self.channel.fileno(), POLLIN)
+        while not poller.poll(interval * 1000):
+            if self.unanswered >= count:
+                self._break("connection closed due to keepalive timeout", 2)
+            self.unanswered += 1
+            try:
+                self.ping()
+            except OSError as problem:
+                self._break(f"Cannot write data: {problem.strerror}")
 
     def _last_words(self) -> str:
         """What the command that carries the connection complained of, ready to stand before another reason."""
@@ -241,15 +265,15 @@ class Link:
         self.channel.sendall(HEADER.pack(28, programs.KEEPALIVE, 1, number, MESSAGE, 0, OK))
 
     def lose(self, text: str) -> None:
-        """Give the connection up."""
+        """Give the connection up: pings had no answer."""
         import contextlib
 
         with contextlib.suppress(Lost):
-            self._break(text)
+            self._break(text, 2)
 
-    def _break(self, text: str) -> None:
+    def _break(self, text: str, reason: int = 0) -> None:
         if self.broken is None:
-            self.broken = Lost(text)
+            self.broken, self.reason = Lost(text), reason
             if self.on_close and not self.closed:
                 self.on_close()
         raise self.broken

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kvasir.client.connection import Connection
     from kvasir.client.objects import Domain
 
+PATIENCE = (5, 6)
+"""Seconds and pings after which a daemon that says nothing is given up, without -k and -K."""
 LEVELS = ("DEBUG", "INFO", "NOTICE", "WARNING", "ERROR")
 DEBUG, INFO, NOTICE, WARNING, ERROR = range(5)
 
@@ -113,8 +115,19 @@ class Shell:
         self.lost = False
         if uri is not None:
             self.uri, self.readonly = uri, as_reader
-        if self.keepalive:
+        link = self._connection.link
+        link.on_close = self._disconnected
+        if self.keepalive is None:
+            link.patience = PATIENCE
+        else:
             self._connection.setKeepAlive(*self.keepalive)
+
+    def _disconnected(self) -> None:
+        """The connection broke by itself."""
+        self.lost = True
+        if self._connection is not None:
+            why = ("I/O error", "end of file", "keepalive timeout")[self._connection.link.reason]
+            self.error(f"Disconnected from {self._connection.uri.text} due to {why}")
 
     def disconnect(self) -> None:
         """Say good-bye."""
@@ -160,7 +173,8 @@ class Shell:
         try:
             return lookup(key)
         except Error as problem:
-            if problem.code in (Code.SYSTEM_ERROR, Code.RPC):
+            broken = self._connection is not None and self._connection.link.broken
+            if problem.code in (Code.SYSTEM_ERROR, Code.RPC) and not broken:
                 self.report(problem)
             return None
 
