@@ -24,6 +24,24 @@ class LinkError(Error):
     code = Code.SYSTEM_ERROR
 
 
+def check_advertised_routes() -> None:
+    """A host that forwards IPv6 loses the routes that its kernel made of routers' advertisements, but where accept_ra is 2.
+
+    A link's 0 leaves it to that of all, in libvirt's reading. Raises InternalError for the first link in danger.
+    """
+
+    def setting(link: str) -> str | None:
+        return sysctl.read(f"net/ipv6/conf/{link}/accept_ra")
+
+    for link in sysctl.advertised_links():
+        own = setting(link)
+        if (setting("all") if own == "0" else own) == "1":
+            raise InternalError(
+                f"Check the host setup: interface {link} has kernel autoconfigured IPv6 routes and enabling forwarding  without "
+                "accept_ra set to 2 will cause the kernel to flush them, breaking networking.", origin=Origin.NONE,
+                hint=f"sysctl -w net.ipv6.conf.{link}.accept_ra=2")  # fmt: skip
+
+
 class Virtual(Kind):
     """A virtual network in the narrow sense."""
 
@@ -107,6 +125,7 @@ class Virtual(Kind):
         if any(not ip.six for ip in self.document.ips):
             sysctl.write("net/ipv4/ip_forward", "1")
         if any(ip.six for ip in self.document.ips):
+            check_advertised_routes()
             sysctl.write("net/ipv6/conf/all/forwarding", "1")
 
     def _routes(self) -> None:
