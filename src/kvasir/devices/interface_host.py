@@ -7,6 +7,7 @@ when the guest ends or the card is unplugged. ``attach_again`` is for guests tha
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import Any
 
@@ -17,6 +18,7 @@ from .interface_check import check_actual
 from .interface_network import allocate, give_back
 from .interface_qemu import fd_count, fd_names, uses_vhost
 
+log = logging.getLogger(__name__)
 TAPPED = ("network", "bridge", "ethernet")
 
 
@@ -46,6 +48,10 @@ def _tap(net: Any, host: Any) -> None:
     from kvasir.host import tap
 
     vm = host.vm
+    bridge = interface_taps.bridge_of(net)
+    if bridge is not None and net.backend_tap is None and not host.driver.privileged:
+        _by_helper(net, host, bridge)
+        return
     if net.target_dev is None:
         net.target_dev = tap.free_name()
     queues = fd_count(net, vm)
@@ -57,6 +63,19 @@ def _tap(net: Any, host: Any) -> None:
         host.stack.callback(interface_taps.unplug, net, host.vm.uuid)
         interface_taps.plug(net, host.vm.uuid)
     _vhost(net, host, queues)
+
+
+def _by_helper(net: Any, host: Any, bridge: str) -> None:
+    """An ordinary user's daemon: the tap is made by QEMU's helper, which has the right to; it has one queue."""
+    from kvasir.host import bridge_helper
+
+    if fd_count(net, host.vm) > 1:
+        log.warning("interface %s: the bridge helper makes one queue", net.mac)
+        net.queues = None
+    net.target_dev, fd = bridge_helper.open_tap(host.driver.config.bridge_helper, bridge, vnet=net.is_virtio)
+    host.pass_fd(fd_names(net, 1)[0], fd)
+    interface_taps.limit(net, host.vm.uuid)
+    _vhost(net, host, 1)
 
 
 async def _filter(net: Any, host: Any) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from kvasir.errors import InternalError, Origin
 
+from .tc import need_root
+
 log = logging.getLogger(__name__)
 TIMEOUT = 5
 """Seconds that the switch's daemon has to answer."""
@@ -82,6 +84,7 @@ def shape(name: str, guest_uuid: str, sent: Limit | None, received: Limit | None
 
     Rates are in KiB a second, bursts in KiB. Raises InternalError.
     """
+    need_root()
     marks = [f'external-ids:vm-id="{guest_uuid}"', f'external-ids:ifname="{name}"']
     if sent is not None and sent[0]:
         _send(name, marks, sent)

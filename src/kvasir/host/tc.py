@@ -7,10 +7,11 @@ and what cannot be had at all is an error.
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 from typing import Any
 
-from kvasir.errors import InternalError, Origin
+from kvasir.errors import InternalError, OperationUnsupported, Origin
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,12 @@ def tc(*words: str, check: bool = True) -> bool:
         raise InternalError(f"Child process (tc {' '.join(words)}) unexpected exit status {done.returncode}: {done.stderr}",
                             origin=Origin.NONE)  # fmt: skip
     return done.returncode == 0
+
+
+def need_root() -> None:
+    """Raises OperationUnsupported in an ordinary user's daemon."""
+    if os.geteuid() != 0:
+        raise OperationUnsupported("Network bandwidth tuning is not available in session mode", origin=Origin.NONE)
 
 
 def clear(device: str) -> None:
@@ -50,6 +57,7 @@ def shape(device: str, sent: tuple[int | None, int | None, int | None] | None,
 
     Raises InternalError.
     """
+    need_root()
     clear(device)
     if sent is not None and sent[0]:
         _send(device, sent, tree)

@@ -288,8 +288,6 @@ class NetworkDriver:
                         log.warning("guest %s: card %s cannot be plugged in again: %s", guest.name, card.mac, error)
 
     def _start(self, net: VirtualNetwork) -> None:
-        if self.paths.is_session and net.document.own_bridge and os.geteuid() != 0:
-            log.info("network %s: an ordinary user's daemon makes no bridges", net.name)
         if net.new_document is None:
             net.new_document = net.document
         net.document = net.document.copy()

@@ -156,6 +156,8 @@ class NWFilterDriver:
 
     async def define(self, text: str) -> NamedFilter:
         """Define or change a filter; guests that use it get the new rules, or all stays as it was."""
+        if self.is_session:
+            raise OperationInvalid("Can't define NWFilters in session mode", origin=Origin.NWFILTER)
         made = documents.read(text)
         async with self._lock:
             self._check(made, "<uuid>" in text)
@@ -326,6 +328,8 @@ class NWFilterDriver:
 
     async def attach(self, net: Any, owner_name: str, owner_uuid: str) -> None:
         """A guest's interface (a model interface with target device, mac and filterref) gets its filter."""
+        if self.is_session:
+            raise InternalError("unexpected nwfilter URI path '/session', try nwfilter:///system", origin=Origin.NWFILTER)
         ref = Reference(net.filterref.filter, [(one.name, one.value) for one in net.filterref.parameters or ()])
         made = Binding(owner_name, owner_uuid, net.target_dev, str(net.mac), ref)
         if net.target_dev in self.bindings:
