@@ -72,6 +72,13 @@ class Runtime:
         self.log_start = 0
         self.stats_period = 0
         self.rtc_offset: int | None = None
+        self._begin_confinement()
+        self.migration: Any = None
+        """``migrate_to_file.Progress`` of the migration that runs."""
+        self.first_cpu: Any = None
+        """The CPU as the document had it before the start resolved it."""
+
+    def _begin_confinement(self) -> None:
         self.auto_nodes: frozenset[int] | None = None
         """The host cells that numad advised."""
         self.auto_cpus: frozenset[int] | None = None
@@ -83,10 +90,6 @@ class Runtime:
         """The guest's name as a machine of systemd's, None where it is none."""
         self.cgroup: Any = None
         """The guest's control group (``kvasir.host.cgroup.Group``), None where it has none."""
-        self.migration: Any = None
-        """``migrate_to_file.Progress`` of the migration that runs."""
-        self.first_cpu: Any = None
-        """The CPU as the document had it before the start resolved it."""
 
     def _begin_blocks(self) -> None:
         self.locked = False
