@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import time
 from typing import Any
@@ -111,6 +110,8 @@ class Console:
         if self.kind == "none" or not domain.isActive():
             return False
         if self.kind == "graphical":
+            import subprocess
+
             words = ["virt-viewer", "--connect", connection.getURI(), "--wait", domain.name()]
             viewer = subprocess.Popen(words)
             if wait and viewer.wait():

@@ -6,16 +6,18 @@ import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import osinfo, places, tree
-from .cloudinit import CloudInit, make_image
 from .disks import DiskMaker
 from .grammar import OptionError
 from .guest import Guest
 from .media import Location, Media, inject
-from .unattended import Answers, Script, script
 from .upload import SYSTEM_FOLDER, Uploads
+
+if TYPE_CHECKING:
+    from .cloudinit import CloudInit
+    from .unattended import Answers, Script
 
 
 @dataclass
@@ -202,6 +204,8 @@ class Installer:
             return None
         url = self.method.location.where if self.method.location and self.method.location.is_url else ""
         self.method.unattended.hostname = self.guest.name
+        from .unattended import script
+
         return script(self.guest.system, self.method.unattended, url)
 
     def _seed(self, *, fetch: bool) -> tuple[str, bool] | None:
@@ -223,6 +227,8 @@ class Installer:
             return None
         if not fetch:
             return os.path.join(self.folder, f"virtinst-{label.lower()}.iso"), label != "cidata"
+        from .cloudinit import make_image
+
         path = make_image(self.folder, label, files)
         self.files.append(path)
         return self._there(path), label != "cidata"

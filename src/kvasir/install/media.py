@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import configparser
 import os
-import shutil
-import tempfile
-import urllib.request
 from dataclasses import dataclass
 from typing import Any
-from urllib.error import URLError
 
 from .grammar import OptionError
 
@@ -106,6 +101,8 @@ class Media:
         return [*self._treeinfo(), *PLACES]
 
     def _treeinfo(self) -> list[tuple[str, str]]:
+        import configparser
+
         for name in (".treeinfo", "treeinfo"):
             text = self._read(name)
             if text is None:
@@ -124,12 +121,14 @@ class Media:
         where = self.location.where
         try:
             if "://" in where:
-                with urllib.request.urlopen(f"{where.rstrip('/')}/{name}", timeout=30) as answer:
+                from urllib.request import urlopen
+
+                with urlopen(f"{where.rstrip('/')}/{name}", timeout=30) as answer:
                     return str(answer.read(1 << 20).decode("utf-8", "replace"))
             if os.path.isdir(where):
                 with open(os.path.join(where, name), encoding="utf-8", errors="replace") as file:
                     return file.read(1 << 20)
-        except (OSError, URLError, ValueError):
+        except (OSError, ValueError):
             return None
         return None
 
@@ -146,6 +145,8 @@ class Media:
         )
 
     def _draft(self, prefix: str) -> str:
+        import tempfile
+
         fd, path = tempfile.mkstemp(prefix=f"virtinst-{prefix}", dir=self.folder)
         os.close(fd)
         os.chmod(path, 0o644)
@@ -155,19 +156,24 @@ class Media:
         source = os.path.join(self.location.where, name)
         if not os.path.isfile(source):
             return ""
+        import shutil
+
         path = self._draft(prefix)
         shutil.copyfile(source, path)
         return path
 
     def _from_url(self, name: str, prefix: str) -> str:
+        import shutil
+        from urllib.request import urlopen
+
         path = self._draft(prefix)
         try:
             with (
-                urllib.request.urlopen(f"{self.location.where.rstrip('/')}/{name}", timeout=60) as answer,
+                urlopen(f"{self.location.where.rstrip('/')}/{name}", timeout=60) as answer,
                 open(path, "wb") as out,
             ):
                 shutil.copyfileobj(answer, out)
-        except (OSError, URLError, ValueError):
+        except (OSError, ValueError):
             os.unlink(path)
             return ""
         return path
@@ -192,6 +198,8 @@ class Media:
 
 def treeinfo_facts(text: str) -> dict[str, str]:
     """The words of a ``.treeinfo`` that identify a tree."""
+    import configparser
+
     info = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         info.read_string(text)
