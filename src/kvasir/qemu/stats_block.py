@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from typing import Any
 
-from kvasir.errors import InvalidArg, OperationInvalid, Origin, SystemFailure
+from kvasir.errors import InternalError, InvalidArg, OperationInvalid, Origin, SystemFailure
 from kvasir.rpc.typed import Params, UInt, ULLong
 
 from . import live
@@ -132,6 +132,8 @@ async def sizes(guest: Guest, path: str) -> tuple[int, int, int]:
     disk = live.find_disk(guest.current, path)
     if disk is None:
         raise InvalidArg(f"invalid path {path} not assigned to domain")
+    if _remote(disk):
+        return await _remote_sizes(guest, disk)
     source = live.source_path(disk)
     if not source:
         raise InvalidArg(f"disk '{path}' does not currently have a source assigned")
@@ -151,6 +153,38 @@ async def sizes(guest: Guest, path: str) -> tuple[int, int, int]:
             if known and known[0]:
                 capacity = known[0]
     return allocation, capacity, physical
+
+
+def _remote(disk: Any) -> bool:
+    return disk.type == "network" and not disk.empty
+
+
+async def _remote_sizes(guest: Guest, disk: Any) -> tuple[int, int, int]:
+    """Of an image on a server, of which QEMU alone can tell. Raises InternalError for a guest that does not run."""
+    if not guest.active:
+        text = f"missing storage backend for network files using {disk.source.protocol} protocol"
+        raise InternalError(text, origin=Origin.STORAGE)
+    async with guest.jobs.normal(Kind.QUERY):
+        guest.need_active()
+        high = (await rows(guest)).get(disk.alias, Row()).allocation
+        capacity, physical = (await remote_capacities(guest)).get(disk.alias, (0, 0))
+        return high or physical, capacity, physical
+
+
+async def remote_capacities(guest: Guest) -> dict[str, tuple[int, int]]:
+    """(virtual size, size on the server) of each disk on a server, by alias."""
+    from .blocks import graph
+
+    disks = [disk for disk in live.list_of(guest.live, "disks") if _remote(disk)]
+    nodes = await graph.nodes(guest) if disks else {}
+    found = {}
+    for disk in disks:
+        top = graph.of_disk(disk)
+        shown, stored = ((nodes.get(name) or {}).get("image") or {} for name in (top.node, top.storage))
+        if shown:
+            size = int(shown.get("virtual-size", 0))
+            found[str(disk.alias)] = (size, int(stored.get("virtual-size", size)))
+    return found
 
 
 def record_inactive(disks: list[tuple[str, str]]) -> Params:
@@ -179,13 +213,14 @@ async def record(guest: Guest, monitor: bool, backing: bool) -> Params:
     disks = live.list_of(guest.live, "disks")
     if not monitor or not disks:
         return record_inactive([(live.disk_target(d), live.source_path(d) or "") for d in disks])
-    counted, known = await rows(guest), await capacities(guest)
+    counted, known = await rows(guest), await capacities(guest) | await remote_capacities(guest)
     out: Params = [("block.count", UInt(len(disks)))]
     for number, disk in enumerate(disks):
         path = live.source_path(disk)
         out.append((f"block.{number}.name", live.disk_target(disk)))
         if path:
             out.append((f"block.{number}.path", path))
+        if path or _remote(disk):
             index = _index(disk)
             if index is not None:
                 out.append((f"block.{number}.backingIndex", UInt(index)))
@@ -197,7 +232,7 @@ async def record(guest: Guest, monitor: bool, backing: bool) -> Params:
             ("wr.bytes", row.wr_bytes), ("wr.times", row.wr_times), ("fl.reqs", row.fl_reqs), ("fl.times", row.fl_times),
         )  # fmt: skip
         out += [(f"block.{number}.{name}", ULLong(value)) for name, value in values]
-        if path:
+        if path or _remote(disk):
             capacity, physical = known.get(disk.alias, (0, 0))
             sizes_ = (("allocation", row.allocation), ("capacity", capacity), ("physical", physical))
             out += [(f"block.{number}.{name}", ULLong(value)) for name, value in sizes_]

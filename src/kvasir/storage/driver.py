@@ -312,16 +312,20 @@ class StorageDriver:
 
     async def delete(self, pool: StoragePool, flags: int) -> None:
         """Remove the pool's storage."""
-        pool.need_inactive()
+        self._need_stopped(pool)
         pool.need_idle()
         await asyncio.to_thread(pool.kind.delete, flags)
         self.publish(pool, DELETED)
 
-    def undefine(self, pool: StoragePool) -> None:
-        """Forget a pool that does not run."""
+    @staticmethod
+    def _need_stopped(pool: StoragePool) -> None:
         if pool.active:
             raise OperationInvalid(f"storage pool '{pool.name}' is still active", origin=Origin.STORAGE)
         pool.need_inactive()
+
+    def undefine(self, pool: StoragePool) -> None:
+        """Forget a pool that does not run."""
+        self._need_stopped(pool)
         for path in (self._link(pool.name), self._file(pool.name)):
             if os.path.lexists(path):
                 os.unlink(path)

@@ -62,11 +62,6 @@ async def copy(
 def _check_target(disk: Any, image: Image, reuse: bool) -> bool:
     """Whether the destination is taken as it is: always for block devices. Raises what libvirt raises."""
     if not image.local:
-        if not reuse:
-            raise ConfigUnsupported(
-                f"non-local destination '{image.path}' of a block copy must exist",
-                hint="make the image there and give --reuse-external",
-            )
         return reuse
     try:
         found = os.stat(image.path)

@@ -7,14 +7,19 @@ import os
 from typing import Any
 
 from kvasir.devices.disk_source import BackingStore
-from kvasir.errors import InternalError, OperationFailed, OperationUnsupported, SystemFailure
+from kvasir.errors import Error, InternalError, OperationFailed, OperationUnsupported, SystemFailure
 from kvasir.qemu import chain
+from kvasir.qemu.args import Blockdev
 
 from . import graph, labels
 from .graph import Image
 from .jobs import run_job
 
 PLAIN = ("raw", "none")
+REMOTE = ("rbd", "gluster", "ssh", "nfs")
+"""Protocols in which QEMU can make an image; others must have it."""
+OPENING = ("node-name", "driver", "read-only", "auto-read-only", "discard", "detect-zeroes", "cache")
+"""What a node says besides where its image lies."""
 
 
 async def vm_of(guest: Any) -> Any:
@@ -78,6 +83,7 @@ async def image(
     made = touch(guest, new)
     try:
         await labels.own(guest, new)
+        await _remote(guest, vm, disk, new, size)
         if new.format in PLAIN:
             await _raw(guest, new, size)
             if not backing:
@@ -96,6 +102,33 @@ async def image(
     if not closed and backing is not None:
         new.below = None
     return made
+
+
+async def _remote(guest: Any, vm: Any, disk: Any, new: Image, size: int) -> None:
+    """Make an image on a server; what QEMU cannot make there is taken as it is."""
+    if new.type != "network" or getattr(new.source, "protocol", None) not in REMOTE:
+        return
+    monitor = guest.monitor()
+    *before, node = _until_storage(graph.arguments(vm, disk, new, readonly=False, backing=None, closed=True))
+    values = node.qmp()[1]
+    place = {key: value for key, value in values.items() if key not in OPENING}
+    done: list[str] = []
+    try:
+        for arg in before:
+            command, said = arg.qmp()
+            await monitor.command(command, said)
+            done.append(str(said["id"]))
+        await _job(guest, new, f"create-{new.storage}", {"driver": values["driver"], "location": place, "size": size})
+    finally:
+        for name in done:
+            with contextlib.suppress(Error):
+                await monitor.command("object-del", {"id": name})
+
+
+def _until_storage(args: list[Any]) -> list[Any]:
+    """The secrets of an image and its storage node."""
+    at = next(at for at, arg in enumerate(args) if isinstance(arg, Blockdev))
+    return args[: at + 1]
 
 
 async def _raw(guest: Any, new: Image, size: int) -> None:

@@ -109,6 +109,8 @@ def put(disk: Any, image: Image) -> None:
     disk.type, disk.format, disk.metadata_cache = image.type, image.format, image.metadata_cache
     disk.source = image.source.copy()
     disk.source.index, disk.source.startup_policy = image.index, policy
+    if disk.auth is not None:  # where the document had it is where it stays
+        disk.auth, disk.source.auth = disk.source.auth, None
     disk.backing_store = image.below
 
 

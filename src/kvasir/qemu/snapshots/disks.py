@@ -65,7 +65,11 @@ def _collision(snap: Snapshot, entry: SnapshotDisk) -> None:
 
 def _name(entry: SnapshotDisk, disk: Any, name: str) -> None:
     """The image's name with the snapshot's as its ending, beside the image of now."""
-    if disk.type == "network" or entry.type == "network":
+    if disk.type == "network":
+        raise unsupported(
+            f"source for disk '{disk.target}' is not a regular file; refusing to generate external snapshot name"
+        )
+    if entry.type == "network":
         raise unsupported(f"cannot generate external snapshot name for disk '{disk.target}' on a '{entry.type}' device")
     path = disk.location()
     if not path:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import json
+import logging
+import os
+import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, InternalError, OperationInvalid, Origin
+from kvasir.errors import ConfigUnsupported, InternalError, InvalidArg, OperationInvalid, Origin, SystemFailure
 from kvasir.host import tools
 from kvasir.model.storage import Volume
 
-from .. import images
+from .. import images, wiping
 from . import base
 from .base import PoolKind
 
+log = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"""Images that are asked about at the same time."""
+WITH_SNAPSHOTS = 2
 TIMEOUTS = {"client_mount_timeout": "30", "rados_mon_op_timeout": "30", "rados_osd_op_timeout": "30"}
 
 
@@ -77,30 +87,48 @@ class RbdPool(PoolKind):
 
     def scan(self) -> list[Volume]:
         with self._words() as words:
-            out = tools.run("ceph", *words, "df", "--format", "json")
-        document = self.document
-        for found in json.loads(out).get("pools", []):
+            sizes = json.loads(tools.run("ceph", *words, "df", "--format", "json"))
+        document, whole = self.document, sizes.get("stats", {})
+        document.capacity = int(whole.get("total_bytes", 0))
+        document.available = int(whole.get("total_avail_bytes", 0)) >> 10 << 10
+        for found in sizes.get("pools", []):
             if found.get("name") == self.pool:
                 stats = found.get("stats", {})
-                document.allocation = int(stats.get("bytes_used", 0))
-                document.available = int(stats.get("max_avail", 0))
-                document.capacity = document.allocation + document.available
-        return [self._volume(entry["image"], int(entry["size"])) for entry in self._json("ls", "-l", self.pool)
-                if "snapshot" not in entry]  # fmt: skip
+                document.allocation = int(stats.get("stored", stats.get("bytes_used", 0)))
+        names = [str(name) for name in self._json("ls", self.pool)]
+        with ThreadPoolExecutor(AT_ONCE) as workers:
+            found = list(workers.map(self._volume, names))
+        return [volume for volume in found if volume is not None]
 
-    def _volume(self, name: str, size: int) -> Volume:
-        path = f"{self.pool}/{name}"
-        volume = Volume(type="network", name=name, path=path, key=path, format="raw")
-        volume.capacity = volume.allocation = size
+    def recount(self, volumes: list[Volume]) -> None:
+        """What the cluster says stays until the next refresh."""
+
+    def _volume(self, name: str) -> Volume | None:
+        """An image, or None where it went meanwhile."""
+        volume = Volume(type="network", name=name, path=f"{self.pool}/{name}", key=f"{self.pool}/{name}", format="raw")
+        try:
+            self.update(volume)
+        except InternalError as error:
+            log.warning("rbd image %s: %s", volume.path, error.message)
+            return None
         return volume
 
     def update(self, volume: Volume) -> None:
-        volume.capacity = int(self._json("info", f"{self.pool}/{volume.name}")["size"])
+        """Its length, and what all of its objects take."""
+        said = self._json("info", f"{self.pool}/{volume.name}")
+        volume.capacity = int(said["size"])
+        volume.allocation = int(said.get("objects", 0)) * int(said.get("object_size", 0))
+
+    def format_of(self, volume: Volume) -> None:
+        if volume.format not in (None, "raw"):
+            raise ConfigUnsupported("only RAW volumes are supported by this storage pool", origin=Origin.STORAGE)
+        volume.format = "raw"
 
     def prepare(self, volume: Volume) -> None:
         if "/" in str(volume.name) or "@" in str(volume.name):
             raise OperationInvalid(f"volume name '{volume.name}' cannot contain '/'", origin=Origin.STORAGE)
         volume.type, volume.format = "network", "raw"
+        volume.permissions = None
         volume.path = volume.key = f"{self.pool}/{volume.name}"
 
     def create(self, volume: Volume, source: Volume | None, flags: int) -> None:
@@ -108,29 +136,69 @@ class RbdPool(PoolKind):
             raise ConfigUnsupported("storage pool does not support encrypted volumes", origin=Origin.STORAGE)
         name = f"{self.pool}/{volume.name}"
         if source is None:
-            self._rbd("create", "--size", f"{-(-(volume.capacity or 0) // (1 << 20))}M", name)
-        elif source.type == "network":
-            self._rbd("cp", f"{self.pool}/{source.name}", name)
+            if not volume.capacity:
+                raise base.no_support("volume capacity required for this storage pool")
+            self._rbd("create", "--size", f"{volume.capacity}B", name)
+        elif source.path == f"{self.pool}/{source.name}":
+            self._clone(str(source.name), name)
+        elif source.type in ("file", "block"):
+            self._rbd("import", "--no-progress", str(source.path), name)
         else:
-            self._rbd("import", str(source.path), name)
+            raise base.no_support(f"volume '{source.path}' cannot be copied into an RBD pool")
+
+    def _clone(self, source: str, name: str) -> None:
+        """A child of a protected snapshot, as libvirt makes it; a whole copy of an image that cannot have children."""
+        image = f"{self.pool}/{source}"
+        if "layering" not in self._json("info", image).get("features", []):
+            self._rbd("cp", "--no-progress", image, name)
+            return
+        snapshot = next((known for known in self._snapshots(image) if self._unchanged(image, known["name"])), None)
+        if snapshot is None:
+            snapshot = {"name": f"libvirt-{secrets.randbelow(65535)}", "protected": "false"}
+            self._rbd("snap", "create", "--no-progress", f"{image}@{snapshot['name']}")
+        if str(snapshot.get("protected")).lower() != "true":
+            self._rbd("snap", "protect", f"{image}@{snapshot['name']}")
+        self._rbd("clone", f"{image}@{snapshot['name']}", name)
+
+    def _snapshots(self, image: str) -> list[dict[str, Any]]:
+        return list(self._json("snap", "ls", image))
+
+    def _unchanged(self, image: str, snapshot: str) -> bool:
+        """Whether nothing was written since the snapshot."""
+        return not self._json("diff", "--from-snap", snapshot, image)
 
     def resize(self, volume: Volume, capacity: int, flags: int) -> None:
         shrink = ["--allow-shrink"] if flags & base.SHRINK else []
-        self._rbd("resize", *shrink, "--size", f"{-(-capacity // (1 << 20))}M", f"{self.pool}/{volume.name}")
+        self._rbd("resize", "--no-progress", *shrink, "--size", f"{capacity}B", f"{self.pool}/{volume.name}")
 
     def remove(self, volume: Volume, flags: int) -> None:
         name = f"{self.pool}/{volume.name}"
-        if flags & 2:
-            self._rbd("snap", "purge", name)
-        self._rbd("rm", "--no-progress", name)
+        if flags & WITH_SNAPSHOTS:
+            for snapshot in self._snapshots(name):
+                if str(snapshot.get("protected")).lower() == "true":
+                    self._rbd("snap", "unprotect", f"{name}@{snapshot['name']}")
+            self._rbd("snap", "purge", "--no-progress", name)
+        with self._words() as words:
+            status, _, problem = tools.attempt("rbd", *words, "rm", "--no-progress", name)
+        if status:
+            number = status if status in (errno.ENOTEMPTY, errno.EBUSY, errno.ENOENT) else errno.EIO
+            hint = (
+                "virsh vol-delete --delete-snapshots takes them too" if number == errno.ENOTEMPTY else problem.strip()
+            )
+            raise SystemFailure(
+                f"failed to remove volume '{name}'",
+                OSError(number, os.strerror(number)),
+                origin=Origin.STORAGE,
+                hint=hint,
+            )
 
     def wipe(self, volume: Volume, algorithm: str) -> None:
         """Zeroes only: the image's objects are dropped and its length kept."""
         if algorithm not in ("zero", "trim"):
-            raise base.no_support(f"{algorithm} is not supported for wiping RBD volumes")
+            raise InvalidArg(f"unsupported algorithm {wiping.ALGORITHMS.index(algorithm)}", origin=Origin.STORAGE)
         name, size = f"{self.pool}/{volume.name}", volume.capacity or 0
-        self._rbd("resize", "--allow-shrink", "--size", "0", name)
-        self._rbd("resize", "--size", f"{size}B", name)
+        self._rbd("resize", "--no-progress", "--allow-shrink", "--size", "0", name)
+        self._rbd("resize", "--no-progress", "--size", f"{size}B", name)
 
 
 def _address(host: Any) -> str:
