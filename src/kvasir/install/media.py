@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from . import trees
 from .grammar import OptionError
 
 # kernel and initrd of installers, where trees of the well-known distributions keep them
@@ -17,6 +18,9 @@ PLACES = (
     ("current/images/netboot/debian-installer/amd64/linux", "current/images/netboot/debian-installer/amd64/initrd.gz"),
     ("main/installer-amd64/current/images/netboot/debian-installer/amd64/linux",
      "main/installer-amd64/current/images/netboot/debian-installer/amd64/initrd.gz"),
+    ("ubuntu-installer/amd64/linux", "ubuntu-installer/amd64/initrd.gz"),
+    ("current/images/netboot/ubuntu-installer/amd64/linux", "current/images/netboot/ubuntu-installer/amd64/initrd.gz"),
+    ("current/legacy-images/netboot/ubuntu-installer/amd64/linux", "current/legacy-images/netboot/ubuntu-installer/amd64/initrd.gz"),
     ("boot/x86_64/loader/linux", "boot/x86_64/loader/initrd"),
     ("casper/vmlinuz", "casper/initrd"),
     ("casper/vmlinuz", "casper/initrd.lz"),
@@ -79,7 +83,7 @@ class Media:
         raise OptionError(f"Error validating install location: Cannot access install tree: {where}")
 
     def detect(self) -> dict[str, Any] | None:
-        """The rule of the OS database that fits: by an image's labels, or by a tree's ``.treeinfo``. None when none does."""
+        """The rule of the OS database that fits: by an image's labels, or by a tree's ``.treeinfo`` or folders. None when none does."""
         from . import osinfo
 
         where = self.location.where
@@ -90,7 +94,8 @@ class Media:
             facts = treeinfo_facts(text) if text else {}
             if facts:
                 return osinfo.identify("trees", facts)
-        return None
+        name = trees.system(where, self._read)
+        return {"os": name} if name else None
 
     def _places(self) -> list[tuple[str, str]]:
         if self.location.kernel or self.location.initrd:
