@@ -104,7 +104,7 @@ def heard(log: Path) -> bool:
 
 @pytest.mark.guide("virt-install-location", "virt-install-kickstart")
 def test_what_the_guest_sees(
-    kvasird: KvasirDaemon, folder: Path, tiny_guest: TinyGuest, server: tuple[str, Path]
+    kvasird: KvasirDaemon, folder: Path, tiny_guest: TinyGuest, server: tuple[str, Path]  # noqa: F811
 ) -> None:
     """A folder as Debian's, a web server as openSUSE's, a CD as RHEL's: --extra-args and --initrd-inject in the booted guest."""
     url, top = server
