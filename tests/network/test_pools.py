@@ -96,3 +96,19 @@ def test_guest_gets_as_far_as_the_kernel(daemon: NetDaemon, kind: str) -> None:
         path.write_text(path.read_text().replace("slot='0x10'", "slot='0x00'"))
         done = daemon.virsh("create", str(path))
         assert done.returncode == 1 and "Virtual Functions only" in done.stderr
+
+
+@pytest.mark.guide("limit-virtualport-8021qbh-only")
+def test_only_one_kind_of_port_profile(daemon: NetDaemon) -> None:
+    """A function may be known to a switch by 802.1Qbh (the kernel is asked, which has no such card), not by 802.1Qbg."""
+    place = "<source><address type='pci' domain='0' bus='4' slot='0x10' function='0'/></source>"
+    profiles = {
+        "<virtualport type='802.1Qbh'><parameters profileid='finance'/></virtualport>": "sending of PortProfileRequest failed.",
+        "<virtualport type='802.1Qbg'><parameters managerid='11' typeid='1193047' typeidversion='2'/></virtualport>":
+            "virtualport type '802.1Qbg' is currently not supported on interfaces of type hostdev",
+    }  # fmt: skip
+    path = daemon.folder / "profile.xml"
+    for profile, words in profiles.items():
+        path.write_text(GUEST.format(card=f"<interface type='hostdev' managed='yes'>{place}{profile}</interface>"))
+        done = daemon.virsh("create", str(path))
+        assert done.returncode == 1 and words in done.stderr, done.stderr

@@ -99,8 +99,9 @@ def _macvtap(net: Any, host: Any) -> None:
     from kvasir.host import macvtap
 
     queues = fd_count(net, host.vm)
-    interface_taps.make_macvtap(net, host.vm.uuid)
-    host.stack.callback(macvtap.remove, net.target_dev)
+    sys = interface_hostdev.tree(host).top
+    interface_taps.make_macvtap(net, host.vm.uuid, sys)
+    host.stack.callback(interface_taps.remove_macvtap, net, host.vm.uuid, sys)
     fds = macvtap.open_device(net.target_dev, queues, vnet=net.is_virtio)
     for name, fd in zip(fd_names(net, queues), fds, strict=True):
         host.pass_fd(name, fd)
@@ -132,9 +133,7 @@ async def release(net: Any, host: Any) -> None:
     if net.filterref is not None and net.target_dev:
         await host.driver.drivers["nwfilter"].detach(net.target_dev)
     if kind == "direct" and net.target_dev:
-        from kvasir.host import macvtap
-
-        await asyncio.to_thread(macvtap.remove, net.target_dev)
+        await asyncio.to_thread(interface_taps.remove_macvtap, net, host.vm.uuid, interface_hostdev.tree(host).top)
     elif kind in TAPPED and net.target_managed is not False and net.target_dev:
         await asyncio.to_thread(interface_taps.unplug, net, host.vm.uuid)
     elif kind == "user" and net.backend_type == "passt":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported, Error, Origin
 from kvasir.host import macvtap, netlink, ovs, tap, tc
+
+log = logging.getLogger(__name__)
 
 
 def bridge_of(net: Any) -> str | None:
@@ -111,13 +114,36 @@ def move(net: Any, old: Any, guest_uuid: str) -> None:
         raise
 
 
-def make_macvtap(net: Any, guest_uuid: str) -> None:
-    """A macvtap over the card of the host, with the guest's MAC. Raises kvasir errors."""
+def make_macvtap(net: Any, guest_uuid: str, sys: str) -> None:
+    """A macvtap over the card of the host, with the guest's MAC, known to the switch where it has a profile. Raises kvasir errors."""
     source = net.actual.source if net.actual is not None else net.source
-    port = net.effective("virtualport")
-    if port is not None and port.type in ("802.1Qbg", "802.1Qbh"):
-        raise ConfigUnsupported(f"interface {net.mac}: association by {port.type} is not built yet", origin=Origin.NONE)
     if net.target_dev is None:
         net.target_dev = tap.free_name("macvtap")
     macvtap.create(net.target_dev, source.dev, source.mode or "vepa", net.mac, up=net.link != "down")
-    limit(net, guest_uuid)
+    try:
+        profile(net, guest_uuid, sys)
+        limit(net, guest_uuid)
+    except BaseException:
+        macvtap.remove(net.target_dev)
+        raise
+
+
+def remove_macvtap(net: Any, guest_uuid: str, sys: str) -> None:
+    """Take a macvtap away, and say so to its switch."""
+    try:
+        profile(net, guest_uuid, sys, end=True)
+    except Error as problem:
+        log.warning("the switch was not told of the end of %s: %s", net.target_dev, problem.message)
+    macvtap.remove(net.target_dev)
+
+
+def profile(net: Any, guest_uuid: str, sys: str, *, end: bool = False) -> None:
+    """Tell a switch that knows ports by profile of this macvtap. Raises kvasir errors."""
+    port = net.effective("virtualport")
+    if port is None or port.type not in ("802.1Qbg", "802.1Qbh"):
+        return
+    from kvasir.host import vport
+    from kvasir.host.hostuuid import host_uuid
+
+    source = net.actual.source if net.actual is not None else net.source
+    vport.associate(port, macvtap=net.target_dev, card=source.dev, mac=net.mac, guest=guest_uuid, host=host_uuid(), sys=sys, end=end)

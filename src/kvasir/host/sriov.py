@@ -48,5 +48,11 @@ def owner(address: str, root: str = ROOT) -> tuple[str, int] | None:
     return None
 
 
+def above(link: str, root: str = ROOT) -> tuple[str, int] | None:
+    """The card that the network device of a virtual function belongs to, and the function's number; None for others."""
+    device = Path(root) / "class/net" / link / "device"
+    return owner(os.path.basename(os.path.realpath(device)), root) if (device / "physfn").exists() else None
+
+
 def no_functions(card: str) -> InternalError:
     return InternalError(f"No usable Vf's present on SRIOV PF {card}", origin=Origin.NETWORK)
