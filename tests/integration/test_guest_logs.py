@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
+
+import pytest
 
 from kvasir.qemu import logrotate
 from tests.conftest import KvasirDaemon
@@ -37,6 +40,7 @@ def test_rotation(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.guide("trouble-log-guest")
 def test_a_running_guests_log(kvasird: KvasirDaemon) -> None:
     """It is cut off by the daemon, by the next one too, and goes on at its new end."""
     assert kvasird.stop() == 0
@@ -55,7 +59,13 @@ def test_a_running_guests_log(kvasird: KvasirDaemon) -> None:
         assert time.monotonic() < end
         time.sleep(0.2)
     old = Path(f"{log}.0").read_text()
-    assert "starting up libvirt version" in old and old.count("words while no daemon runs") == 400
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+0000: starting up libvirt version", old)
+    assert "/usr/bin/qemu-system-x86_64 \\\n-name guest=wordy" in old, "its command line"
+    assert old.count("words while no daemon runs") == 400
     assert kvasird.our_virsh("destroy", "wordy").returncode == 0
+    end = time.monotonic() + 30
+    while "terminating on signal 15" not in log.read_text():  # QEMU's own words
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
     assert "shutting down, reason=destroyed" in log.read_text()
     assert not Path(f"{log}.1").exists()

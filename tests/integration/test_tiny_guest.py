@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pty
+import re
+import stat
 import subprocess
 import time
 
@@ -16,6 +18,7 @@ XML = """<domain type='qemu'><name>tiny</name><memory unit='MiB'>256</memory><vc
 <features><acpi/></features><cpu mode='custom' match='exact'><model>qemu64</model></cpu>
 <on_reboot>{on_reboot}</on_reboot>
 <devices><interface type='user'><model type='virtio'/></interface><serial type='pty'/><console type='pty'/>
+<console type='pty'><target type='virtio' port='1'/></console>
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel></devices></domain>
 """
 
@@ -88,6 +91,8 @@ def console(kvasird, command: bytes, answer: bytes, seconds: float = 60) -> byte
     "virsh-shutdown-opt-mode",
     "virsh-reboot-opt-mode",
     "virsh-domhostname",
+    "trouble-serial-console",
+    "trouble-serial-console-xml",
 )
 def test_a_life_with_a_restart_of_the_daemon(kvasird, tiny_guest):
     path = document(kvasird, tiny_guest)
@@ -101,7 +106,13 @@ def test_a_life_with_a_restart_of_the_daemon(kvasird, tiny_guest):
         assert virsh("domhostname", "tiny").stdout.strip() == "tiny"
         assert virsh("domhostname", "tiny", "--source", "agent").stdout.strip() == "tiny"
         assert "no hostname found for domain tiny" in virsh("domhostname", "tiny", "--source", "lease").stderr
-    assert "state='connected'" in kvasird.virsh("dumpxml", "tiny").stdout
+    shown = kvasird.virsh("dumpxml", "tiny").stdout
+    assert "state='connected'" in shown
+    virtio = re.search(
+        r"<console type='pty'>\s*<source path='(/dev/pts/\d+)'/>\s*<target type='virtio' port='1'/>\s*<alias name='console1'/>",
+        shown,
+    )
+    assert virtio is not None and stat.S_ISCHR(os.stat(virtio[1]).st_mode)
     assert kvasird.virsh("reboot", "tiny", "--mode", "acpi").returncode == 0
     time.sleep(4)
     wait_for_agent(kvasird)
@@ -112,6 +123,9 @@ def test_a_life_with_a_restart_of_the_daemon(kvasird, tiny_guest):
     assert (kvasird.folder / "run/libvirt/qemu/tiny.pid").read_text() == pid, "the guest lived through it"
     wait_for_agent(kvasird)
     assert b"again-7" in console(kvasird, b"echo again-$((3+4))", b"again-7")
+    kernel = b"dmesg -n 8; echo said-$((5*5)) > /dev/kmsg"
+    assert re.search(rb"\[ *\d+\.\d+\] said-25", console(kvasird, kernel, b"] said-25")), "the kernel's own messages"
+    console(kvasird, b"exec getty -L 115200 ttyS0", b"login:")
     assert kvasird.virsh("shutdown", "tiny", "--mode", "agent").returncode == 0
     assert wait_off(kvasird) == "shut off (shutdown)"
 

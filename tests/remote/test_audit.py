@@ -15,7 +15,7 @@ SETTINGS = 'listen_tls = 0\nauth_unix_rw = "none"\naudit_logging = 1\n'
 
 
 def trail(root: Path) -> list[str]:
-    return re.findall(r"audit (?:call|guest): (.*)", (root / "daemon.log").read_text())
+    return re.findall(r"audit (?:call|control): (.*)", (root / "daemon.log").read_text())
 
 
 def test_every_change_leaves_a_line(pair: Pair, root: Path) -> None:
@@ -39,8 +39,8 @@ def test_every_change_leaves_a_line(pair: Pair, root: Path) -> None:
     assert not any("get_info" in line or "list_all" in line for line in calls)
     assert f"dom={b'a'.hex().upper()}" in "".join(calls) and "op=forged" not in "".join(calls)
     guests = [re.sub(r"uuid=\S+", "uuid=U", line) for line in lines if line.startswith("virt=")]
-    assert re.fullmatch(r'virt=kvm op=start reason=booted vm="one" uuid=U vm-pid=[1-9]\d* res=success', guests[0])
-    assert guests[1] == 'virt=kvm op=stop reason=destroyed vm="one" uuid=U vm-pid=0 res=success'
+    assert re.fullmatch(r'virt=qemu op=start reason=booted vm="one" uuid=U vm-pid=[1-9]\d* res=success', guests[0])
+    assert guests[1] == 'virt=qemu op=stop reason=destroyed vm="one" uuid=U vm-pid=0 res=success'
     assert all("uid=0 pid=" in line for line in lines if line.startswith("op="))
 
 

@@ -32,7 +32,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.guide("trouble-uri-intro", "trouble-uri-ca-cert", "trouble-uri-slashes")
+@pytest.mark.guide("trouble-uri-intro", "trouble-uri-ca-cert", "trouble-uri-slashes", "trouble-table-a1-cannot-read-ca",
+                   "trouble-table-a1-other-connectivity")  # fmt: skip
 @pytest.mark.parametrize("uri", REFUSED)
 def test_what_cannot_be_reached(peers: Peers, uri: str) -> None:
     if "CA certificate" in REFUSED[uri] and Path("/etc/pki/CA/cacert.pem").exists():
@@ -100,7 +101,8 @@ def test_the_system_itself(peers: Peers, tmp_path: Path) -> None:
     assert "autostart" in done.stdout
 
 
-@pytest.mark.guide("trouble-no-guests", "trouble-no-guests-modules", "trouble-no-guests-extensions")
+@pytest.mark.guide("trouble-no-guests", "trouble-no-guests-modules", "trouble-no-guests-extensions",
+                   "trouble-table-a1-no-guests")  # fmt: skip
 @pytest.mark.parametrize("module", ["there", "missing"])
 def test_no_guests_shown(
     tmp_path: Path, kvasird: KvasirDaemon, capsys: pytest.CaptureFixture[str], module: str

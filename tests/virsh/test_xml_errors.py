@@ -57,7 +57,7 @@ SCRIPT += "".join(f"pool-define {{folder}}/{name}.xml\n" for name in ("stray", "
     "xml-errors-intro", "xml-syntax-message-format", "xml-err-stray-lt", "xml-err-unterminated-attr",
     "xml-err-tag-mismatch", "xml-err-tag-mismatch-features", "xml-err-end-without-start", "xml-err-typo",
     "xml-err-typo-missing-eq", "xml-err-typo-extra-char", "xml-logic-errors-intro", "xml-vanishing-parts",
-    "xml-cdrom-source-missing",
+    "xml-cdrom-source-missing", "trouble-table-a1-xml",
 )  # fmt: skip
 def test_errors_in_documents(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
     def prepare(daemon: DaemonHandle) -> None:

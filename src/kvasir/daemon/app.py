@@ -102,6 +102,8 @@ class Daemon:
             driver.bus.subscribe(self.hub.deliver)
             if self.audit.wanted:
                 driver.bus.subscribe(self.audit.event)
+                if hasattr(driver, "trail"):
+                    driver.trail = self.audit.record
 
     def _listen(self) -> dict[str, Listener]:
         config, run = self.config, self.config.unix_sock_dir or self.paths.run

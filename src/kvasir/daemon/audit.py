@@ -15,6 +15,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from kvasir.errors import Code, Error, Origin
+from kvasir.qemu.trail import quoted
 
 if TYPE_CHECKING:
     from kvasir.daemon.client import Client
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONTROL, RESOURCE, MACHINE_ID = 2500, 2501, 2502
+CONFIG, CONTROL, RESOURCE, MACHINE_ID = 1111, 2500, 2501, 2502
+RECORDS = {"control": CONTROL, "resource": RESOURCE, "machine-id": MACHINE_ID}
 _GET, _ACK, _REQUEST = 1000, 4, 1
 _HEADER: Final = struct.Struct("=IHHII")
 _NETLINK_AUDIT = 9
@@ -41,18 +43,12 @@ _ENDED: Final = {
 }
 
 
-def quoted(value: str) -> str:
-    """A value from outside: in quotes, or in hexadecimal where it could be taken for more than one field."""
-    if any(letter <= " " or letter in '"\x7f' or ord(letter) > 126 for letter in value):
-        return value.encode("utf-8", "surrogateescape").hex().upper()
-    return f'"{value}"'
-
-
 class Audit:
     """Where the lines go. Raises CONFIG_UNSUPPORTED when ``audit_level`` demands a trail that is not there."""
 
     def __init__(self, config: Config) -> None:
         self.level, self.logging = config.audit_level, config.audit_logging
+        self._kinds: dict[str, str] = {}  # the sort of a guest whose document has gone when its end is told
         self._sock: socket.socket | None = None
         if self.level > 0:
             self._sock = _open()
@@ -74,24 +70,33 @@ class Audit:
                 fields.append(f"{name}={quoted(value)}")
         fields += [f"{name}={value}" for name, value in _objects(arguments)]
         fields.append(f"res={'failed' if problem is not None else 'success'}")
-        self._write(CONTROL, "call", " ".join(fields))
+        self._write(CONFIG, "call", " ".join(fields))
+
+    def record(self, kind: str, text: str, ok: bool) -> None:
+        """What a driver says of a guest and its resources."""
+        self._write(RECORDS[kind], kind, f"{text} res={'success' if ok else 'failed'}")
 
     def event(self, event: Event) -> None:
         """A guest began or ended (libvirt's VIRT_CONTROL record)."""
         if event.KIND != "domain" or event.ID != LIFECYCLE:
             return
         guest, what, detail = event.values()[:3]
+        kind = getattr(getattr(guest, "current", None), "type", None) or self._kinds.get(guest.name, "kvm")
         names = f"vm={quoted(guest.name)} uuid={uuid.UUID(bytes=bytes(guest.uuid))}"
         if what == STARTED:
+            self._kinds[guest.name] = kind
             pid = getattr(getattr(guest, "run", None), "pid", 0) or 0
             self._write(
                 CONTROL,
-                "guest",
-                f"virt=kvm op=start reason={_BOOTED.get(detail, detail)} {names} vm-pid={pid} res=success",
+                "control",
+                f"virt={kind} op=start reason={_BOOTED.get(detail, detail)} {names} vm-pid={pid} res=success",
             )
         elif what == STOPPED:
+            self._kinds.pop(guest.name, None)
             self._write(
-                CONTROL, "guest", f"virt=kvm op=stop reason={_ENDED.get(detail, detail)} {names} vm-pid=0 res=success"
+                CONTROL,
+                "control",
+                f"virt={kind} op=stop reason={_ENDED.get(detail, detail)} {names} vm-pid=0 res=success",
             )
 
     def _write(self, kind: int, what: str, text: str) -> None:

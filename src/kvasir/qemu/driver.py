@@ -56,6 +56,8 @@ class QemuDriver:
         self.stopping = False
         self.lockspace: Any = None
         """sanlock's (``leases.Space``), once it is used."""
+        self.trail: Any = None
+        """Takes (kind, text, whether it worked) of records for the audit trail; None where nobody reads them."""
         self.drivers: dict[str, Any] = {}
         """All drivers of the daemon, by name."""
         self.snapshot_trees: weakref.WeakKeyDictionary[Guest, Any] = weakref.WeakKeyDictionary()

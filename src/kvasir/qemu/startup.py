@@ -27,6 +27,7 @@ from . import (
     perfevents,
     process,
     statusdoc,
+    trail,
     vcpus,
 )
 from .blocks import graph
@@ -376,6 +377,7 @@ async def launch(
     if work.run.monitor is not None and not work.run.monitor.alive:
         return
     agent.attach(guest)
+    trail.started(guest)
     if incoming is not None:
         return
     driver.event(guest, L.STARTED, started)
@@ -385,6 +387,7 @@ async def launch(
 
 def _failed(guest: Guest, before: tuple[State, int]) -> None:
     guestlog.append(f"{guest.driver.paths.qemu.log}/{guest.name}.log", "shutting down, reason=failed")
+    trail.started(guest, ok=False)
     if guest.persistent:
         guest.set_state(State.SHUTOFF, Shutoff.FAILED if before[0] is State.SHUTOFF else before[1])
 

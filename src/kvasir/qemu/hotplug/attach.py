@@ -8,7 +8,7 @@ from typing import Any
 
 from kvasir.errors import OperationUnsupported
 from kvasir.events import DeviceAdded
-from kvasir.qemu import addresses, aliases, chain, device_nodes, learn, live, locks, statusdoc
+from kvasir.qemu import addresses, aliases, chain, device_nodes, learn, live, locks, statusdoc, trail
 from kvasir.qemu.labels import Labels
 
 from . import rules, steps
@@ -28,7 +28,11 @@ async def attach(guest: Any, device: Any, vm: Any = None) -> None:
     done = await rule(guest, device, vm)
     if done:
         return
-    await plug(guest, device, vm)
+    try:
+        await plug(guest, device, vm)
+    except Exception:
+        trail.changed(guest, device, "attach", ok=False)
+        raise
 
 
 async def plug(guest: Any, device: Any, vm: Any) -> None:
@@ -53,6 +57,7 @@ async def plug(guest: Any, device: Any, vm: Any) -> None:
     await rules.after(guest, device)
     await learn.peripherals(guest)
     statusdoc.save(guest)
+    trail.changed(guest, device, "attach")
     if device.alias:
         driver.bus.publish(DeviceAdded(guest, device.alias))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kvasir.errors import DeviceMissing, InternalError, OperationFailed, OperationInvalid, OperationUnsupported
 from kvasir.events import DeviceRemovalFailed, DeviceRemoved
-from kvasir.qemu import aliases, device_nodes, learn, locks, statusdoc, vcpus
+from kvasir.qemu import aliases, device_nodes, learn, locks, statusdoc, trail, vcpus
 from kvasir.qemu.addresses.tools import place_of
 from kvasir.qemu.jobs import Kind
 from kvasir.qemu.labels import Labels
@@ -244,6 +244,7 @@ async def finish(guest: Any, device: Any) -> None:
     guest.run.disks.pop(device.alias, None)
     await learn.peripherals(guest)
     statusdoc.save(guest)
+    trail.changed(guest, device, "detach")
     if device.alias:
         guest.driver.bus.publish(DeviceRemoved(guest, device.alias))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from kvasir.devices import disk_qemu
 from kvasir.errors import ConfigUnsupported, OperationFailed
-from kvasir.qemu import chain, device_nodes, statusdoc
+from kvasir.qemu import chain, device_nodes, statusdoc, trail
 from kvasir.qemu.args import Blockdev
 from kvasir.qemu.labels import Labels
 from kvasir.qemu.monitor import MonitorError
@@ -48,6 +48,7 @@ async def change(guest: Any, drive: Any, wanted: Any, vm: Any, *, force: bool) -
     old = None if drive.empty else drive.copy()
     if old is not None:
         Labels(guest.driver, guest).restore_all(alone(guest.live, old))
+    trail.changed(guest, new, "update", before=drive)
     _take_over(drive, new)
     if old is not None:
         await device_nodes.deny(guest, old)
