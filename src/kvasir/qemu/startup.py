@@ -14,6 +14,7 @@ from kvasir.errors import Code, Error, InternalError, OperationInvalid, Operatio
 from kvasir.host import kvm
 
 from . import (
+    begun,
     cgroups,
     chain,
     device_nodes,
@@ -31,7 +32,7 @@ from . import (
     vcpus,
 )
 from .blocks import graph
-from .events import EventHandler, run_cpus
+from .events import EventHandler
 from .guest import Guest, Runtime, short_name
 from .hostwork import Host, remove_tree
 from .incoming import Incoming
@@ -39,7 +40,7 @@ from .jobs import Async, Kind, Operation
 from .labels import Labels
 from .monitor import Monitor, MonitorGone, listen_unix
 from .native import environment
-from .states import Detail, Paused, Running, Shutoff, State
+from .states import Detail, Paused, Shutoff, State
 from .states import Lifecycle as L
 
 log = logging.getLogger(__name__)
@@ -357,10 +358,10 @@ async def launch(
             if incoming is not None:
                 await incoming.go_on(guest, paused)
             else:
-                await _set_going(guest, work.run, paused)
+                await begun.set_going(guest, paused)
             await hooks.ask(guest, "started")
         except BaseException:
-            stack.callback(_failed, guest, before)
+            stack.callback(begun.failed, guest, before)
             raise
         work.run.starting = False
         if work.log is not None:
@@ -383,20 +384,3 @@ async def launch(
     driver.event(guest, L.STARTED, started)
     if paused:
         driver.event(guest, L.SUSPENDED, Detail.SUSPENDED_PAUSED)
-
-
-def _failed(guest: Guest, before: tuple[State, int]) -> None:
-    guestlog.append(f"{guest.driver.paths.qemu.log}/{guest.name}.log", "shutting down, reason=failed")
-    trail.started(guest, ok=False)
-    if guest.persistent:
-        guest.set_state(State.SHUTOFF, Shutoff.FAILED if before[0] is State.SHUTOFF else before[1])
-
-
-async def _set_going(guest: Guest, run: Runtime, paused: bool) -> None:
-    """Let the virtual CPUs run, or leave the guest as one that its user paused."""
-    if live.has_agent(guest.live):
-        live.announce_agent(guest, connected=False)
-    if paused:
-        guest.set_state(State.PAUSED, Paused.USER)
-        return
-    await run_cpus(guest, Running.BOOTED)
