@@ -150,3 +150,46 @@ def test_a_hard_limit_is_hard(room: Room, tmp_path: Path) -> None:
     ok(room, "destroy", "rows")
     refused = room.virsh("create", str(write(room, tmp_path, PREALLOCATED.format(limit=120))))
     assert refused.returncode == 1 and "rows" not in ok(room, "list", "--all", "--name").split(), refused.stdout
+
+
+SPEAKER = """<domain type='qemu'><name>speaks</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='network'/></os><features><acpi/></features><devices>
+<interface type='mcast'><source address='230.0.0.1' port='5571'/><model type='e1000'/></interface><memballoon model='none'/></devices></domain>"""
+COUNT = """add table inet count
+add chain inet count out { type filter hook output priority 0; }
+add rule inet count out meta cgroup 0x00100007 counter
+"""
+
+
+@pytest.mark.guide("cgroup-net-cls")
+def test_packets_of_a_class(room: Room, tmp_path: Path) -> None:
+    """Where net_cls is mounted a guest has its group there; what it sends is told by the class number that this is given."""
+    at = room.folder / "sys/fs/cgroup/net_cls"
+
+    def inside(*command: str, stdin: str = "") -> str:
+        whole = ["nsenter", "-t", str(room.pid), "-m", "-n", *command]
+        done = subprocess.run(whole, input=stdin, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, (command, done.stderr)
+        return done.stdout
+
+    inside("mkdir", str(at))
+    inside("mount", "-t", "cgroup", "-o", "net_cls", "none", str(at))
+    room.restart()
+    path = tmp_path / "speaks.xml"
+    path.write_text(SPEAKER)
+    try:
+        inside("sh", "-c", "ip link set lo up && ip route replace 230.0.0.0/8 dev lo")
+        inside("nft", "-f", "-", stdin=COUNT)
+        ok(room, "create", path, "--paused")
+        (group,) = inside("find", str(at), "-name", "*speaks*").split()
+        assert str(pid_of(room, "speaks")) in inside("cat", f"{group}/tasks").split()
+        inside("sh", "-c", f"echo 0x100007 > {group}/net_cls.classid")
+        ok(room, "resume", "speaks")
+        end = time.monotonic() + 90
+        while "counter packets 0 " in inside("nft", "list", "table", "inet", "count"):
+            assert time.monotonic() < end, "the boot ROM's packets have the class"
+            time.sleep(0.5)
+    finally:
+        room.virsh("destroy", "speaks")
+        inside("sh", "-c", f"find {at} -mindepth 1 -depth -type d -exec rmdir {{}} \\; ; umount {at}")
+        room.restart()
