@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid as uuids
 from typing import Any
 
 from kvasir.errors import InvalidArg, OperationUnsupported, SystemFailure, XmlError
 
-from . import live
+from . import bios, live
 
+log = logging.getLogger(__name__)
 BAD_NAME = "\n"
 
 
@@ -27,6 +29,8 @@ async def from_user(driver: Any, text: str, *, validate: bool = False) -> Any:
         domain.uuid = str(uuids.uuid4())
     vm = await context(driver, domain)
     define.complete(domain, vm)
+    for words in bios.too_many_disks(domain):
+        log.warning("guest %s: %s", domain.name, words)
     return domain
 
 
