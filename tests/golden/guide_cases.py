@@ -217,6 +217,7 @@ CASES: dict[str, list[str]] = {
         "<maxMemory slots='16' unit='KiB'>1524288</maxMemory><memory unit='KiB' dumpCore='off'>524288</memory>"
         "<currentMemory unit='KiB'>524288</currentMemory><cpu><numa><cell id='0' cpus='0-1' memory='524288'/></numa></cpu>",
         "<maxMemory unit='KiB'>1524288</maxMemory>", "<maxMemory slots='2' unit='KiB'>1000</maxMemory>",
+        "<maxMemory slots='16' unit='KiB'>1524288</maxMemory>",
     ],
     "domxml-memory": [
         *each("<memory unit='%'>1</memory>", "G", "GB", "GiB", "M", "TB", "XB"), "<memory>1048577</memory>", "<no of='memory'/>",
@@ -565,4 +566,14 @@ CASES: dict[str, list[str]] = {
         "<interface type='network'><mac address='52:54:00:65:29:21'/><source network='default'/><model type='rtl8139'/>"
         "<address type='pci' domain='0x0000' bus='0x00' slot='0x03' function='0x0'/></interface>"
     ],
+    "domxml-memorybacking": [
+        *each("<memoryBacking><hugepages>%</hugepages></memoryBacking>", "<page size='2' unit='M' nodeset='0'/>", "<page size='2' unit='M' nodeset='1'/>",
+              "<page size='2' unit='M'/><page size='1' unit='G'/>", "<page size='2' unit='M' nodeset='0'/><page size='1' unit='G' nodeset='0'/>"),
+        *each("<cpu><numa><cell cpus='0-1' memory='1048576'/></numa></cpu><memoryBacking><hugepages>%</hugepages></memoryBacking>",
+              "<page size='2' unit='M' nodeset='0'/>", "<page size='2' unit='M' nodeset='0-1'/>", "<page size='2' unit='M' nodeset='1'/>"),
+    ],
+    "domxml-cpu-numa-cell": each(
+        "<cpu><numa>%</numa></cpu>", "<cell cpus='0-1' memory='512000'/>", "<cell cpus='0-2' memory='512000'/>", "<cell cpus='5' memory='512000'/>",
+        "<cell cpus='0' memory='512000'/><cell cpus='0' memory='512000'/>", "<cell id='0' cpus='0' memory='5'/><cell id='2' cpus='1' memory='512000'/>",
+    ),
 }  # fmt: skip

@@ -70,7 +70,7 @@ def _not_virtio(disk: Any) -> None:
         raise unsupported("queue_size attribute in disk driver is only supported by virtio-blk", dom)
     for name in ("event_idx", "ioeventfd"):
         if getattr(disk, name) is not None:
-            raise unsupported(f"disk driver {name} option is only supported for virtio bus", dom)
+            raise unsupported(f"disk {name} mode supported only for virtio bus", dom)
     for name in VIRTIO_OPTIONS:
         if getattr(disk, name) is not None:
             raise unsupported(f"{name} driver option is only supported for virtio devices", dom)
@@ -113,7 +113,7 @@ def _auth(disk: Any) -> None:
         if source.protocol not in AUTHS:
             raise unsupported(f"authentication is not supported for protocol '{source.protocol}'")
         if kind not in USAGES:
-            raise unsupported(f"unknown secret type '{kind or '<null>'}'")
+            raise unsupported(f"unknown secret type '{kind or '<null>'}'", Origin.DOMAIN)
         if wanted not in (None, kind):
             raise unsupported(f"invalid secret type '{kind}'")
 

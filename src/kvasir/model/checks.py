@@ -117,13 +117,20 @@ def _clock(domain: Any) -> None:
 
 
 def _pages(domain: Any) -> None:
-    """Each guest cell has its pages of one size only."""
+    """Each guest cell has its pages of one size only, and is there."""
     pages = domain.memory_backing.pages if domain.memory_backing is not None else []
+    cells = len(domain.cpu_cells())
     for number, page in enumerate(pages):
         for other in pages[:number]:
+            if not page.nodeset and not other.nodeset:
+                text = f"two master hugepages detected: {page.size} and {other.size}"
+                raise Error(text, code=Code.XML_DETAIL, origin=Origin.DOMAIN)
             if page.nodeset and other.nodeset and page.nodeset & other.nodeset:
                 text = f"nodeset attribute of hugepages of sizes {page.size} and {other.size} intersect"
                 raise Error(text, code=Code.XML_DETAIL, origin=Origin.DOMAIN)
+        absent = [node for node in sorted(page.nodeset or ()) if node >= cells]
+        if absent:
+            raise Error(f"hugepages: node {absent[0]} not found", code=Code.XML_DETAIL, origin=Origin.DOMAIN)
 
 
 def _tuning(domain: Any) -> None:
@@ -140,6 +147,8 @@ def _tuning(domain: Any) -> None:
         raise XmlError("both maximum memory size and memory slot count must be specified")
     if domain.max_memory and domain.max_memory < domain.memory:
         raise XmlError("maximum memory size must be equal or greater than the actual memory size")
+    if domain.max_memory and not domain.cpu_cells():
+        raise ConfigUnsupported("At least one numa node has to be configured when enabling memory hotplug")
     _pages(domain)
     if tune is not None and domain.type != "kvm":
         for kind in ("cachetune", "memorytune"):

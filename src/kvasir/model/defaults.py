@@ -27,6 +27,7 @@ def fill_root(domain: Any, vm: Any) -> None:
     _system(domain, vm)
     _vcpus(domain)
     _cpu(domain, vm)
+    _pages(domain)
     _memory(domain)
     _iothreads(domain)
     _numatune(domain)
@@ -50,6 +51,8 @@ def fill_root(domain: Any, vm: Any) -> None:
 
 def _system(domain: Any, vm: Any) -> None:
     os = domain.os
+    if not os.type and not domain.bootloader:
+        raise XmlError("an os <type> must be specified")
     os.type = os.type or "hvm"
     os.features.sort(key=lambda feature: feature.name)
     os.arch = os.arch or "x86_64"
@@ -96,6 +99,8 @@ def _cpu(domain: Any, vm: Any) -> None:
             cpu.migratable = True
     elif cpu.mode == "host-model":
         cpu.check = cpu.check or "partial"
+        if cpu.model is None:
+            cpu.fallback = cpu.vendor_id = None
     else:
         _custom_cpu(cpu, domain, vm)
     if cpu.topology is not None and cpu.topology.dies is None:
@@ -126,9 +131,28 @@ def _cells(domain: Any, cpu: Cpu) -> None:
         if cell.id is None:
             cell.id = number
     cpu.cells.sort(key=lambda c: c.id or 0)
+    _check_cells(domain, cpu)
     domain.memory = sum(cell.memory or 0 for cell in cpu.cells)
     if any(cell.distances for cell in cpu.cells):
         _distances(cpu)
+
+
+def _check_cells(domain: Any, cpu: Cpu) -> None:
+    if [cell.id for cell in cpu.cells] != list(range(len(cpu.cells))):
+        raise XmlError(
+            "Exactly one 'cell' element per guest NUMA cell allowed, non-contiguous ranges or ranges not starting from 0 "
+            "are not allowed"
+        )
+    for number, cell in enumerate(cpu.cells):
+        for other in range(number):
+            if (cell.cpus or frozenset()) & (cpu.cells[other].cpus or frozenset()):
+                text = f"NUMA cells {number} and {other} have overlapping vCPU ids"
+                raise ConfigUnsupported(text, origin=Origin.DOMAIN)
+    placed = [number for cell in cpu.cells for number in cell.cpus or ()]
+    if len(placed) > domain.vcpu:
+        raise InternalError("Number of CPUs in <numa> exceeds the <vcpu> count", origin=Origin.DOMAIN)
+    if placed and max(placed) >= domain.vcpu:
+        raise InternalError("CPU IDs in <numa> exceed the <vcpu> count", origin=Origin.DOMAIN)
 
 
 def _distances(cpu: Cpu) -> None:
@@ -143,6 +167,13 @@ def _distances(cpu: Cpu) -> None:
         if wanted and cell.id not in wanted:
             wanted[cell.id] = 10
         cell.distances = [Sibling(id=i, value=v) for i, v in sorted(wanted.items())]
+
+
+def _pages(domain: Any) -> None:
+    """Without guest cells, pages of cell 0 are those of the whole guest."""
+    for page in domain.memory_backing.pages if domain.memory_backing is not None else ():
+        if page.nodeset == {0} and not domain.cpu_cells():
+            page.nodeset = None
 
 
 def _memory(domain: Any) -> None:

@@ -107,6 +107,7 @@ class SourceAuth(Element, tag="auth"):
         "@username", required=True, missing=lambda: XmlError("missing username for auth", origin=Origin.NONE)
     )
     secret: bool = flag("secret")
+    secret_type: str | None = attr("secret/@type")
     secret_usage: str | None = attr("secret/@usage")
     secret_uuid: str | None = attr("secret/@uuid", UUID, error=_no_uuid)
 

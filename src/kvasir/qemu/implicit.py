@@ -131,6 +131,7 @@ def _consoles(domain: Any) -> bool:
     if consoles and consoles[0].target_type in SERIAL_CONSOLES:
         if not serials:
             serials.append(twin(consoles[0], Serial))
+            serials[0].port = None
         consoles[0] = twin(serials[0], Console)
         consoles[0].target_type = "serial"
     elif serials and serials[0].target_type in PLAIN_SERIALS:
