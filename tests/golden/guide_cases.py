@@ -576,4 +576,5 @@ CASES: dict[str, list[str]] = {
         "<cpu><numa>%</numa></cpu>", "<cell cpus='0-1' memory='512000'/>", "<cell cpus='0-2' memory='512000'/>", "<cell cpus='5' memory='512000'/>",
         "<cell cpus='0' memory='512000'/><cell cpus='0' memory='512000'/>", "<cell id='0' cpus='0' memory='5'/><cell id='2' cpus='1' memory='512000'/>",
     ),
+    "trouble-keymap-xml": each("<graphics type='vnc' port='-1' autoport='yes' %/>", "keymap='ja'", "", "keymap='x,y'"),
 }  # fmt: skip

@@ -143,7 +143,7 @@ def test_a_shared_folder_for_a_running_guest(kvasird: KvasirDaemon) -> None:
     assert kvasird.virsh("destroy", "hp").returncode == 0
 
 
-@pytest.mark.guide("error-hostdev-in-use-by-other-guest")
+@pytest.mark.guide("error-hostdev-in-use-by-other-guest", "trouble-sriov-in-use")
 def test_a_function_has_one_guest() -> None:
     """Up to the kernel's door: the check itself, with a guest that QEMU would run only on hardware that is not there."""
     from types import SimpleNamespace

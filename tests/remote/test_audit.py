@@ -44,6 +44,16 @@ def test_every_change_leaves_a_line(pair: Pair, root: Path) -> None:
     assert all("uid=0 pid=" in line for line in lines if line.startswith("op="))
 
 
+@pytest.mark.guide("trouble-audit-logging")
+@pytest.mark.parametrize("on", [1, 0])
+def test_the_log_has_the_trail_where_it_is_wanted(pair: Pair, root: Path, on: int) -> None:
+    uri = f"qemu+unix:///system?socket={root}/run/libvirt/libvirt-sock"
+    (root / "one.xml").write_text(GUEST.format("one"))
+    with pair.daemon(root, SETTINGS.replace("audit_logging = 1", f"audit_logging = {on}")):
+        pair.server.ours("-c", uri, text=f"define {root}/one.xml; undefine one\n")
+        assert bool(trail(root)) == bool(on)
+
+
 def test_a_trail_that_is_demanded_and_missing_stops_the_start(pair: Pair, root: Path) -> None:
     with pytest.raises(AssertionError, match="audit_level = 2, and the kernel's audit trail is not on"):
         pair.daemon(root, SETTINGS + "audit_level = 2\n").__enter__()

@@ -101,8 +101,8 @@ def test_the_system_itself(peers: Peers, tmp_path: Path) -> None:
     assert "autostart" in done.stdout
 
 
-@pytest.mark.guide("trouble-no-guests", "trouble-no-guests-modules", "trouble-no-guests-extensions",
-                   "trouble-table-a1-no-guests")  # fmt: skip
+@pytest.mark.guide("trouble-no-guests", "trouble-no-guests-modules", "trouble-no-guests-extensions", "trouble-table-a1-no-guests",
+                   "trouble-bios-verify")  # fmt: skip
 @pytest.mark.parametrize("module", ["there", "missing"])
 def test_no_guests_shown(
     tmp_path: Path, kvasird: KvasirDaemon, capsys: pytest.CaptureFixture[str], module: str

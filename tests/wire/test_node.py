@@ -129,7 +129,7 @@ BIOS Information
 System Information
 	Manufacturer: ACME & Sons
 	Product Name: Anvil
-	Serial Number: Not Specified
+	Serial Number:
 	UUID: 11111111-2222-3333-4444-555555555555
 
 Processor Information

@@ -7,7 +7,7 @@ import shutil
 
 TYPES = "0,1,2,3,4,11,17"
 TIMEOUT = 10.0
-SKIP = frozenset({"", "Not Specified", "Not Present", "None"})
+NO_MEMORY = "No Module Installed"
 
 Table = tuple[tuple[str, str], ...]
 BIOS: Table = (("vendor", "Vendor"), ("version", "Version"), ("date", "Release Date"), ("release", "BIOS Revision"))
@@ -72,7 +72,9 @@ def render(text: str) -> str:
     for title, tag, table in SECTIONS:
         mine = [values for name, values, _ in seen if name == title]
         for values in mine[:1] if tag in ONCE else mine:
-            entries = [(name, values[key]) for name, key in table if values.get(key, "") not in SKIP]
+            entries = [(name, values[key]) for name, key in table if values.get(key)]
+            if values.get("Size") == NO_MEMORY and tag == "memory_device":
+                continue
             if not entries and tag in ("processor", "memory_device"):
                 continue
             lines.append(f"  <{tag}>")

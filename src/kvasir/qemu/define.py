@@ -6,8 +6,11 @@ from typing import Any
 
 from kvasir.devices.address_check import check as check_address
 from kvasir.devices.common_check import check as check_common
+from kvasir.errors import ConfigUnsupported
+from kvasir.host import sysinfo
 from kvasir.model.checks import check_root
 from kvasir.model.defaults import fill_root
+from kvasir.model.sysinfo import Sysinfo
 
 from . import addresses, aliases, firmware, guestcpu, implicit
 from .addresses import ports
@@ -58,11 +61,20 @@ def _nvram(domain: Any, vm: Any) -> None:
 
 
 async def prepare_live(domain: Any, vm: Any) -> None:
-    """What only a guest about to run has: firmware chosen, CPU resolved and checked, aliases."""
+    """What only a guest about to run has: firmware chosen, the host's SMBIOS, CPU resolved and checked, aliases."""
+    if domain.os.smbios == "host":
+        vm.facts["sysinfo"] = await _of_the_host()
     firmware.choose(vm)
     guestcpu.resolve(vm)
     _tls(domain, vm)
     aliases.assign(vm)
+
+
+async def _of_the_host() -> Sysinfo:
+    found = await sysinfo.document()
+    if found is None:
+        raise ConfigUnsupported("Host SMBIOS information is not available")
+    return Sysinfo.from_xml(found)
 
 
 def _tls(domain: Any, vm: Any) -> None:

@@ -20,15 +20,16 @@ def _words(entries: Any, order: Any) -> list[str]:
 
 
 def smbios(vm: Any) -> Iterator[Arg]:
-    """Tables of the document when its mode says so."""
+    """Tables of the document, or of the host (``vm.facts``), but for the host's UUID."""
     mode = vm.domain.os.smbios
-    if mode != "sysinfo":
+    if mode not in ("sysinfo", "host"):
         return
-    for info in (s for s in vm.domain.sysinfos if s.type == "smbios"):
+    system = [name for name in SYSTEM if mode == "sysinfo" or name != "uuid"]
+    for info in (s for s in ([vm.facts["sysinfo"]] if mode == "host" else vm.domain.sysinfos) if s.type == "smbios"):
         if info.bios:
             yield Opt("-smbios", ",".join(["type=0", *_words(info.bios, BIOS)]))
         if info.system:
-            yield Opt("-smbios", ",".join(["type=1", *_words(info.system, SYSTEM)]))
+            yield Opt("-smbios", ",".join(["type=1", *_words(info.system, system)]))
         for board in info.boards:
             yield Opt("-smbios", ",".join(["type=2", *_words(board.entries, [k for k, _ in BOARD])]))
         if info.chassis:
