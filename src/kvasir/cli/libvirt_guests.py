@@ -99,10 +99,10 @@ class Service:
             say(f"no connection to {uri}, left out: {problem.message}")
             return None
 
-    def attempt(self, what: str, call: Callable[[], object]) -> bool:
+    def attempt(self, what: str, call: Callable[..., object], *words: object) -> bool:
         """Say what was done, or why it could not be."""
         try:
-            call()
+            call(*words)
         except Error as problem:
             self.good = False
             say(f"{what}: failed: {problem.message}")
@@ -146,9 +146,9 @@ class Service:
             if started and self.settings.delay:
                 time.sleep(self.settings.delay)
             how = " --bypass-cache" if flags else ""
-            started = self.attempt(f"start {guest.name()}{how}", lambda: guest.createWithFlags(flags)) or started
+            started = self.attempt(f"start {guest.name()}{how}", guest.createWithFlags, flags) or started
             if self.settings.sync:
-                self.attempt(f"set the time of {guest.name()}", lambda: guest.setTime(flags=SYNC))
+                self.attempt(f"set the time of {guest.name()}", guest.setTime, None, SYNC)
 
     # -- shutdown
 
@@ -186,7 +186,7 @@ class Service:
     def _save(self, guests: list[Domain]) -> None:
         flags, how = (BYPASS["save"], " --bypass-cache") if self.settings.bypass else (0, "")
         for guest in guests:
-            self.attempt(f"managedsave {guest.name()}{how}", lambda guest=guest: guest.managedSave(flags))  # type: ignore[misc]
+            self.attempt(f"managedsave {guest.name()}{how}", guest.managedSave, flags)
 
     def _shut_down(self, guests: list[Domain]) -> None:
         """At most so many at a time; the time limit is each guest's own where they go one by one, else that of them all."""
