@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import TinyGuest
 
 from .conftest import NetDaemon
+from .test_services import nss
 
 DEFAULT = """<network><name>default</name><forward mode='nat'/><bridge name='virbr0' stp='on' delay='0'/>
   <domain name='guests.test'/><dns><host ip='192.168.122.77'><hostname>printer</hostname></host></dns>
@@ -129,6 +130,54 @@ def test_port_of_the_guest(guest: NetDaemon) -> None:
     assert "<name>one</name>" in guest.say("net-port-dumpxml", "default", port)
     macs = json.loads((guest.folder / "var/lib/libvirt/dnsmasq/virbr0.macs").read_text())
     assert macs == [{"domain": "one", "macs": ["52:54:00:50:00:01"]}]
+
+
+PING = """import socket, struct, sys
+line = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+line.settimeout(30)
+line.sendto(struct.pack(">BBHHH", 8, 0, 0xFFFF - 0x0800 - 7 - 1, 7, 1), (sys.argv[1], 0))
+print(line.recvfrom(2000)[1][0])
+"""
+NAMES = """set -e
+mount -t tmpfs tmpfs /mnt && echo 'hosts: {order}' > /mnt/nsswitch.conf && echo 'nameserver 192.168.122.1' > /mnt/resolv.conf
+mount --bind /mnt/nsswitch.conf /etc/nsswitch.conf
+mount --bind /mnt/resolv.conf /etc/resolv.conf
+mount -t tmpfs tmpfs /var/lib && mkdir -p /var/lib/libvirt/dnsmasq
+mount --bind {folder}/var/lib/libvirt/dnsmasq /var/lib/libvirt/dnsmasq
+export LD_LIBRARY_PATH={modules}
+{command}"""
+
+
+@pytest.mark.guide("nss-libvirt-module", "nss-nsswitch-conf", "nss-ssh-guestname")
+def test_the_host_knows_guests_by_their_names(guest: NetDaemon) -> None:
+    """libvirt's own NSS modules read our files: the domain's name by libvirt_guest, in the order of nsswitch.conf.
+
+    The guest has no ssh daemon: what ssh meets there is a greeting on port 22.
+    """
+    modules = nss()
+    if modules is None:
+        pytest.skip("libnss-libvirt cannot be had")
+    address = guest.say("domifaddr", "one").split("ipv4")[1].split("/")[0].strip()
+
+    def ask(order: str, command: str) -> str:
+        text = NAMES.format(order=order, folder=guest.folder, modules=modules, command=command)
+        return guest.inside("unshare", "--mount", "--propagation", "private", "sh", "-c", text)
+
+    book = "files libvirt_guest dns"
+    assert ask(book, "getent hosts one").split()[0] == address
+    (guest.folder / "ping.py").write_text(PING)
+    assert ask(book, f"/usr/bin/python3 {guest.folder}/ping.py one").strip() == address
+    entry = "<host ip='192.168.122.88'><hostname>one</hostname></host>"
+    guest.say("net-update", "default", "add", "dns-host", entry, "--live")
+    try:
+        wait(lambda: ask("files dns libvirt_guest", "getent ahostsv4 one || true").split()[:1] == ["192.168.122.88"], 30)
+        assert ask(book, "getent ahostsv4 one").split()[0] == address
+    finally:
+        guest.say("net-update", "default", "delete", "dns-host", entry, "--live")
+    inside(guest, "one", "(while true; do echo SSH-2.0-tiny | nc -l -p 22; done) >/dev/null 2>&1 &")
+    ssh = "timeout 60 ssh -v -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@one true 2>&1 || true"
+    said = ask(book, ssh)
+    assert f"Connecting to one [{address}] port 22" in said and "remote software version tiny" in said
 
 
 def test_guest_keeps_its_tap(guest: NetDaemon) -> None:
