@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvasir.cli import hostcheck, kvasir_host, virt_host_validate
+from kvasir.cli import hostcheck, hostclock, kvasir_host, virt_host_validate
 from kvasir.cli import kvasir as front
 from kvasir.cpu import x86_tables
 from tests.conftest import PROJECT, KvasirDaemon, Peers
@@ -39,7 +39,7 @@ def test_extensions_and_modules() -> None:
         assert bool(found.hint) == (not said[2]) and ("BIOS" in found.hint or not found.hint)
 
 
-@pytest.mark.guide("req-kvm-cpu", "trouble-no-guests-extensions")
+@pytest.mark.guide("req-kvm-cpu", "trouble-no-guests-extensions", "trouble-bios-disabled")
 @pytest.mark.parametrize(("cpuinfo", "verdict"), [(INTEL, "PASS"), (AMD, "PASS"), (PLAIN, "FAIL")])
 def test_host_validate(tmp_path: Path, capsys: pytest.CaptureFixture[str], cpuinfo: str, verdict: str) -> None:
     assert virt_host_validate.main(["qemu"], made(tmp_path, cpuinfo)) == 1  # no /dev/kvm, no tun
@@ -114,6 +114,33 @@ def test_recommended_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     real = hostcheck.memory()
     lines = dict(re.findall(r"^(\w+): +(\d+) kB", Path("/proc/meminfo").read_text(), re.M))
     assert real["SwapTotal"] == int(lines["SwapTotal"]) // 1024
+
+
+@pytest.mark.guide("proc-constant-tsc-check", "proc-host-without-constant-tsc", "behaviour-ntp-host-and-guest")
+def test_clocks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A steady counter, and what to do without one; who keeps the time."""
+    root = made(tmp_path, INTEL)
+    kvasir_host.host(FakeConnection(), root)
+    said = capsys.readouterr().out
+    assert re.search(r"^counter +constant_tsc$", said, re.M) and re.search(r"^time +nothing keeps the time", said, re.M)
+    root = made(tmp_path, PLAIN)
+    for path, text in (
+        ("sys/module/processor/parameters/max_cstate", "9\n"),
+        ("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "ondemand\n"),
+        ("run/systemd/timesync/synchronized", ""),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(text)
+    kvasir_host.host(FakeConnection(), root)
+    said = capsys.readouterr().out
+    assert "processor.max_cstate=1" in said and "now 9" in said and "governor now: ondemand" in said
+    assert re.search(r"^time +systemd-timesyncd, synchronized$", said, re.M)
+    for path, name in (("run/chrony/chronyd.pid", "chronyd"), ("run/ntpd.pid", "ntpd")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / path).parent.mkdir(parents=True)
+        (tmp_path / name / path).write_text("1")
+        assert hostclock.time(str(tmp_path / name)) == f"{name}, state unknown"
+    assert hostclock.synchronized() in (True, False)
 
 
 @pytest.mark.guide("file-cpu-map-xml", "limit-support-links")

@@ -577,4 +577,5 @@ CASES: dict[str, list[str]] = {
         "<cell cpus='0' memory='512000'/><cell cpus='0' memory='512000'/>", "<cell id='0' cpus='0' memory='5'/><cell id='2' cpus='1' memory='512000'/>",
     ),
     "trouble-keymap-xml": each("<graphics type='vnc' port='-1' autoport='yes' %/>", "keymap='ja'", "", "keymap='x,y'"),
+    "table-guest-kernel-parameters": ["@type='kvm' " + timer("name='kvmclock' present='no'/>"), "@type='kvm' "],
 }  # fmt: skip

@@ -177,7 +177,7 @@ def without_an_agent(daemon: KvasirDaemon) -> None:
     "virsh-domfstrim-cmd", "virsh-domfstrim-opt-minimum", "domxml-memballoon-size", "domxml-channel-guest-agent", "domxml-disk-product",
     "proc-xml-cpu-change-feature-set", "trouble-dump-core", "trouble-dump-vmcoreinfo", "trouble-rhel6-acpid",
     "trouble-rhel6-shutdown-sequence", "trouble-shutdown-mode", "trouble-shutdown-message", "trouble-shutdown-ignored",
-    "trouble-agent-channel",
+    "trouble-agent-channel", "trouble-rhel6-install-qga",
 )  # fmt: skip
 def test_seen_from_inside(guest: KvasirDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
     edited(guest, monkeypatch)

@@ -53,11 +53,16 @@ def cut(line: socket.socket, seconds: float) -> bool:
     return False
 
 
-@pytest.mark.guide("domxml-graphics-connected")
+@pytest.mark.guide("domxml-graphics-connected", "trouble-rhel6-channel-xml")
 def test_by_what_the_document_says(kvasird: KvasirDaemon, tmp_path: Path) -> None:
     path = kvasird.folder / "s.xml"
-    path.write_text(GUEST.format(more="passwd='first'"))
+    agent = f"<source mode='bind' path='{kvasird.folder}/guest1.agent'/><target type='virtio' name='org.qemu.guest_agent.0'/>"
+    channel = f"<channel type='unix'>{agent}</channel>"
+    path.write_text(GUEST.format(more="passwd='first'").replace("<video>", f"{channel}<video>"))
     assert kvasird.virsh("create", str(path)).returncode == 0
+    query = '{"execute":"qom-get","arguments":{"path":"/machine/peripheral/channel0","property":"name"}}'
+    assert '"return":"org.qemu.guest_agent.0"' in kvasird.virsh("qemu-monitor-command", "s", query).stdout
+    assert (kvasird.folder / "guest1.agent").is_socket()
     shown = kvasird.virsh("dumpxml", "s", "--security-info").stdout
     found = re.search(r"<graphics type='spice' port='(\d+)'.*?</graphics>", shown, re.S)
     assert found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kvasir.cli import hostcheck
+from kvasir.cli import hostcheck, hostclock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def host(connection: Any, root: str = "", images: str = IMAGES) -> int:
     rows = (
         ("processor", f"{found.vendor or 'unknown'}, {found.extension or 'no virtualization extensions'}"),
         ("module", found.module or "none of kvm_intel, kvm_amd"),
+        ("counter", hostclock.counter(root)),
+        ("time", hostclock.time(root)),
         ("memory", f"{memory.get('MemTotal', 0)} MiB"),
         ("swap", f"{memory.get('SwapTotal', 0)} MiB, {memory.get('SwapFree', 0)} MiB free"),
         ("disk", f"{free:.1f} GB free in {images}"),
