@@ -18,6 +18,7 @@ from kvasir.install.spellings import OPTIONS
 
 from . import virt_common as common
 from .virt_common import fail, on_off, say, warn, words_of
+from .virt_install_warn import warnings
 
 METHODS = "--location URL, --cdrom CD/ISO, --pxe, --import, --boot hd|cdrom|..."
 
@@ -48,7 +49,7 @@ def build(connection: Any, options: argparse.Namespace) -> Installer:
         _validate(guest, checks)
         _sizes(maker, checks)
     _required(options, guest, method)
-    _warnings(options, guest)
+    warnings(options, guest, method)
     return installer
 
 
@@ -336,64 +337,3 @@ def _required(options: argparse.Namespace, guest: Guest, method: Method) -> None
         missing.append(f"An install method must be specified\n({METHODS})")
     if missing:
         fail("\n" + "\n".join(missing))
-
-
-def _warnings(options: argparse.Namespace, guest: Guest) -> None:
-    if options.pxe and not any(_pxe(guest, node) for node in guest.devices("interface")):
-        warn("The guest's network configuration may not support PXE")
-    if guest.system.generic:
-        warn(
-            f"Using --osinfo {guest.system.name}, VM performance may suffer. "
-            "Specify an accurate OS for optimal results."
-        )
-    memory = tree.get(guest.domain, "currentMemory")
-    if not memory or not memory.isdigit():
-        return
-    _room(guest, int(memory) * 1024)
-    least = guest.system.wants("ram", guest.arch, "minimum") or 0
-    have = int(memory)
-    if least and least // 1024 > have:
-        warn(
-            f"Requested memory {have // 1024} MiB is less than the recommended {least >> 20} MiB for OS {guest.system.name}"
-        )
-    elif not least and have // 1024 < 17:
-        warn(f"Requested memory {have // 1024} MiB is abnormally low. Were you trying to specify GiB?")
-
-
-def _room(guest: Guest, memory: int) -> None:
-    """Warn where this guest and those that run want more than this host has."""
-    from kvasir.install import sizing
-
-    if not guest.local:
-        return
-    vcpus = tree.get(guest.domain, "vcpu") or "1"
-    running = [d.info() for d in guest.connection.listAllDomains(1)]
-    host = sizing.Host.here()
-    count = int(vcpus) if vcpus.isdigit() else 1
-    said = sizing.advice(host, memory + sum(row[2] * 1024 for row in running), count + sum(row[3] for row in running))
-    for text in [sizing.guest_vcpus(host, count), *said]:
-        if text:
-            warn(text)
-
-
-def _pxe(guest: Guest, node: tree.Node) -> bool:
-    """Whether the interface's network may boot guests: one of the host's own without DHCP, or with a boot file."""
-    from kvasir.errors import Error
-
-    if node.get("type") == "user":
-        return False
-    if node.get("type") != "network":
-        return True
-    try:
-        found = guest.connection.networkLookupByName(tree.get(node, "source/@network") or "")
-        root = ET.fromstring(found.XMLDesc(0))
-    except (Error, AttributeError):
-        return True
-    if root.find("forward") is not None and root.findall("forward")[0].get("mode") not in (
-        None,
-        "nat",
-        "route",
-        "open",
-    ):
-        return True
-    return root.find("ip/dhcp/bootp") is not None or root.find("ip/dhcp") is None
