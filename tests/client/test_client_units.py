@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from kvasir import client
 from kvasir.client import methods, objects, others, uri
+from kvasir.client.link import Link
 from kvasir.errors import Error
+from kvasir.rpc import frames, programs
+from kvasir.rpc.errors import encode_error
 
 
 def test_uri_parts() -> None:
@@ -78,6 +83,35 @@ def test_named_procedures_exist() -> None:
     for kind in (*others.CLASSES.values(), client.Connection):
         for name, procedure in kind.NAMES.items():
             assert methods.find(kind.PREFIXES, name, procedure) is not None
+
+
+def test_many_calls_travel_together() -> None:
+    """250 calls are asked for in parts; an answer that is an error stands at its place and loses no other."""
+    ours, theirs = socket.socketpair()
+    link, procedure = Link(ours), programs.REMOTE["storage_vol_get_path"]
+    parts: list[int] = []
+
+    def answer() -> None:
+        buffer = frames.FrameBuffer()
+        while sum(parts) < 250:
+            packets = buffer.feed(theirs.recv(1 << 20))
+            parts.append(len(packets))
+            for frame in packets:
+                name = procedure.decode_args(frame.payload)[0].name
+                failed = name == "7"
+                payload = encode_error(Error("gone")) if failed else procedure.encode_result(f"/{name}")
+                status = frames.ERROR if failed else frames.OK
+                head = (frame.program, frame.version, frame.procedure, frames.REPLY, frame.serial, status)
+                theirs.sendall(frames.pack(*head, payload))
+
+    server = threading.Thread(target=answer, daemon=True)
+    server.start()
+    found = list(link.call_all(procedure, [(("pool", str(at), "key"),) for at in range(250)]))
+    assert [answer for answer in found if not isinstance(answer, Error)] == [f"/{at}" for at in range(250) if at != 7]
+    assert isinstance(found[7], Error) and len(parts) < 10
+    server.join(10)
+    ours.close()
+    theirs.close()
 
 
 def test_imports_are_few() -> None:

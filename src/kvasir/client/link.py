@@ -15,7 +15,7 @@ from kvasir.rpc import programs
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Protocol
 
     class Channel(Protocol):
@@ -33,6 +33,8 @@ HEADER = struct.Struct(">IIIiiIi")
 CALL, REPLY, MESSAGE, STREAM, CALL_WITH_FDS, REPLY_WITH_FDS, STREAM_HOLE = range(7)
 OK, ERROR, CONTINUE = range(3)
 MESSAGE_MAX = 32 * 1024 * 1024
+TOGETHER = 100
+"""Calls that are sent before the first answer is waited for."""
 
 
 class Lost(Error):
@@ -134,6 +136,15 @@ class Link:
     def call(self, procedure: programs.Procedure, values: Sequence[Any] = ()) -> Any:
         """A call and its result."""
         return self.finish(self.begin(procedure, values))
+
+    def call_all(self, procedure: programs.Procedure, rows: Sequence[Sequence[Any]]) -> Iterator[Any]:
+        """A call for each row of values and its result, or the Error that it ended with; many travel together."""
+        for at in range(0, len(rows), TOGETHER):
+            for serial in [self.begin(procedure, values) for values in rows[at : at + TOGETHER]]:
+                try:
+                    yield self.finish(serial)
+                except Error as problem:
+                    yield problem
 
     # -- streams
 

@@ -7,9 +7,11 @@ from kvasir.cli.virsh.shared import state_text
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.table import table
 from kvasir.errors import Error
+from kvasir.rpc import programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from kvasir.client.connection import Connection
     from kvasir.client.objects import Domain
 
 ACTIVE, INACTIVE = 1, 2
@@ -51,19 +53,25 @@ def list_domains(shell: Shell, args: Args) -> None:
     if plain:
         shell.out(names(domains, plain))
         return
-    rows = [row(domain, args.flag("managed-save"), args.flag("title")) for domain in domains]
+    known = states(shell.conn, domains)
+    rows = [
+        row(domain, state, args.flag("managed-save"), args.flag("title"))
+        for domain, state in zip(domains, known, strict=True)
+    ]
     header = ["Id", "Name", "State", *(["Title"] if args.flag("title") else [])]
     shell.out(table(header, rows, not shell.quiet))
 
 
-def row(domain: Domain, saved: bool, title: bool) -> list[str]:
+def states(connection: Connection, domains: list[Domain]) -> list[int]:
+    """Each one's state, 0 where it cannot be told."""
+    answers = connection.link.call_all(programs.REMOTE["domain_get_state"], [(d.handle, 0) for d in domains])
+    return [0 if isinstance(answer, Error) else answer[0] for answer in answers]
+
+
+def row(domain: Domain, state: int, saved: bool, title: bool) -> list[str]:
     """A line of the table."""
     number = domain.ID()
     cells = [str(number) if number >= 0 else "-", domain.name()]
-    try:
-        state = domain.state(0)[0]
-    except Error:
-        state = 0
     if saved and state == SHUTOFF and domain.hasManagedSaveImage(0) == 1:
         cells.append("saved")
     else:

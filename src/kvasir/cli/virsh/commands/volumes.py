@@ -9,6 +9,7 @@ from kvasir.cli.virsh.shared import line, read_file, scaled
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.table import table
 from kvasir.errors import Error, InvalidArg, Origin
+from kvasir.rpc import programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from kvasir.client.others import StoragePool, StorageVol
 
+UNKNOWN = "unknown"
 TYPES = ("file", "block", "dir", "network", "netdir", "ploop")
 PREALLOC, VALIDATE = 1, 4
 ALLOCATE, DELTA, SHRINK = 1, 2, 4
@@ -53,13 +55,17 @@ def find_volume(shell: Shell, args: Args, by: str = "nkp", pool_option: str = "p
 def vol_list(shell: Shell, args: Args) -> None:
     pool = find_pool(shell, args)
     found = shell.attempt("Failed to list volumes", pool.listAllVolumes, 0)
-    rows = []
-    for volume in sorted(found, key=lambda volume: str(volume.name()).lower()):
-        cells = [volume.name(), volume.path()]
-        if args.flag("details"):
-            kind, capacity, allocation = volume.info()
-            cells += [TYPES[kind], size_text(capacity), size_text(allocation)]
-        rows.append(cells)
+    volumes = sorted(found, key=lambda volume: str(volume.name()).lower())
+    handles = [(volume.handle,) for volume in volumes]
+    paths = shell.conn.link.call_all(programs.REMOTE["storage_vol_get_path"], handles)
+    rows = [
+        [volume.name(), UNKNOWN if isinstance(path, Error) else path]
+        for volume, path in zip(volumes, paths, strict=True)
+    ]
+    if args.flag("details"):
+        infos = shell.conn.link.call_all(programs.REMOTE["storage_vol_get_info"], handles)
+        for cells, info in zip(rows, infos, strict=True):
+            cells += [UNKNOWN] * 3 if isinstance(info, Error) else [TYPES[info[0]], *map(size_text, info[1:])]
     header = ["Name", "Path", *(["Type", "Capacity", "Allocation"] if args.flag("details") else [])]
     shell.out(table(header, rows, not shell.quiet))
 
