@@ -88,3 +88,8 @@ def resident(pid: int | str = "self") -> float:
         if line.startswith(("Private_Clean:", "Private_Dirty:")):
             total += int(line.split()[1])
     return total / 1024
+
+
+def wait_of(pid: int | str = "self") -> float:
+    """Seconds that a process waited for a processor: what the machine's load costs is not the daemon's."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9

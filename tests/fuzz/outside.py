@@ -20,7 +20,7 @@ from kvasir.errors import Error
 from kvasir.rpc import frames, programs
 from kvasir.rpc.programs import LXC, QEMU, REMOTE, Procedure
 from tests.fuzz import documents, mutate
-from tests.fuzz.found import Found, resident
+from tests.fuzz.found import Found, resident, wait_of
 from tests.fuzz.seeds import Maker, World
 from tests.wire.harness import Raw
 
@@ -34,11 +34,6 @@ WORK = (
 )  # fmt: skip
 """Calls that do work of seconds (QEMU, dnsmasq, qemu-img): they may take PATIENCE; all else answers within LIMIT."""
 PATIENCE = 30.0
-
-
-def wait_of(pid: int) -> float:
-    """Seconds that a process waited for a processor: what the machine's load costs is not the daemon's."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
 class Watcher(threading.Thread):

@@ -12,8 +12,8 @@ from pathlib import Path
 from kvasir.rpc import frames
 from kvasir.rpc.programs import REMOTE
 from tests.fuzz import mutate
-from tests.fuzz.found import Found, resident
-from tests.fuzz.outside import LIMIT, Watcher, daemon, wait_of
+from tests.fuzz.found import Found, resident, wait_of
+from tests.fuzz.outside import LIMIT, Watcher, daemon
 from tests.remote.pki import Authority
 
 PORT = 16514
