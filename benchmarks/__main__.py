@@ -31,6 +31,7 @@ PARTS = [
     "networks",
     "filters",
     "storage",
+    "transports",
     "install",
 ]
 
@@ -141,6 +142,28 @@ class Bench:
             for at, label in enumerate(labels):
                 parts = [values[len(values) // 2 * at :][: len(values) // 2] for values in measured]
                 self.add(label, "ms", parts[0], parts[1] if len(parts) > 1 else [])
+
+    def transports(self) -> None:
+        """A call, a connection, 20 clients over each way in, and large lists; on daemons of this part's own that listen."""
+        if self.root is None:
+            return
+        from benchmarks import transports
+
+        with transports.pair(self.subjects[0].folder.parent) as subjects:
+            mine, self.subjects = self.subjects, subjects
+            try:
+                for way in transports.WAYS:
+                    for phase, number, label in (("call", 10, "a call"), ("open", 10, "connect and leave"),
+                                                 ("together", 20, "20 clients, 100 calls each")):  # fmt: skip
+                        self.row(
+                            f"{label}, {way}",
+                            "ms",
+                            lambda one, w=way, p=phase, n=number: transports.drive(one, w, f"wire-{p}", n),
+                        )  # type: ignore[misc]
+                self.drive("net-list of 500 inactive", "wire-networks", 500)
+                self.drive("vol-list of 2,000", "wire-volumes", 2000)
+            finally:
+                self.subjects = mine
 
     def install(self) -> None:
         """virt-install and virt-clone, ours on ours and theirs on theirs."""

@@ -191,6 +191,10 @@ def main() -> None:
         libvirt.registerErrorHandler(lambda *_: None, None)
     if phase == "ready":
         ready(uri, number)
+    elif phase.startswith("wire-"):
+        import drive_transports  # type: ignore[import-not-found]  # beside this script
+
+        drive_transports.run(uri, phase, number, folder)
     elif phase.startswith("vol-"):
         import drive_storage  # type: ignore[import-not-found]  # beside this script
 
