@@ -5,7 +5,8 @@ from __future__ import annotations
 import _socket
 import os
 
-from kvasir.errors import Code, Error, InternalError, InvalidArg, Origin
+from kvasir.client.uri import MODES
+from kvasir.errors import Code, Error, InternalError, InvalidArg, OperationUnsupported, Origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,10 +33,9 @@ def command(uri: Uri, readonly: bool) -> list[str]:
         words += ["-l", uri.user]
     if uri.parameter("keyfile"):
         words += ["-i", str(uri.parameter("keyfile"))]
+    words += ["-T", "-e", "none"]
     if _set(uri, "no_tty"):
-        words += ["-T", "-o", "BatchMode=yes", "-e", "none"]
-    else:
-        words += ["-T", "-e", "none"]
+        words += ["-o", "BatchMode=yes"]
     if _set(uri, "no_verify"):
         words += ["-o", "StrictHostKeyChecking=no"]
     words += _libssh_options(uri)
@@ -67,19 +67,24 @@ def _libssh_options(uri: Uri) -> list[str]:
 
 def remote_command(uri: Uri, readonly: bool) -> str:
     """What runs on the other host: the helper where it is there, else netcat on the daemon's socket (``proxy`` chooses)."""
-    proxy = uri.parameter("proxy") or "auto"
-    if proxy not in ("auto", "netcat", "native"):
-        raise InternalError(f"Unknown proxy mode '{proxy}'", origin=Origin.REMOTE)
     socket = uri.parameter("socket")
+    proxy = uri.parameter("proxy") or ("netcat" if socket or uri.parameter("netcat") else "auto")
+    if proxy not in ("auto", "netcat", "native"):
+        raise InvalidArg(f"Unnkown proxy type '{proxy}'", origin=Origin.RPC)  # libvirt's spelling
+    mode = uri.parameter("mode") or "auto"
+    if mode not in MODES:
+        raise InvalidArg(f"Unknown remote mode '{mode}'", origin=Origin.REMOTE)
+    if mode == "direct":
+        raise OperationUnsupported("Cannot use direct socket mode for ssh transport", origin=Origin.REMOTE)
     if proxy == "native" and uri.parameter("netcat"):
-        raise InternalError("netcat parameter is not valid with the native proxy", origin=Origin.REMOTE)
+        raise InvalidArg("netcat path not valid with native proxy mode", origin=Origin.RPC)
     helper = f"virt-ssh-helper {'-r ' if readonly else ''}{quote(uri.remote_name())}"
     if proxy == "native":
         return helper
     nc = quote(uri.parameter("netcat") or "nc")
     path = quote(socket or (SOCKET + ("-ro" if readonly else "")))
     through_netcat = f"if {nc} -q 2>&1 | grep 'requires an argument' >/dev/null 2>&1; then {nc} -q0 -U {path}; else {nc} -U {path}; fi"
-    if proxy == "netcat" or socket or uri.parameter("netcat"):
+    if proxy == "netcat" or uri.parameter("netcat"):
         return f"sh -c {quote(through_netcat)}"
     script = f"if command -v virt-ssh-helper >/dev/null 2>&1; then {helper}; else {through_netcat}; fi"
     return f"sh -c {quote(script)}"

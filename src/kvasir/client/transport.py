@@ -6,7 +6,7 @@ import _socket
 import os
 
 from kvasir.client import uri as uris
-from kvasir.errors import Code, Error, InternalError, Origin
+from kvasir.errors import Code, Error, InvalidArg, Origin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def connect(uri: uris.Uri, readonly: bool) -> Channel:
     if transport == "ext":
         command = uri.parameter("command")
         if not command:
-            raise InternalError("remote_open: for 'ext' transport, command is required", origin=Origin.REMOTE)
+            raise InvalidArg("remote_open: for 'ext' transport, command is required", origin=Origin.REMOTE)
         from kvasir.client import ssh
 
         return ssh.CommandChannel([command])
@@ -41,7 +41,8 @@ def connect(uri: uris.Uri, readonly: bool) -> Channel:
     if path is None:
         path = socket_path(uri, session, readonly)
     channel = _try(path)
-    if isinstance(channel, OSError) and session and uri.parameter("socket") is None:
+    alone = os.environ.get("LIBVIRT_AUTOSTART") == "0"
+    if isinstance(channel, OSError) and session and uri.parameter("socket") is None and not alone:
         channel = _autostart(path)
     if isinstance(channel, OSError):
         raise Error(
@@ -65,8 +66,8 @@ def socket_path(uri: uris.Uri, session: bool, readonly: bool) -> str:
             "-sock-ro" if readonly else "-sock",
         )
     mode = uri.parameter("mode") or "auto"
-    if mode not in ("auto", "direct", "legacy"):
-        raise InternalError(f"Unknown remote mode '{mode}'", origin=Origin.REMOTE)
+    if mode not in uris.MODES:
+        raise InvalidArg(f"Unknown remote mode '{mode}'", origin=Origin.REMOTE)
     own = f"{folder}/virt{uri.driver}d{end}"
     if mode == "direct" or (mode == "auto" and os.path.exists(own)):
         return own

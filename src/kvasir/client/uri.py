@@ -32,6 +32,10 @@ REMOTE_ONLY = frozenset(
 """Parameters that the client keeps for itself; the daemon gets the others."""
 
 
+MODES = ("auto", "direct", "legacy")
+"""Whether a driver's own daemon is meant or the one for all."""
+
+
 class Uri:
     """A connection URI, taken apart."""
 
@@ -67,7 +71,9 @@ class Uri:
             self.host, self.port = host, int(port)
         self.host = self.host.removeprefix("[").removesuffix("]")
         self.query: list[tuple[str, str]] = []
-        for part in query.replace(";", "&").split("&") if query else ():
+        for part in query.replace(";", "&").split("&"):
+            if not part:
+                continue
             name, _, value = part.partition("=")
             self.query.append((name, unquote(value)))
 
@@ -116,11 +122,9 @@ def choose(text: str | None) -> str:
         for pair in aliases if isinstance(aliases, list) else ():
             alias, mark, target = pair.partition("=")
             if not mark:
-                raise Error(
-                    f"Malformed 'uri_aliases' config entry '{pair}', expected 'alias=uri://host/path'",
-                    code=Code.CONF_SYNTAX,
-                    origin=Origin.CONF,
-                )
+                problem = f"Malformed 'uri_aliases' config entry '{pair}', expected 'alias=uri://host/path'"
+                message = f"configuration file syntax error: {problem}"
+                raise Error(problem, code=Code.CONF_SYNTAX, origin=Origin.CONF, message=message)
             if alias == text:
                 return str(target)
     return text

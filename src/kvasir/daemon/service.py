@@ -152,6 +152,8 @@ class Service:
                 self._accept(listener, False)
                 asyncio.get_running_loop().call_later(1, self.check_limits)
                 return
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.daemon.client_came()
             if listener.tls is None:
                 self.adopt(PlainChannel(sock), listener)

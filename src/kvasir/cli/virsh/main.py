@@ -89,7 +89,7 @@ def apply(shell: Shell, letter: str, value: str, written: str) -> None:
     if letter in "qrt":
         setattr(shell, {"q": "quiet", "r": "readonly", "t": "timing"}[letter], True)
     elif letter == "c":
-        shell.uri = value
+        shell.uri, shell.named = value, True
     elif letter == "d":
         level = c_integer(value)
         if level is None:
@@ -150,7 +150,8 @@ def environment(shell: Shell) -> None:
     """What the environment asks for."""
     level = c_integer(os.environ.get("VIRSH_DEBUG", ""))
     if os.environ.get("VIRSH_DEBUG") and (level is None or not 0 <= level <= ERROR):
-        shell.error("VIRSH_DEBUG not set with a valid numeric value")
+        for _ in range(2):  # the C virsh looks twice
+            shell.error("VIRSH_DEBUG not set with a valid numeric value")
     elif level is not None:
         shell.debug_level = level
     if os.environ.get("VIRSH_LOG_FILE"):
@@ -189,7 +190,7 @@ def _run(shell: Shell, words: list[str]) -> int:
     commands = shell.parse(StringWords(words[0]) if len(words) == 1 else ArgvWords(words))
     if commands is None:
         return 1
-    if shell.uri is not None:
+    if shell.named:
         _ = shell.conn
     return 0 if shell.run(commands) else 1
 

@@ -36,7 +36,7 @@ class Shell:
         self.escape = "^]"
         self.keepalive: tuple[int, int] | None = None
         self.log_file: Any = None
-        self.lost = False
+        self.lost = self.named = False
         self._connection: Connection | None = None
         self._seen_connection = False
 

@@ -1,0 +1,165 @@
+"""URI parameters and variables, each given to the C virsh and to ours: the command lines that ssh gets, what is refused, which daemon is meant."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kvasir.errors import NoDomain
+from tests.conftest import PROJECT, Peers
+from tests.wire.conftest import served  # noqa: F401  # a fixture
+from tests.wire.harness import Served
+
+RECORDER = """#!/bin/sh
+for word; do printf '%s\\0' "$word"; done > {record}
+head -c 28 > /dev/null
+exit 1
+"""
+QUERIES = (
+    *("host2/system", "me@host2:2222/system?keyfile=/my/key", "host2/system?no_tty=1", "host2/system?no_verify=1&no_tty=1"),
+    *("host2/system?no_tty=0&no_verify=0", "host2/system?proxy=native", "host2/system?proxy=netcat", "host2/system?proxy=auto"),
+    *("host2/system?netcat=/my/nc", "host2/system?proxy=auto&netcat=/my/nc", "host2/system?socket=/x/y", "host2/session"),
+    *("host2/system?proxy=auto&socket=/x/y", "host2/system?mode=legacy&proxy=netcat", "host2/system?mode=auto", "[fd00::1]/system"),
+    *("host2/session?proxy=netcat", "host2/system?proxy=native&socket=/x", "host2/system?foo=bar", "host2/system?name=qemu:///other"),
+)  # fmt: skip
+REFUSED = (
+    *("qemu+ssh://host2/system?proxy=bad", "qemu+ssh://host2/system?proxy=native&netcat=nc", "qemu+ssh://host2/system?mode=bad"),
+    *("qemu+ssh://host2/system?mode=direct", "qemu+unix:///system?mode=bad", "qemu+ext:///system", "qemu+warp://host2/system"),
+)  # fmt: skip
+
+
+def virsh(peers: Peers, *words: str, ours: bool, **env: str) -> subprocess.CompletedProcess[str]:
+    libraries = ":".join(str(path.parent) for path in (peers.root / "usr/lib").glob("*/libvirt.so.0"))
+    command = [str(PROJECT / ".venv/bin/python"), "-IS", str(PROJECT / "bin/virsh")]
+    whole = {"LC_ALL": "C", **env}
+    if not ours:
+        command, whole["LD_LIBRARY_PATH"] = [str(peers.root / "usr/bin/virsh")], libraries
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("VIRSH_", "LIBVIRT_"))}
+    return subprocess.run(
+        [*command, *words], env={**clean, **whole}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def meaning(words: list[str]) -> list[str]:
+    """ssh's words; of the script for the other host what matters: the helper's call, or netcat's with its socket."""
+    script = words[-1].replace("'\\''", "'").replace("''", "'")
+    helper = re.search(r"virt-ssh-helper (-r )?'+([^ ']*)'", script)
+    netcat = re.search(r"if '*([^' ]+)'* -q 2>&1", script)
+    socket = re.search(r"-U '?([^'; ]+)", script)
+    found = [repr(one.groups()) if one else "no" for one in (helper, netcat, socket)]
+    return [*words[:-1], *found]
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+@pytest.mark.parametrize("query", QUERIES)
+def test_what_ssh_is_told(peers: Peers, tmp_path: Path, query: str, readonly: bool) -> None:
+    script, record = tmp_path / "ssh", tmp_path / "record"
+    script.write_text(RECORDER.format(record=record))
+    script.chmod(0o755)
+    said = []
+    for ours in (False, True):
+        uri = f"qemu+ssh://{query}{'&' if '?' in query else '?'}command={script}"
+        done = virsh(peers, *(["-r"] if readonly else []), "-c", uri, "list", ours=ours)
+        assert done.returncode == 1 and done.stderr.startswith("error: failed to connect to the hypervisor\n")
+        said.append(meaning(record.read_text().split("\0")[:-1]))
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("uri", REFUSED)
+def test_what_is_refused(peers: Peers, uri: str) -> None:
+    real, ours = (virsh(peers, "-c", uri, "list", ours=ours) for ours in (False, True))
+    assert (ours.returncode, ours.stderr) == (real.returncode, real.stderr)
+    assert ours.returncode == 1
+
+
+def test_variables(
+    served: Served,  # noqa: F811
+    peers: Peers,
+    tmp_path: Path,
+) -> None:
+    """VIRSH_DEFAULT_CONNECT_URI, LIBVIRT_DEFAULT_URI, which of them wins, an option over both; VIRSH_DEBUG and VIRSH_LOG_FILE."""
+
+    def domain_lookup_by_name(session: Any, name: str) -> Any:
+        raise NoDomain(f"no domain with matching name '{name}'")
+
+    def domain_lookup_by_id(session: Any, id: int) -> Any:
+        raise NoDomain(f"no domain with matching id {id}")
+
+    served.serve(domain_lookup_by_name)
+    served.serve(domain_lookup_by_id)
+    good, bad = served.uri(), "qemu+unix:///system?socket=/nonexistent"
+    cases: list[tuple[dict[str, str], tuple[str, ...]]] = [
+        ({"VIRSH_DEFAULT_CONNECT_URI": good}, ("uri",)),
+        ({"LIBVIRT_DEFAULT_URI": good}, ("uri",)),
+        ({"VIRSH_DEFAULT_CONNECT_URI": good, "LIBVIRT_DEFAULT_URI": bad}, ("uri",)),
+        ({"VIRSH_DEFAULT_CONNECT_URI": bad, "LIBVIRT_DEFAULT_URI": good}, ("uri",)),
+        ({"VIRSH_DEFAULT_CONNECT_URI": bad, "LIBVIRT_DEFAULT_URI": bad}, ("-c", good, "uri")),
+        ({"LIBVIRT_DEFAULT_URI": good, "VIRSH_DEBUG": "0"}, ("domid", "1")),
+        ({"LIBVIRT_DEFAULT_URI": good, "VIRSH_DEBUG": "9"}, ("uri",)),
+        ({"LIBVIRT_DEFAULT_URI": good, "VIRSH_DEBUG": "x"}, ("uri",)),
+        ({"LIBVIRT_DEFAULT_URI": good, "VIRSH_DEBUG": "4"}, ("domid", "nope")),
+    ]
+    for env, words in cases:
+        real, ours = (virsh(peers, *words, ours=ours, **env) for ours in (False, True))
+        assert (ours.returncode, ours.stdout, ours.stderr) == (real.returncode, real.stdout, real.stderr), (env, words)
+    logs = []
+    for ours in (False, True):
+        path = tmp_path / f"log-{ours}"
+        virsh(peers, "domid", "nope", ours=ours, LIBVIRT_DEFAULT_URI=good, VIRSH_LOG_FILE=str(path), VIRSH_DEBUG="0")
+        logs.append([re.sub(r"^\[[^\]]*\] ", "", line) for line in path.read_text().splitlines()])
+    assert logs[0] == logs[1] and logs[1]
+
+
+def test_aliases_and_default_of_libvirt_conf(
+    served: Served,  # noqa: F811
+    peers: Peers,
+    tmp_path: Path,
+) -> None:
+    """``uri_aliases`` and ``uri_default`` of the user's libvirt.conf; a broken entry; both virsh as an ordinary user."""
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    home = tmp_path / "home"
+    (home / "libvirt").mkdir(parents=True)
+    folder = served.root
+    while str(folder) not in ("/tmp", "/"):
+        folder.chmod(folder.stat().st_mode | 0o055)
+        folder = folder.parent
+    for name in ("libvirt-sock",):
+        (served.run / name).chmod(0o777)
+    (home / "libvirt/libvirt.conf").write_text(
+        f'uri_aliases = [ "near={served.uri()}", "far=qemu+unix:///system?socket=/nonexistent" ]\nuri_default = "near"\n'
+    )
+    libraries = ":".join(str(path.parent) for path in (peers.root / "usr/lib").glob("*/libvirt.so.0"))
+    drop = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "env",
+        f"XDG_CONFIG_HOME={home}",
+        f"HOME={home}",
+        "LC_ALL=C",
+    ]
+    theirs = [*drop, f"LD_LIBRARY_PATH={libraries}", str(peers.root / "usr/bin/virsh")]
+    mine = [*drop, str(PROJECT / ".venv/bin/python"), "-IS", str(PROJECT / "bin/virsh")]
+    for words in (["uri"], ["-c", "near", "uri"], ["-c", "far", "uri"], ["-c", "nowhere", "uri"]):
+        said = [
+            subprocess.run([*who, *words], capture_output=True, text=True, timeout=60, check=False)
+            for who in (theirs, mine)
+        ]
+        assert (said[0].returncode, said[0].stdout, said[0].stderr) == (
+            said[1].returncode,
+            said[1].stdout,
+            said[1].stderr,
+        ), words
+    (home / "libvirt/libvirt.conf").write_text('uri_aliases = [ "broken" ]\n')
+    said = [
+        subprocess.run([*who, "-c", "near", "uri"], capture_output=True, text=True, timeout=60, check=False)
+        for who in (theirs, mine)
+    ]
+    assert said[0].stderr == said[1].stderr and "Malformed 'uri_aliases' config entry 'broken'" in said[1].stderr
