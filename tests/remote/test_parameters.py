@@ -108,9 +108,9 @@ def test_variables(
         real, ours = (virsh(peers, *words, ours=ours, **env) for ours in (False, True))
         assert (ours.returncode, ours.stdout, ours.stderr) == (real.returncode, real.stdout, real.stderr), (env, words)
     logs = []
-    for ours in (False, True):
-        path = tmp_path / f"log-{ours}"
-        virsh(peers, "domid", "nope", ours=ours, LIBVIRT_DEFAULT_URI=good, VIRSH_LOG_FILE=str(path), VIRSH_DEBUG="0")
+    for mine in (False, True):
+        path = tmp_path / f"log-{mine}"
+        virsh(peers, "domid", "nope", ours=mine, LIBVIRT_DEFAULT_URI=good, VIRSH_LOG_FILE=str(path), VIRSH_DEBUG="0")
         logs.append([re.sub(r"^\[[^\]]*\] ", "", line) for line in path.read_text().splitlines()])
     assert logs[0] == logs[1] and logs[1]
 
