@@ -51,7 +51,7 @@ SPECIAL: Final[dict[str, tuple[tuple[tuple[str, ...], int, str], ...]]] = {
         (("ncpumaps",), _VCPUS, "ncpumaps > REMOTE_VCPUINFO_MAX"),
         (("ncpumaps", "maplen"), _MAPS, "maxinfo * maplen > REMOTE_CPUMAPS_MAX"),
     ),
-    "domain_get_emulator_pin_info": ((("maplen",), 1 << 31, ""),),
+    "domain_get_emulator_pin_info": ((("maplen",), _MAPS, "maxinfo * maplen > REMOTE_CPUMAPS_MAX"),),
     "domain_block_peek": ((("size",), 4 << 20, "size > maximum buffer size"),),
     "domain_memory_peek": ((("size",), 4 << 20, "size > maximum buffer size"),),
     "domain_memory_stats": ((("maxStats",), 1024, "maxStats > REMOTE_DOMAIN_MEMORY_STATS_MAX"),),
