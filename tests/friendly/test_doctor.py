@@ -14,7 +14,7 @@ from kvasir.cli.friendly import doctor_guests, doctor_host
 from kvasir.cli.friendly.doctor import Finding
 from kvasir.errors import Code, Error, Origin
 
-CPU = "processor\t: {n}\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vmx lm\n"
+CPU = "processor\t: {n}\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vmx ept lm\n"
 MEMORY = "MemTotal: 16777216 kB\nMemFree: 8388608 kB\nSwapTotal: {swap} kB\nSwapFree: {swap} kB\nHugePages_Total: {pages}\nHugePages_Free: {pages}\nHugepagesize: 2048 kB\n"
 GOOD = {
     "proc/cpuinfo": CPU.format(n=0) + CPU.format(n=1), "proc/modules": "kvm_intel 1 0 - Live\n",

@@ -25,6 +25,7 @@ WORDS = {
     "images": ("friendly.images:images_options", "images to launch from: list, pull, remove, update the list"),
     "image": ("", "work on disk images: create, convert, resize, check ..."),
     "doctor": ("friendly.doctor:doctor_options", "what keeps guests from running here, and what repairs it"),
+    "nested": ("friendly.nested:nested_options", "may guests run guests of their own"),
     "host": ("kvasir_host:host_options", "is this host good for its guests"),
     "plan": ("kvasir_host:plan_options", "how much disk images will take, in GB"),
     "completion": ("friendly.completion:completion_options", "completion for bash, zsh or fish"),

@@ -86,16 +86,23 @@ def iommu(root: str, vendor: str) -> str:
 
 
 def nested(root: str) -> Iterator[Finding]:
-    """Whether guests may have guests."""
-    for module in ("kvm_intel", "kvm_amd"):
-        path = f"{root}/sys/module/{module}/parameters/nested"
-        if not os.path.exists(path):
-            continue
-        if hostcheck.read(path).strip() in ("Y", "1"):
-            yield Finding("nested virtualization", PASS)
-        else:
-            words = f"echo 'options {module} nested=1' > /etc/modprobe.d/kvm-nested.conf; modprobe -r {module}; modprobe {module}"
-            yield Finding("nested virtualization", NOTE, "guests cannot run guests of their own with KVM", words)
+    """Whether guests may have guests (chapter 12)."""
+    from . import nested as chapter
+
+    found = chapter.state(root)
+    if not found["module"] or not os.path.exists(f"{root}/sys/module/{found['module']}/parameters/nested"):
+        return
+    if found["on"] and found["missing"]:
+        text = f"it is on, but the processor lacks {', '.join(found['missing'])}"
+        yield Finding("nested virtualization", NOTE, text)
+    elif found["on"] and not found["persistent"]:
+        yield Finding("nested virtualization", NOTE, "enabled now, not persistent", "kvasir nested --enable")
+    elif found["on"]:
+        yield Finding("nested virtualization", PASS)
+    else:
+        module = found["module"]
+        words = f"kvasir nested --enable (modprobe -r {module}; modprobe {module} nested=1)"
+        yield Finding("nested virtualization", NOTE, "guests cannot run guests of their own with KVM", words)
 
 
 def programs(root: str) -> Iterator[Finding]:
