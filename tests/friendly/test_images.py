@@ -216,6 +216,74 @@ def test_a_list_from_elsewhere_must_be_signed(
     assert "no key may sign" in capsys.readouterr().err
 
 
+def listed(folder: Path, home: Path, **more: object) -> Path:
+    """A signed list of one image with more said of the list."""
+    row: dict[str, object] = {
+        "name": "own",
+        "version": "1",
+        "file": "own.qcow2",
+        "mirrors": ["http://127.0.0.1:1/"],
+        "sum": SUM,
+    }
+    path = signed(folder, home, [row])
+    path.write_text(json.dumps({"format": 1, "images": [row], **more}))
+    (folder / "list.json.sig").unlink()
+    sign(folder / "key", path)
+    return path
+
+
+def sign(key: Path, path: Path) -> None:
+    command = ["ssh-keygen", "-q", "-Y", "sign", "-n", "kvasir-images", "-f", str(key), str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        front.main(["images", *words])
+    assert ended.value.code == 1
+    return capsys.readouterr().err
+
+
+def test_lists_that_are_too_old(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that has expired is not taken, nor used when it expires in force; one from before that in force neither."""
+    said = refused(capsys, "--update", str(listed(tmp_path, home, expires="2001-02-03")))
+    assert "the list expired on 2001-02-03" in said and "own" not in catalogue.names()
+    assert "Invalid isoformat" in refused(capsys, "--update", str(listed(tmp_path, home, expires="soon")))
+    good = listed(tmp_path, home, expires="2999-01-01", issued="2026-11-30")
+    assert front.main(["images", "--update", str(good)]) == 0
+    assert catalogue.names() == ["tiny", "own"]
+    said = refused(capsys, "--update", str(listed(tmp_path, home, issued="2026-11-29")))
+    assert "older than the list in force, of 2026-11-30" in said
+    assert "older than" in refused(capsys, "--update", str(listed(tmp_path, home))), "one without a day too"
+    for name in ("catalogue.json", "catalogue.json.sig"):
+        source = listed(tmp_path, home, expires="2001-02-03")
+        (home / name).write_bytes((source if name.endswith("json") else source.with_name("list.json.sig")).read_bytes())
+    said = refused(capsys)
+    assert "the list expired on 2001-02-03" in said and f"rm {home}/catalogue.json for the built-in list" in said
+    (home / "catalogue.json").unlink()
+    assert "debian" in catalogue.names()
+
+
+def test_signatures_of_others(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that is not listed, one that was revoked by its last day, a signature for another purpose, none at all."""
+    path = listed(tmp_path, home)
+    other = tmp_path / "other"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
+    for key, purpose in ((other, "kvasir-images"), (tmp_path / "key", "file")):
+        (tmp_path / "list.json.sig").unlink()
+        command = ["ssh-keygen", "-q", "-Y", "sign", "-n", purpose, "-f", str(key), str(path)]
+        subprocess.run(command, check=True, capture_output=True)
+        assert "is not good" in refused(capsys, "--update", str(path)), (key, purpose)
+    (tmp_path / "list.json.sig").unlink()
+    assert f"its signature {path}.sig cannot be had" in refused(capsys, "--update", str(path))
+    sign(tmp_path / "key", path)
+    key = (tmp_path / "key.pub").read_text()
+    (home / "signers").write_text(f'kvasir-images valid-before="20010203" {key}')
+    assert "is not good" in refused(capsys, "--update", str(path))
+    (home / "signers").write_text(f"kvasir-images {key}")
+    assert front.main(["images", "--update", str(path)]) == 0
+
+
 def test_offline_says_so(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row: dict[str, object] = {
         "name": "own",

@@ -3,13 +3,15 @@
 The list of the program is as much to be trusted as the program. It names no sums, as the images there change weekly: the sum comes by
 HTTPS from the distribution's own server, the image from any mirror. A list from elsewhere (``kvasir images --update``) must carry a
 signature of ``ssh-keygen -Y sign -n kvasir-images`` by a key that stands in /etc/kvasir/signers or in ``signers`` of kvasir's folder
-(lines ``kvasir-images ssh-ed25519 ...``); it may name ``sum`` itself.
+(lines ``kvasir-images ssh-ed25519 ...``); it may name ``sum`` itself. A list may say when it was made (``issued``: an older one does not
+take its place) and how long it holds (``expires``), both as YYYY-MM-DD.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from datetime import UTC
 
 from .base import fail, home
 
@@ -76,7 +78,33 @@ def parse(text: str) -> list[Image]:
     value = json.loads(text)
     if not isinstance(value, dict) or value.get("format") != 1 or not isinstance(value.get("images"), list):
         raise ValueError("not a list of images of format 1")
+    expires = str(value.get("expires", ""))
+    if expires and day(expires) < today():
+        raise ValueError(f"the list expired on {expires}")
     return [Image(row) for row in value["images"]]
+
+
+def day(text: str) -> str:
+    """A date as YYYY-MM-DD. Raises ValueError for what is none."""
+    from datetime import date
+
+    return date.fromisoformat(text).isoformat()
+
+
+def today() -> str:
+    from datetime import datetime
+
+    return datetime.now(UTC).date().isoformat()
+
+
+def issued(path: str) -> str:
+    """The day on which a list was made, '' where it does not say."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            value = json.loads(file.read(MOST))
+        return day(str(value["issued"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def signers() -> str:
@@ -119,7 +147,10 @@ def images() -> list[Image]:
         with open(path, encoding="utf-8") as file:
             return parse(file.read(MOST))
     except (OSError, ValueError) as error:
-        fail(f"{path}: {error}")
+        fail(
+            f"{path}: {error}",
+            "" if path == BUILT_IN else f"kvasir images --update SOURCE, or rm {path} for the built-in list",
+        )
 
 
 def names() -> list[str]:

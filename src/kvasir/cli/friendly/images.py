@@ -158,10 +158,12 @@ def update(source: str) -> int:
     try:
         for suffix in ("", ".sig"):
             with open(new + suffix, "wb") as file:
-                file.write(content(source + suffix))
+                file.write(signature(source) if suffix else content(source))
         catalogue.verify(new)
         with open(new, encoding="utf-8") as text:
             count = len(catalogue.parse(text.read(catalogue.MOST)))
+        if catalogue.issued(new) < catalogue.issued(catalogue.updated()):
+            raise ValueError(f"it is older than the list in force, of {catalogue.issued(catalogue.updated())}")
         for suffix in (".sig", ""):
             os.replace(new + suffix, catalogue.updated() + suffix)
     except (OSError, ValueError) as error:
@@ -172,6 +174,16 @@ def update(source: str) -> int:
                 os.unlink(new + suffix)
     print(f"{count} images")
     return 0
+
+
+def signature(source: str) -> bytes:
+    """The signature beside a list. Raises ValueError where there is none."""
+    try:
+        return content(f"{source}.sig")
+    except OSError as error:
+        from .download import reason
+
+        raise ValueError(f"its signature {source}.sig cannot be had: {reason(error)}") from None
 
 
 def content(source: str) -> bytes:
