@@ -59,9 +59,6 @@ class Virtual(Kind):
                     raise InternalError(
                         f"Network is already in use by interface {route.link}", origin=Origin.NETWORK,
                         hint=f"choose another network with virsh net-edit {self.net.name}, or take it off {route.link}")  # fmt: skip
-        if self.document.zone and not firewalld.active():
-            raise InternalError(f"zone {self.document.zone} requested for network {self.net.name} but firewalld is not "
-                                "active", origin=Origin.NONE)  # fmt: skip
 
     def start(self, undo: contextlib.ExitStack) -> None:
         self.check()
@@ -69,8 +66,7 @@ class Virtual(Kind):
         self._addresses()
         self._forwarding()
         undo.callback(firewall.remove, self.document)
-        firewall.install(self.document)
-        self._zone()
+        self._rules()
         self._up()
         self._routes()
         self._dnsmasq(undo)
@@ -109,11 +105,12 @@ class Virtual(Kind):
                 raise SystemFailure(f"Failed to add IP address {ip.address}/{ip.length} to {self.document.bridge}", error,
                                     origin=Origin.NONE) from None  # fmt: skip
 
-    def _zone(self) -> None:
-        zone = self.document.zone
-        if zone and not firewalld.set_zone(str(self.document.bridge), zone):
-            raise InternalError(f"cannot put bridge {self.document.bridge} into firewalld's zone {zone}", origin=Origin.NONE,
-                                hint="firewall-cmd --get-zones")  # fmt: skip
+    def _rules(self) -> None:
+        """The bridge's zone where firewalld runs, and our own rules; a network that leaves the firewall alone has neither."""
+        doc = self.document
+        if doc.mode != "open":
+            firewalld.set_zone(str(doc.bridge), doc.zone, self.net.name, routed=doc.mode == "route")
+        firewall.install(doc)
 
     def _up(self) -> None:
         netlink.change(str(self.document.bridge), up=True)
@@ -191,7 +188,7 @@ class Virtual(Kind):
         return netlink.exists(str(self.document.bridge))
 
     def refresh(self) -> None:
-        firewall.install(self.document)
+        self._rules()
         if conf.wanted(self.document) and dnsmasq.pid_of(self.files.pid(self.net.name)) is None:
             with contextlib.ExitStack() as undo:
                 self._dnsmasq(undo)
