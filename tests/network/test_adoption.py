@@ -100,6 +100,35 @@ def test_hangup_restores_rules(netd: NetDaemon, guest: Host) -> None:
     assert guest.sees("192.0.2.2") == "192.0.2.1"
 
 
+@pytest.mark.skipif(not shutil.which("iptables"), reason="iptables is not installed")
+def test_others_drop_by_policy(netd: NetDaemon, guest: Host) -> None:
+    """ufw sets the policy of INPUT to DROP: the network's name server answers all the same. Docker sets the policy of iptables' FORWARD chain to DROP, before or after a network starts: guests go on to reach the world, the
+    world does not reach them, and the rules go with the network. An iptables-restore of somebody else's rules is no harm."""
+    others = "*filter\n:INPUT DROP\n:FORWARD DROP\n:OUTPUT ACCEPT\n:DOCKER-USER -\n-A FORWARD -j DOCKER-USER\nCOMMIT\n"
+    path = netd.folder / "docker.rules"
+    path.write_text(others)
+    netd.inside("iptables-restore", str(path))
+    try:
+        assert guest.sees("192.0.2.2") == "" and guest.probe("dns", "10.9.40.1", "kept", "A") == "no answer", "the policies are in force"
+        assert netd.process is not None
+        os.kill(netd.process.pid, signal.SIGHUP)
+        wait(lambda: guest.sees("192.0.2.2") == "192.0.2.1")
+        assert guest.probe("dns", "10.9.40.1", "kept", "A").startswith("10.9.40.") and guest.sees("10.9.40.1", 7001) == ""
+        netd.define("<network><name>docked</name><forward mode='nat'/><bridge name='brdock' stp='off'/><ip address='10.9.44.1' prefix='24'/></network>")
+        second = netd.guest("brdock", "52:54:00:44:00:01", "10.9.44.9/24", gateway="10.9.44.1")
+        netd.forwards("brdock")
+        assert second.seen_as("192.0.2.2", "192.0.2.1")
+        second.listen()
+        netd.world.run("ip", "route", "replace", "10.9.44.0/24", "via", "192.0.2.1")
+        assert netd.world.sees("10.9.44.9") == ""
+        netd.say("net-destroy", "docked")
+        assert "brdock" not in netd.inside("iptables", "-S")
+    finally:
+        for chain in ("INPUT", "FORWARD"):
+            netd.inside("iptables", "-P", chain, "ACCEPT")
+            netd.inside("iptables", "-F", chain)
+
+
 def test_dnsmasq_that_died_is_back_after_a_reload(netd: NetDaemon, guest: Host) -> None:
     pid = int((netd.folder / "run/libvirt/network/kept.pid").read_text())
     os.kill(pid, signal.SIGKILL)

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from kvasir.errors import InternalError, Origin
-from kvasir.host import iptables, nft
+from kvasir.host import foreign, iptables, nft
 
 from .rules import rules
 
@@ -29,6 +29,8 @@ def install(net: Any) -> None:
     engine = _engine()
     try:
         engine.install(net.bridge, wanted, net.name)
+        if engine is nft:
+            foreign.let_through(net.bridge, forwards=net.mode in ("nat", "route"))
     except OSError as error:
         raise InternalError(f"Failed to apply firewall rules of network '{net.name}': {error.strerror}",
                             origin=Origin.NONE) from None  # fmt: skip
@@ -40,6 +42,9 @@ def remove(net: Any) -> None:
     if not wanted:
         return
     try:
-        _engine().remove(net.bridge, wanted)
+        engine = _engine()
+        engine.remove(net.bridge, wanted)
+        if engine is nft:
+            foreign.forget(net.bridge)
     except (OSError, InternalError) as error:
         log.warning("cannot remove firewall rules of network %s: %s", net.name, error)
