@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import short_folder
+from tests.unpacked import libraries, unpacked
 
 from .conftest import Host, NetDaemon
 
@@ -187,26 +187,15 @@ def test_leases_outlive_a_restart_of_the_network(netd: NetDaemon) -> None:
     assert not [path for path in (netd.folder / "var/lib/libvirt/dnsmasq").iterdir() if "again" in path.name]
 
 
-def nss() -> Path | None:
-    """libvirt's NSS modules, unpacked."""
-    cache = Path(__file__).resolve().parents[2] / ".cache/nss"
-    found = list(cache.glob("lib/*/libnss_libvirt.so.2"))
-    if not found:
-        cache.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "-o", "APT::Sandbox::User=root", "-q", "download", "libnss-libvirt"], cwd=cache, check=False,
-                       capture_output=True)  # fmt: skip
-        for deb in cache.glob("libnss-libvirt_*.deb"):
-            subprocess.run(["dpkg", "-x", str(deb), str(cache)], check=True)
-        found = list(cache.glob("lib/*/libnss_libvirt.so.2"))
-    return found[0].parent if found else None
+def nss() -> str:
+    """Where libvirt's NSS modules and what they need are unpacked, for LD_LIBRARY_PATH."""
+    return libraries(unpacked("libnss-libvirt", "libyajl2"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("apt-get"), reason="root and Debian's packages")
 def test_libvirts_nss_modules_read_our_files(full: NetDaemon, client: tuple[Host, dict[str, object]]) -> None:
     """``getent hosts`` through libnss_libvirt (by the name that the guest gave) in a mount namespace where ours are libvirt's."""
     modules = nss()
-    if modules is None:
-        pytest.skip("libnss-libvirt cannot be had")
     script = f"""set -e
 mount -t tmpfs tmpfs /mnt && echo 'hosts: libvirt libvirt_guest' > /mnt/nsswitch.conf
 mount --bind /mnt/nsswitch.conf /etc/nsswitch.conf
