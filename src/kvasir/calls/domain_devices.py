@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
 FORCE = 4
 
 
+@asynccontextmanager
+async def _change(found: Any, flags: int) -> AsyncIterator[tuple[bool, Any]]:
+    """A guest's job: whether the running guest is meant, and, where the definition is, a copy that replaces it at a good end."""
+    async with found.jobs.normal(Kind.MODIFY):
+        in_live, in_config = impact(found, flags)
+        domain = found.config.copy() if in_config else None
+        yield in_live, domain
+        if domain is not None:
+            found.driver.rewrite(found, domain)
+
+
 async def domain_attach_device(session: Session, dom: Any, xml: str) -> None:
     """Plug a device into the running guest."""
     await domain_attach_device_flags(session, dom, xml, LIVE)
@@ -27,24 +40,18 @@ async def domain_attach_device_flags(session: Session, dom: Any, xml: str, flags
     """Add a device to the running guest (1), the definition (2), or both."""
     check_flags(flags, LIVE | CONFIG, "qemuDomainAttachDeviceLiveAndConfig")
     found = guest(session, dom)
-    async with found.jobs.normal(Kind.MODIFY):
-        in_live, in_config = impact(found, flags)
-        domain = device = None
-        if in_config:
-            domain, device = await _attach_config(found, xml)
+    async with _change(found, flags) as (in_live, domain):
+        device = await _attach_config(found, domain, xml) if domain is not None else None
         if in_live:
             await _attach_live(found, xml, device)
-        if domain is not None:
-            found.driver.rewrite(found, domain)
 
 
-async def _attach_config(found: Any, xml: str) -> tuple[Any, Any]:
-    domain = found.config.copy()
+async def _attach_config(found: Any, domain: Any, xml: str) -> Any:
     vm = await config_vm(found, domain)
     device = fragment.parse(xml, vm, live=False)
     compatible.check(domain, device, None, live=False)
     config.attach(domain, device, vm)
-    return domain, device
+    return device
 
 
 async def _attach_live(found: Any, xml: str, in_config: Any) -> None:
@@ -66,11 +73,8 @@ async def domain_detach_device_flags(session: Session, dom: Any, xml: str, flags
     """Remove a device from the running guest (1), the definition (2), or both."""
     check_flags(flags, LIVE | CONFIG, "qemuDomainDetachDeviceLiveAndConfig")
     found = guest(session, dom)
-    async with found.jobs.normal(Kind.MODIFY):
-        in_live, in_config = impact(found, flags)
-        domain = None
-        if in_config:
-            domain = found.config.copy()
+    async with _change(found, flags) as (in_live, domain):
+        if domain is not None:
             vm = await config_vm(found, domain)
             beside = await live_vm(found) if found.active else vm
             config.detach(domain, fragment.parse(xml, beside, live=in_live, checked=False), vm)
@@ -78,19 +82,14 @@ async def domain_detach_device_flags(session: Session, dom: Any, xml: str, flags
             vm = await live_vm(found)
             await detach.detach(found, fragment.parse(xml, vm, live=True, checked=False))
             statusdoc.save(found)
-        if domain is not None:
-            found.driver.rewrite(found, domain)
 
 
 async def domain_detach_device_alias(session: Session, dom: Any, alias: str, flags: int) -> None:
     """Ask for the removal of the device of an alias; the removal ends by an event."""
     check_flags(flags, LIVE | CONFIG, "qemuDomainDetachDeviceAliasLiveAndConfig")
     found = guest(session, dom)
-    async with found.jobs.normal(Kind.MODIFY):
-        in_live, in_config = impact(found, flags)
-        domain = None
-        if in_config:
-            domain = found.config.copy()
+    async with _change(found, flags) as (in_live, domain):
+        if domain is not None:
             vm = await config_vm(found, domain)
             device = detach.by_alias(domain, alias)
             if device is None:
@@ -98,19 +97,14 @@ async def domain_detach_device_alias(session: Session, dom: Any, alias: str, fla
             config.remove(domain, device, vm)
         if in_live:
             await detach.detach_alias(found, alias)
-        if domain is not None:
-            found.driver.rewrite(found, domain)
 
 
 async def domain_update_device_flags(session: Session, dom: Any, xml: str, flags: int) -> None:
     """Change a device of the running guest (1), the definition (2), or both; 4 forces what the guest holds."""
     check_flags(flags, LIVE | CONFIG | FORCE, "qemuDomainUpdateDeviceFlags")
     found = guest(session, dom)
-    async with found.jobs.normal(Kind.MODIFY):
-        in_live, in_config = impact(found, flags & ~FORCE)
-        domain = None
-        if in_config:
-            domain = found.config.copy()
+    async with _change(found, flags & ~FORCE) as (in_live, domain):
+        if domain is not None:
             vm = await config_vm(found, domain)
             device = fragment.parse(xml, vm, live=False)
             update.update_config(domain, device, vm)
@@ -118,5 +112,3 @@ async def domain_update_device_flags(session: Session, dom: Any, xml: str, flags
             vm = await live_vm(found)
             await update.update_live(found, fragment.parse(xml, vm, live=True), vm, force=bool(flags & FORCE))
             statusdoc.save(found)
-        if domain is not None:
-            found.driver.rewrite(found, domain)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, edit_document, print_document
-from kvasir.cli.virsh.commands.snapshotlist import Row, draw_all, stamp
+from kvasir.cli.virsh.commands.points import (
+    Row,
+    created,
+    delete,
+    document,
+    parent_of,
+    print_parent,
+    show,
+    stamp,
+)
 from kvasir.cli.virsh.commands.specs import pairs, quoted
 from kvasir.cli.virsh.grammar import Args, Command, Fail, flag, rest, text
 from kvasir.cli.virsh.shared import DOMAIN, line, read_file
 from kvasir.cli.virsh.shell import Shell
-from kvasir.cli.virsh.table import table
-from kvasir.errors import Code, Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,36 +34,22 @@ def find(shell: Shell, args: Args, domain: Any, option: str = "checkpointname") 
     return domain.checkpointLookupByName(name, 0)
 
 
-def make(shell: Shell, domain: Any, document: str, flags: int, source: str | None = None) -> None:
-    name = domain.checkpointCreateXML(document, flags).name()
-    shell.extra(f"Domain checkpoint {name} created" + (f" from '{source}'" if source is not None else ""))
-
-
 def checkpoint_create(shell: Shell, args: Args) -> None:
     domain, path = shell.domain(args), args.wanted("xmlfile")
     flags = sum(bit for name, bit in (("redefine", 1), ("quiesce", 2), ("redefine-validate", 5)) if args.flag(name))
     if args.flag("redefine-validate"):
         flags |= REDEFINE
-    document = "<domaincheckpoint/>" if path is None else read_file(path)
-    make(shell, domain, document, flags, path)
+    text_ = "<domaincheckpoint/>" if path is None else read_file(path)
+    created(shell, "checkpoint", domain.checkpointCreateXML(text_, flags).name(), path)
 
 
 def checkpoint_create_as(shell: Shell, args: Args) -> None:
-    from kvasir.cli.virsh.xmltree import escape
-
-    domain = shell.domain(args)
-    parts = ["<domaincheckpoint>\n"]
-    for tag in ("name", "description"):
-        if (value := args.wanted(tag)) is not None:
-            parts.append(f"  <{tag}>{escape(value)}</{tag}>\n")
-    disks = args.rest("diskspec")
-    if disks:
-        parts += ["  <disks>\n", *(diskspec(disk) for disk in disks), "  </disks>\n"]
-    document = "".join(parts) + "</domaincheckpoint>\n"
+    domain, text_ = shell.domain(args), document(args, "domaincheckpoint", diskspec)
     if args.flag("print-xml"):
-        shell.out(document + "\n")
+        shell.out(text_ + "\n")
         return
-    make(shell, domain, document, 2 if args.flag("quiesce") else 0)
+    made = domain.checkpointCreateXML(text_, 2 if args.flag("quiesce") else 0)
+    created(shell, "checkpoint", made.name(), None)
 
 
 def diskspec(spec: str) -> str:
@@ -67,10 +60,7 @@ def diskspec(spec: str) -> str:
 
 
 def checkpoint_delete(shell: Shell, args: Args) -> None:
-    found = find(shell, args, shell.domain(args))
-    flags = sum(bit for name, bit in (("children", 1), ("metadata", 2), ("children-only", 4)) if args.flag(name))
-    shell.attempt(f"Failed to delete checkpoint {found.name()}", found.delete, flags)
-    shell.extra(f"Domain checkpoint {found.name()} {'children ' if args.flag('children-only') else ''}deleted\n")
+    delete(shell, args, "checkpoint", find(shell, args, shell.domain(args)))
 
 
 def checkpoint_dumpxml(shell: Shell, args: Args) -> None:
@@ -96,16 +86,6 @@ def checkpoint_edit(shell: Shell, args: Args) -> None:
                   f"Checkpoint {name} XML configuration not changed.\n", f"Checkpoint {name} edited.\n")  # fmt: skip
 
 
-def parent_of(found: Any) -> Any:
-    """The one above, or None."""
-    try:
-        return found.parent(0)
-    except Error as problem:
-        if problem.code == Code.NO_DOMAIN_CHECKPOINT:
-            return None
-        raise
-
-
 def checkpoint_info(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     found = find(shell, args, domain)
@@ -117,20 +97,7 @@ def checkpoint_info(shell: Shell, args: Args) -> None:
 
 
 def checkpoint_parent(shell: Shell, args: Args) -> None:
-    found = find(shell, args, shell.domain(args))
-    parent = parent_of(found)
-    if parent is None:
-        raise Fail(f"checkpoint '{found.name()}' has no parent")
-    shell.out(parent.name())
-
-
-class Point(Row):
-    """A checkpoint with its parent's name."""
-
-    @property
-    def parent(self) -> str | None:
-        found = parent_of(self.handle)
-        return str(found.name()) if found is not None else None
+    print_parent(shell, "checkpoint", find(shell, args, shell.domain(args)))
 
 
 def checkpoint_list(shell: Shell, args: Args) -> None:
@@ -149,26 +116,14 @@ def checkpoint_list(shell: Shell, args: Args) -> None:
             raise Fail("--descendants requires --from")
         flags |= 1
     handles = domain.listAllCheckpoints(flags) if start is None else start.listAllChildren(flags | (1 if tree else 0))
-    rows = [Point(one) for one in handles]
-    if not args.flag("topological"):
-        rows.sort(key=lambda row: (row.name.lower(), row.name))
-    if tree:
-        draw_all(shell, rows, start)
-    elif args.flag("name"):
-        shell.out("".join(f"{row.name}\n" for row in rows))
-    else:
-        shell.out(as_table(rows, args.flag("parent"), not shell.quiet))
+    show(shell, args, handles, start, ["Creation Time"], _cells)
 
 
-def as_table(rows: list[Point], with_parent: bool, header: bool) -> str:
-    """Name, time, and perhaps the parent."""
+def _cells(row: Row) -> list[str]:
+    """The time."""
     from kvasir.cli.virsh.xmltree import parse
 
-    lines = []
-    for row in rows:
-        cells = [row.name, stamp(parse(row.handle.XMLDesc(NO_DOMAIN)).get("creationTime"))]
-        lines.append([*cells, row.parent or ""] if with_parent else cells)
-    return table(["Name", "Creation Time", *(["Parent"] if with_parent else [])], lines, header)
+    return [stamp(parse(row.handle.XMLDesc(NO_DOMAIN)).get("creationTime"))]
 
 
 def backup_begin(shell: Shell, args: Args) -> None:

@@ -11,6 +11,7 @@ from kvasir.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from kvasir.client.others import Network, NetworkPort
@@ -55,26 +56,23 @@ def net_autostart(shell: Shell, args: Args) -> None:
     shell.extra(f"Network {net.name()} {word}ed as autostarted\n")
 
 
-def net_create(shell: Shell, args: Args) -> None:
+def _made(shell: Shell, args: Args, verb: str, plain: Callable[..., Any], flagged: Callable[..., Any]) -> None:
+    """Make a network of the file, with its grammar checked if asked (older daemons know the call without flags only)."""
     path = args.need("file")
-    document = read_file(path)
-    made = (
-        shell.attempt(f"Failed to create network from {path}", shell.conn.networkCreateXMLFlags, document, VALIDATE)
-        if args.flag("validate")
-        else shell.attempt(f"Failed to create network from {path}", shell.conn.networkCreateXML, document)
-    )
-    shell.extra(f"Network {made.name()} created from {path}\n")
+    document, words = read_file(path), f"Failed to {verb} network from {path}"
+    if args.flag("validate"):
+        made = shell.attempt(words, flagged, document, VALIDATE)
+    else:
+        made = shell.attempt(words, plain, document)
+    shell.extra(f"Network {made.name()} {verb}d from {path}\n")
+
+
+def net_create(shell: Shell, args: Args) -> None:
+    _made(shell, args, "create", shell.conn.networkCreateXML, shell.conn.networkCreateXMLFlags)
 
 
 def net_define(shell: Shell, args: Args) -> None:
-    path = args.need("file")
-    document = read_file(path)
-    made = (
-        shell.attempt(f"Failed to define network from {path}", shell.conn.networkDefineXMLFlags, document, VALIDATE)
-        if args.flag("validate")
-        else shell.attempt(f"Failed to define network from {path}", shell.conn.networkDefineXML, document)
-    )
-    shell.extra(f"Network {made.name()} defined from {path}\n")
+    _made(shell, args, "define", shell.conn.networkDefineXML, shell.conn.networkDefineXMLFlags)
 
 
 def net_destroy(shell: Shell, args: Args) -> None:

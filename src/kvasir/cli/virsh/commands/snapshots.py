@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, edit_document, print_document
+from kvasir.cli.virsh.commands.points import created, delete, document, parent_of, print_parent
 from kvasir.cli.virsh.commands.specs import diskspec, memspec
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, rest, text
 from kvasir.cli.virsh.shared import DOMAIN, line, read_file
@@ -34,47 +35,29 @@ def find(shell: Shell, args: Args, domain: Any, option: str = "snapshotname", *,
     raise Fail(f"--{option} or --current is required")
 
 
-def make(shell: Shell, domain: Any, document: str, flags: int, source: str | None = None) -> None:
-    """Create, and say so."""
-    name = domain.snapshotCreateXML(document, flags).name()
-    shell.extra(f"Domain snapshot {name} created" + (f" from '{source}'" if source is not None else ""))
-
-
 def flags_of(args: Args) -> int:
     return sum(bit for name, bit in CREATE.items() if args.flag(name))
 
 
 def snapshot_create(shell: Shell, args: Args) -> None:
     domain, path = shell.domain(args), args.wanted("xmlfile")
-    document = "<domainsnapshot/>" if path is None else read_file(path)
-    make(shell, domain, document, flags_of(args), path)
+    text_ = "<domainsnapshot/>" if path is None else read_file(path)
+    created(shell, "snapshot", domain.snapshotCreateXML(text_, flags_of(args)).name(), path)
 
 
 def snapshot_create_as(shell: Shell, args: Args) -> None:
-    from kvasir.cli.virsh.xmltree import escape
-
-    domain = shell.domain(args)
-    parts = ["<domainsnapshot>\n"]
-    for tag in ("name", "description"):
-        if (value := args.wanted(tag)) is not None:
-            parts.append(f"  <{tag}>{escape(value)}</{tag}>\n")
-    if (memory := args.wanted("memspec")) is not None:
-        parts.append(memspec(memory))
-    disks = args.rest("diskspec")
-    if disks:
-        parts += ["  <disks>\n", *(diskspec(disk) for disk in disks), "  </disks>\n"]
-    document = "".join(parts) + "</domainsnapshot>\n"
+    domain, memory = shell.domain(args), args.wanted("memspec")
+    text_ = document(args, "domainsnapshot", diskspec, memspec(memory) if memory is not None else "")
     if args.flag("print-xml"):
-        shell.out(document + "\n")
+        shell.out(text_ + "\n")
         return
-    make(shell, domain, document, flags_of(args))
+    created(shell, "snapshot", domain.snapshotCreateXML(text_, flags_of(args)).name(), None)
 
 
 def snapshot_current(shell: Shell, args: Args) -> None:
     domain, name = shell.domain(args), args.wanted("snapshotname")
     if name is not None:
-        document = domain.snapshotLookupByName(name, 0).XMLDesc(SECURE)
-        domain.snapshotCreateXML(document, REDEFINE | CURRENT)
+        domain.snapshotCreateXML(domain.snapshotLookupByName(name, 0).XMLDesc(SECURE), REDEFINE | CURRENT)
         shell.extra(f"Snapshot {name} set as current")
         return
     if not domain.hasCurrentSnapshot(0):
@@ -84,10 +67,7 @@ def snapshot_current(shell: Shell, args: Args) -> None:
 
 
 def snapshot_delete(shell: Shell, args: Args) -> None:
-    found = find(shell, args, shell.domain(args))
-    flags = sum(bit for name, bit in (("children", 1), ("metadata", 2), ("children-only", 4)) if args.flag(name))
-    shell.attempt(f"Failed to delete snapshot {found.name()}", found.delete, flags)
-    shell.extra(f"Domain snapshot {found.name()} {'children ' if args.flag('children-only') else ''}deleted\n")
+    delete(shell, args, "snapshot", find(shell, args, shell.domain(args)))
 
 
 def snapshot_dumpxml(shell: Shell, args: Args) -> None:
@@ -151,27 +131,14 @@ def snapshot_info(shell: Shell, args: Args) -> None:
     shell.out(line("Name:", found.name()) + line("Domain:", domain.name()))
     shell.out(line("Current:", "yes" if found.isCurrent(0) else "no") + line("State:", state or ""))
     shell.out(line("Location:", "external" if external else "internal"))
-    parent = _parent(found)
+    parent = parent_of(found)
     shell.out(line("Parent:", parent.name() if parent is not None else "-"))
     shell.out(line("Children:", found.numChildren(0)) + line("Descendants:", found.numChildren(1)))
     shell.out(line("Metadata:", "yes" if found.hasMetadata(0) else "no"))
 
 
-def _parent(found: Any) -> Any:
-    try:
-        return found.parent(0)
-    except Error as problem:
-        if problem.code == Code.NO_DOMAIN_SNAPSHOT:
-            return None
-        raise
-
-
 def snapshot_parent(shell: Shell, args: Args) -> None:
-    found = find(shell, args, shell.domain(args))
-    parent = _parent(found)
-    if parent is None:
-        raise Fail(f"snapshot '{found.name()}' has no parent")
-    shell.out(parent.name())
+    print_parent(shell, "snapshot", find(shell, args, shell.domain(args)))
 
 
 def snapshot_revert(shell: Shell, args: Args) -> None:
