@@ -28,6 +28,8 @@ def controller(found: Guest, name: str, shown: str = "") -> Group:
     """The running guest's group, governed by that controller. Raises OperationInvalid."""
     group: Group | None = found.need_active().cgroup
     if group is None or not group.has(name):
+        if name == "blkio":
+            raise OperationInvalid("blkio cgroup isn't mounted")
         raise OperationInvalid(f"cgroup {shown or name} controller is not mounted")
     return group
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import guest
-from kvasir.errors import ArgumentUnsupported, Code, Error, InternalError, InvalidArg, Origin
+from kvasir.errors import ArgumentUnsupported, Code, Error, InternalError, InvalidArg, OperationInvalid, Origin
 from kvasir.qemu import agent, agent_info, live, statusdoc
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ async def domain_agent_set_response_timeout(session: Session, dom: Any, timeout:
     if timeout < -2:
         raise InvalidArg(f"guest agent timeout '{timeout}' is less than the minimum '-2'")
     found = guest(session, dom)
-    run = found.need_active()
-    run.agent_timeout = timeout
-    statusdoc.save(found)
+    if found.run is not None:  # a guest that is off forgets it at once, as in libvirt
+        found.run.agent_timeout = timeout
+        statusdoc.save(found)
     return 0
 
 
@@ -145,10 +145,17 @@ async def domain_set_user_password(
     await agent.call(guest(session, dom), "guest-set-user-password", arguments)
 
 
+def _running(found: Guest) -> None:
+    if not found.active:
+        raise OperationInvalid("domain is not running")
+
+
 async def domain_authorized_ssh_keys_get(session: Session, dom: Any, user: str, flags: int) -> list[str]:
     """A guest user's authorized SSH keys."""
     check_flags(flags, 0, "qemuDomainAuthorizedSSHKeysGet")
-    answer = await agent.call(guest(session, dom), "guest-ssh-get-authorized-keys", {"username": user})
+    found = guest(session, dom)
+    _running(found)
+    answer = await agent.call(found, "guest-ssh-get-authorized-keys", {"username": user})
     return [str(key) for key in answer.get("keys", [])]
 
 
@@ -156,6 +163,7 @@ async def domain_authorized_ssh_keys_set(session: Session, dom: Any, user: str, 
     """Set (0), add to (1) or take from (2) a guest user's authorized SSH keys."""
     check_flags(flags, 3, "qemuDomainAuthorizedSSHKeysSet")
     found = guest(session, dom)
+    _running(found)
     if flags & 2:
         await agent.call(found, "guest-ssh-remove-authorized-keys", {"username": user, "keys": list(keys)})
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, guest, one
-from kvasir.errors import InternalError, InvalidArg, OperationInvalid
+from kvasir.errors import InternalError, InvalidArg, OperationInvalid, Origin
 from kvasir.host import proc
 from kvasir.qemu import live, stats, stats_block, vcpus
 from kvasir.qemu.jobs import Async, Kind
@@ -191,7 +191,7 @@ async def domain_interface_stats(session: Session, dom: Any, device: str) -> tup
             if counted is None:
                 raise InternalError("Interface not found")
             return counted
-    raise InvalidArg(f"invalid path, '{device}' is not a known interface")
+    raise InvalidArg(f"'{device}' is not a known interface", origin=Origin.DOMAIN)
 
 
 def domain_get_security_label(session: Session, dom: Any) -> tuple[bytes, int]:
@@ -211,7 +211,7 @@ def domain_get_security_label_list(session: Session, dom: Any) -> tuple[list[tup
     found = guest(session, dom)
     if not found.active or not found.driver.privileged:
         return [], 0
-    return [(_label(found) + b"\0", 0)], 1
+    return [(b"\0", 0), (_label(found) + b"\0", 0)], 2  # of the drivers "none" and "dac"
 
 
 def domain_get_messages(session: Session, dom: Any, flags: int) -> list[str]:

@@ -99,8 +99,6 @@ async def domain_managed_save_remove(session: Session, dom: Any, flags: int) -> 
         path = save.managed_path(found)
         try:
             await asyncio.to_thread(os.unlink, path)
-        except FileNotFoundError:
-            return
         except OSError as error:
             raise SystemFailure(f"Failed to remove managed save file '{path}'", error) from error
 

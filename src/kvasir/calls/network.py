@@ -163,7 +163,9 @@ def network_get_dhcp_leases(
 
 def network_list_all_ports(session: Session, network: Any, need_results: int, flags: int) -> tuple[list[Any], int]:
     check_flags(flags, 0, "networkListAllPorts")
-    ports = list(_net(session, network).ports.values())
+    found = _net(session, network)
+    found.need_active()
+    ports = list(found.ports.values())
     return (ports if need_results else []), len(ports)
 
 

@@ -27,12 +27,14 @@ def parse(text: str, host: bool = False) -> tuple[Cpu, str | None]:
     """A CPU's document, and the architecture that it names. ``host``: it has to be a host's. Raises XmlError and its kin."""
     node = read(text, "(CPU_definition)")
     if node.tag != "cpu":
-        raise XmlError("missing CPU definition", origin=Origin.NONE)
+        raise XmlError("XML does not contain expected 'cpu' element", origin=Origin.CPU)
     arch = node.findtext("arch")
     if node.get("match") is not None and arch is not None:
         raise XmlError("'arch' element cannot be used inside 'cpu' element with 'match' attribute'", origin=Origin.CPU)
     if host and node.get("mode") is not None:
         raise ConfigUnsupported("Attribute mode is only allowed for guest CPU", origin=Origin.CPU)
+    if host and arch is None:
+        raise XmlError("Missing CPU architecture", origin=Origin.CPU)
     cpu = Cpu.parse(node)
     known = x86_tables.features()
     for feature in cpu.features:

@@ -226,7 +226,7 @@ class Dispatcher:
             raise Error(
                 name,
                 code=Code.NO_SUPPORT,
-                origin=Origin.NONE,
+                origin=_origin(procedure.name),
                 message=f"this function is not supported by the connection driver: {name}",
             )
         return entry, Session(client, procedure, frame.serial, frame.fds)
@@ -274,6 +274,17 @@ class Dispatcher:
                 encode_error(problem),
             )
         )
+
+
+OWN_ERRORS = (("nwfilter", Origin.NWFILTER), ("storage_", Origin.STORAGE), ("node_device", Origin.NODEDEV), ("secret", Origin.SECRET),
+               ("network", Origin.NETWORK), ("interface_", Origin.INTERFACE))  # fmt: skip
+"""Whose error it is that a driver does not know a procedure, by a word in its name; else it is the guests'."""
+
+
+def _origin(name: str) -> Origin:
+    if name.startswith("domain_"):
+        return Origin.DOMAIN
+    return next((origin for word, origin in OWN_ERRORS if word in name), Origin.DOMAIN)
 
 
 def _translated(procedure: programs.Procedure, problem: Exception) -> Exception:

@@ -60,7 +60,7 @@ def read(xml: str | bytes) -> Secret:
 
     root = read_tree(xml, "(definition_of_secret)")
     if root.tag != "secret":
-        raise XmlError(f"expecting root element of 'secret', not '{root.tag}'", origin=Origin.SECRET)
+        raise XmlError(f"expecting root element of 'secret', not '{root.tag}'", origin=Origin.XML)
     try:
         found = Secret.parse(root)
     except XmlError as problem:

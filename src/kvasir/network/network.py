@@ -88,8 +88,8 @@ class VirtualNetwork:
     def port(self, uuid: bytes) -> NetworkPort:
         """The port of that UUID. Raises NoPort."""
         if uuid not in self.ports:
-            raise NoPort(f"Network port with UUID {_uuid.UUID(bytes=uuid)} does not exist",
-                         message=f"Network port with UUID {_uuid.UUID(bytes=uuid)} does not exist", origin=19)  # fmt: skip
+            text = f"Network port with UUID {_uuid.UUID(bytes=uuid)} does not exist"
+            raise NoPort(text, message=f"network port not found: {text}", origin=19)
         return self.ports[uuid]
 
     def next_class(self) -> int:

@@ -37,7 +37,7 @@ class Device:
         """``0000:03:00.0``. Raises InvalidArg for what is no PCI function."""
         data = self.document.data("pci")
         if data is None:
-            raise InvalidArg(f"device {self.name} is not a PCI device", origin=Origin.NODEDEV)
+            raise InvalidArg(f"device {self.name} is not a PCI device", origin=Origin.DOMAIN)
         return f"{data.domain:04x}:{data.bus:02x}:{data.slot:02x}.{data.function:x}"
 
 

@@ -47,7 +47,7 @@ class Making:
         """A user's document of a new device. Raises XmlError and its kin."""
         root = read(xml, "(node_device_definition)")
         if root.tag != "device":
-            raise XmlError(f"expecting root element of 'device', not '{root.tag}'", origin=Origin.NODEDEV)
+            raise XmlError(f"expecting root element of 'device', not '{root.tag}'", origin=Origin.XML)
         if validate:
             from kvasir.xml.validate import validate as check
 

@@ -48,7 +48,7 @@ def read(text: str) -> Binding:
     """A binding by its document. Raises XmlError, InternalError for what is missing in it."""
     root = read_xml(text, "(nwfilterbinding_definition)")
     if root.tag != "filterbinding":
-        raise XmlError(f"expecting root element of 'filterbinding', not '{root.tag}'", origin=Origin.NWFILTER)
+        raise XmlError(f"expecting root element of 'filterbinding', not '{root.tag}'", origin=Origin.XML)
     return read_node(root)
 
 

@@ -68,7 +68,7 @@ def read(text: str) -> Filter:
     """A filter by its document. Raises XmlError, InternalError, InvalidArg, ConfigUnsupported as libvirt does."""
     root = read_xml(text, "(nwfilter_definition)")
     if root.tag != "filter":
-        raise XmlError(f"expecting root element of 'filter', not '{root.tag}'", origin=Origin.NWFILTER)
+        raise XmlError(f"expecting root element of 'filter', not '{root.tag}'", origin=Origin.XML)
     name = root.get("name")
     if not name:
         raise _internal("filter has no name")

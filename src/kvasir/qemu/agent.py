@@ -197,12 +197,12 @@ def channel_changed(guest: Guest, connected: bool) -> None:
 def need(guest: Guest) -> Agent:
     """The guest's agent, if it can be asked. Raises OperationInvalid, ArgumentUnsupported, AgentUnresponsive."""
     run = guest.need_active()
+    if guest.state.name != "RUNNING":
+        raise OperationInvalid("domain is not running")
     if not live.has_agent(guest.live):
         raise ArgumentUnsupported("QEMU guest agent is not configured")
     if run.agent is None or not run.agent.connected:
         raise AgentUnresponsive("QEMU guest agent is not connected")
-    if guest.state.name != "RUNNING":
-        raise OperationInvalid("domain is not running")
     return run.agent
 
 

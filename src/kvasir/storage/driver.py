@@ -212,7 +212,7 @@ class StorageDriver:
         for pool in self.pools.values():
             if pool.active and pool.document.target_path == clean:
                 return pool
-        raise no_pool(f"target path '{path}' ({clean})")
+        raise no_pool(f"target path '{path}'" + ("" if clean == path else f" ({clean})"))
 
     # --- changes
 

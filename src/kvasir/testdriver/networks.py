@@ -41,7 +41,7 @@ class Net:
 
 
 def no_network(text: str) -> Error:
-    return Error(text, code=Code.NO_NETWORK, origin=Origin.NETWORK, message=f"Network not found: {text}")
+    return Error(text, code=Code.NO_NETWORK, origin=Origin.TEST, message=f"Network not found: {text}")
 
 
 class Networks:

@@ -58,11 +58,11 @@ class Data:
 
 
 def no_pool(text: str) -> Error:
-    return Error(text, code=Code.NO_STORAGE_POOL, origin=Origin.STORAGE, message=f"Storage pool not found: {text}")
+    return Error(text, code=Code.NO_STORAGE_POOL, origin=Origin.TEST, message=f"Storage pool not found: {text}")
 
 
 def no_volume(text: str) -> Error:
-    return Error(text, code=Code.NO_STORAGE_VOL, origin=Origin.STORAGE, message=f"Storage volume not found: {text}")
+    return Error(text, code=Code.NO_STORAGE_VOL, origin=Origin.TEST, message=f"Storage volume not found: {text}")
 
 
 class Pools:

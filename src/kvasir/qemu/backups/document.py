@@ -110,7 +110,7 @@ def parse(document: str) -> Backup:
     """Raises XmlError, ConfigUnsupported."""
     root = read(document, "(domain_backup)")
     if root.tag != "domainbackup":
-        raise fail(f"unexpected root element <{root.tag}>, expecting <domainbackup>")
+        raise XmlError(f"expecting root element of 'domainbackup', not '{root.tag}'", origin=Origin.XML)
     mode = root.get("mode", "push")
     if mode not in ("push", "pull"):
         raise fail(f"Invalid value for attribute 'mode' in element 'domainbackup': '{mode}'.")

@@ -53,8 +53,8 @@ class NoBackup(Error):
 
 async def begin(guest: Any, xml: str, checkpoint: str | None, flags: int) -> None:
     """Begin a backup, perhaps with a checkpoint of the same moment."""
-    guest.need_active()
     backup = parse(xml)
+    guest.need_active()
     _server(backup)
     stack = contextlib.AsyncExitStack()
     await stack.enter_async_context(guest.jobs.long(Async.BACKUP, Operation.BACKUP, mask=MASK))

@@ -67,6 +67,7 @@ COMMIT_SHALLOW, COMMIT_DELETE, COMMIT_ACTIVE, COMMIT_RELATIVE = 1, 2, 4, 8
 
 async def commit(guest: Any, path: str, base: str | None, top: str | None, speed: int, flags: int) -> None:
     """Write the layers from ``top`` down to ``base`` into ``base``."""
+    graph.disk_by_name(guest.current, path)
     guest.need_active()
     async with guest.jobs.normal(Kind.MODIFY):
         guest.need_active()

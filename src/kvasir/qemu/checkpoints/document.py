@@ -78,7 +78,7 @@ def parse(document: str, *, redefine: bool = False) -> Checkpoint:
 
     root = read(document, "(domain_checkpoint)")
     if root.tag != "domaincheckpoint":
-        raise fail(f"unexpected root element <{root.tag}>, expecting <domaincheckpoint>")
+        raise XmlError(f"expecting root element of 'domaincheckpoint', not '{root.tag}'", origin=Origin.XML)
     name = root.findtext("name")
     if not name and redefine:
         raise fail("a redefined checkpoint must have a name")

@@ -132,7 +132,7 @@ def parse(document: str, *, redefine: bool = False, offline: bool = False, store
     """Read a user's document, or with ``stored`` a metadata file. ``offline``: memory cannot be kept. Raises XmlError."""
     root = read(document, "(domain_snapshot)")
     if root.tag != "domainsnapshot":
-        raise fail(f"unexpected root element <{root.tag}>, expecting <domainsnapshot>")
+        raise XmlError(f"expecting root element of 'domainsnapshot', not '{root.tag}'", origin=Origin.XML)
     redefine = redefine or stored
     name = root.findtext("name")
     if not name and redefine:

@@ -90,11 +90,8 @@ def domain_fstrim(session: Any, dom: Any, mountPoint: str | None, minimum: int, 
 
 
 def domain_set_user_password(session: Any, dom: Any, user: str | None, password: str | None, flags: int) -> None:
+    """Any user's, as libvirt's own test driver has it."""
     _running(session, dom)
-    if user != "root":
-        from kvasir.errors import OperationFailed
-
-        raise OperationFailed(f"setting password for user '{user}' failed", origin=Origin.TEST)
 
 
 def domain_interface_addresses(session: Any, dom: Any, source: int, flags: int) -> list[Card]:

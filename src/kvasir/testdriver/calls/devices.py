@@ -16,7 +16,7 @@ KINDS = (1 << len(WORDS)) - 1
 def _find(session: Any, name: str) -> NodeDevice:
     found: NodeDevice | None = session.driver.devices.get(name)
     if found is None:
-        raise NoDevice(f"no node device with matching name '{name}'", origin=Origin.NODEDEV)
+        raise NoDevice(f"no node device with matching name '{name}'", origin=Origin.TEST)
     return found
 
 

@@ -53,6 +53,13 @@ def connect_get_cpu_model_names(session: Any, arch: str, need_results: int, flag
     return (names if need_results else []), len(names)
 
 
+def connect_baseline_cpu(session: Any, xmlCPUs: list[str], flags: int) -> str:
+    """The CPU that all of these hosts have."""
+    from kvasir.calls import cpu
+
+    return cpu.connect_baseline_cpu(session, xmlCPUs, flags)
+
+
 def node_get_info(session: Any) -> tuple[Any, ...]:
     """16 processors on two cells."""
     model = [ord(letter) for letter in MODEL] + [0] * (32 - len(MODEL))

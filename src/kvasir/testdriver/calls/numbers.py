@@ -118,11 +118,11 @@ def domain_block_stats(session: Any, dom: Any, path: str) -> tuple[int, ...]:
     return now // 10, now // 20, now // 30, now // 40, now // 1000000 // 2
 
 
-def _disk(one: Guest, path: str) -> Any:
+def _disk(one: Guest, path: str, why: str = "invalid path: {}") -> Any:
     for disk in one.now.disks:
         if disk.target == path or (path and disk.location() == path):
             return disk
-    raise InvalidArg(f"invalid path: {path}", origin=Origin.TEST)
+    raise InvalidArg(why.format(path), origin=Origin.TEST)
 
 
 def domain_interface_stats(session: Any, dom: Any, device: str) -> tuple[int, ...]:
@@ -138,7 +138,7 @@ def _card(one: Guest, device: str) -> Any:
     for card in one.now.interfaces:
         if device in (card.target_dev, card.mac):
             return card
-    raise InvalidArg(f"'{device}' is not a known interface", origin=Origin.TEST)
+    raise InvalidArg(f"'{device}' is not a known interface", origin=Origin.DOMAIN)
 
 
 def domain_get_interface_parameters(
@@ -156,7 +156,7 @@ def domain_get_interface_parameters(
 def domain_get_block_info(session: Any, dom: Any, path: str, flags: int) -> tuple[int, int, int]:
     """(allocation, capacity, physical) in bytes."""
     one = _guest(session, dom)
-    disk = _disk(one, path)
+    disk = _disk(one, path, "invalid path {} not assigned to domain")
     if disk.location() is None:
         raise InvalidArg(f"disk '{path}' does not currently have a source assigned", origin=Origin.TEST)
     return TERABYTE, TERABYTE - 5177344, TERABYTE

@@ -178,7 +178,7 @@ def domain_checkpoint_create_xml(session: Any, dom: Any, xml_desc: str, flags: i
     root = read(xml_desc, "(domain_checkpoint)")
     if root.tag != "domaincheckpoint":
         raise XmlError(
-            "expecting root element of 'domaincheckpoint', not '" + root.tag + "'", origin=Origin.DOMAIN_CHECKPOINT
+            "expecting root element of 'domaincheckpoint', not '" + root.tag + "'", origin=Origin.XML
         )
     name = root.findtext("name") or str(int(time.time()))
     if name in _points(one):
