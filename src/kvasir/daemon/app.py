@@ -126,7 +126,8 @@ class Daemon:
             if name in given:
                 found[name] = Listener(given[name], one.path, one.readonly, one.auth, ours=False)
             elif not given or name != sockets.ADMIN:
-                found[name] = sockets.listen(one, config.max_queued_clients)
+                queue = config.admin_max_queued_clients if name == sockets.ADMIN else config.max_queued_clients
+                found[name] = sockets.listen(one, queue)
         if self._network:
             self._listen_network(found)
         return found

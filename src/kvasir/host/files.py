@@ -25,15 +25,23 @@ def banner(command: str) -> str:
 
 
 def write_file(
-    path: str, text: str, mode: int = 0o600, *, durable: bool = True, folder: bool = True, draft: str = ""
+    path: str,
+    text: str | bytes,
+    mode: int = 0o600,
+    *,
+    durable: bool = True,
+    folder: bool = True,
+    draft: str = "",
+    exclusive: bool = False,
 ) -> None:
     """Write a file so that a crash at any moment leaves the old one or the new one. Raises OSError.
 
     ``durable`` makes it outlast a crash of the host (what lies under /run need not); ``folder`` waits for its name too.
-    The folder is made where it is missing. ``draft`` names the file that is written first.
+    The folder is made where it is missing. ``draft`` names the file that is written first. ``exclusive`` leaves a file alone that
+    is there already.
     """
     draft = draft or path + NEW
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         fd = os.open(draft, flags, mode)
     except FileNotFoundError:
@@ -41,11 +49,16 @@ def write_file(
         fd = os.open(draft, flags, mode)
     try:
         with open(fd, "wb") as stream:
-            stream.write(text.encode("utf-8", "surrogateescape"))
+            stream.write(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
-        os.rename(draft, path)
+        if exclusive:
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+            os.unlink(draft)
+        else:
+            os.rename(draft, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(draft)

@@ -7,13 +7,13 @@ import fnmatch
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kvasir.errors import OperationFailed, SystemFailure
+from kvasir.host.files import write_file
 
 log = logging.getLogger(__name__)
 
@@ -216,20 +216,13 @@ def make_variables(vm: Any, host: Any, reset: bool = False) -> None:
     new = not os.path.exists(path)
     try:
         host.make_folder(os.path.dirname(path), 0o755, keep=True)
-        temporary = f"{path}.{os.getpid()}.new"
-        with open(template, "rb") as source, open(os.open(temporary, _NEW, 0o600), "wb") as target:
-            shutil.copyfileobj(source, target)
-            target.flush()
-            os.fsync(target.fileno())
-        os.replace(temporary, path)
+        with open(template, "rb") as source:
+            write_file(path, source.read())
     except OSError as error:
         raise SystemFailure(f"Failed to create file '{path}'", error) from error
     host.own(path)
     if new:
         host.stack.callback(_forget, path)
-
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def _forget(path: str) -> None:

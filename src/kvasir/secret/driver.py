@@ -10,10 +10,11 @@ from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, InvalidArg, Origin
 from kvasir.events import Bus, SecretLifecycle, SecretValueChanged
+from kvasir.host.files import write_file
 from kvasir.model import secret as model
 from kvasir.xml.form import INACTIVE
 
-from .values import Values, write_private
+from .values import Values
 
 log = logging.getLogger(__name__)
 
@@ -158,9 +159,7 @@ class SecretDriver:
             self._remove_files(document.uuid)
         else:
             os.makedirs(self.folder, 0o700, exist_ok=True)
-            write_private(
-                f"{self.folder}/{document.uuid}.xml", document.xml(INACTIVE).encode("utf-8", "surrogateescape")
-            )
+            write_file(f"{self.folder}/{document.uuid}.xml", document.xml(INACTIVE))
             if old is not None and was_ephemeral and found.value is not None:
                 self.values.save(document.uuid, found.value)
         found.document = document

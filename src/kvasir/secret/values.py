@@ -16,6 +16,7 @@ import os
 from kvasir.daemon.conf_file import parse
 from kvasir.errors import Error, InternalError, Origin, SystemFailure
 from kvasir.host import crypto
+from kvasir.host.files import write_file
 
 MAGIC = b"kvasir-sealed-1\n"
 
@@ -64,7 +65,7 @@ class Values:
 
     def _make_key(self) -> bytes:
         os.makedirs(os.path.dirname(self.key_path), 0o700, exist_ok=True)
-        write_private(self.key_path, os.urandom(crypto.KEY_BYTES), exclusive=True)
+        write_file(self.key_path, os.urandom(crypto.KEY_BYTES), exclusive=True)
         return self._read_key()
 
     def _path(self, uuid: str, kind: str) -> str:
@@ -93,9 +94,9 @@ class Values:
         try:
             os.makedirs(self.folder, 0o700, exist_ok=True)
             if self.encrypt:
-                write_private(self._path(uuid, "sealed"), MAGIC + crypto.seal(self.key(), value, uuid.encode()))
+                write_file(self._path(uuid, "sealed"), MAGIC + crypto.seal(self.key(), value, uuid.encode()))
             else:
-                write_private(self._path(uuid, "base64"), base64.b64encode(value))
+                write_file(self._path(uuid, "base64"), base64.b64encode(value))
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path(uuid, "base64" if self.encrypt else "sealed"))
         except OSError as problem:
@@ -116,20 +117,3 @@ class Values:
                 value = self.load(uuid)
                 if value is not None:
                     self.save(uuid, value)
-
-
-def write_private(path: str, data: bytes, exclusive: bool = False) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    draft = f"{path}.new"
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, data)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    if exclusive:
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)
-        os.unlink(draft)
-    else:
-        os.rename(draft, path)
