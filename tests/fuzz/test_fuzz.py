@@ -11,7 +11,7 @@ from tests.fuzz import found, inside, texts
 from tests.fuzz.__main__ import sandboxed
 
 LONG = bool(os.environ.get("KVASIR_LONG"))
-SHORT = {"inside": 2500, "unknown": 2500, "admin": 1500, "outside": 500, "tls": 60, "documents": 12}
+SHORT = {"inside": 2500, "unknown": 2500, "admin": 1500, "outside": 450, "tls": 50, "documents": 8}
 MILLION = {
     "inside": 400_000,
     "unknown": 300_000,
