@@ -288,6 +288,21 @@ def test_login_is_needed_first(tmp_path: Path) -> None:
         served.close()
 
 
+def test_strangers_cannot_fill_the_memory(tmp_path: Path) -> None:
+    """Before the login a packet of 300 KiB ends the connection as soon as its length is known; where no login is needed 3 MiB are taken."""
+    served = Served(tmp_path, 'auth_unix_rw = "sasl"\nauth_unix_ro = "none"\n')
+    try:
+        stranger = Raw(served.run / "libvirt-sock")
+        stranger.sock.sendall((300 * 1024).to_bytes(4, "big") + b"x" * 100)
+        assert stranger.receive() is None
+        known = Raw(served.run / "libvirt-sock-ro").open()
+        with pytest.raises(Error):
+            known.call("domain_define_xml", "x" * (3 * 1024 * 1024))
+        assert known.call("connect_is_secure") == 1
+    finally:
+        served.close()
+
+
 @pytest.mark.guide("migr-conf-max-clients")
 def test_limits_of_clients(tmp_path: Path) -> None:
     served = Served(tmp_path, "max_clients = 2\n")

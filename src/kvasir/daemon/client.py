@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 HIGH_WATER = 512 * 1024
 """Streams wait while more than this is queued for the client."""
+STRANGER_MAX = 256 * 1024
+"""A client that has not logged in may send packets of so many bytes: no login needs more."""
 OUT_MAX = 128 * 1024 * 1024
 """A client that lets more than this pile up is dropped."""
 
@@ -62,6 +64,8 @@ class Client:
         self.closed = False
         self._fd = sock.fileno()
         self._buffer = frames.FrameBuffer()
+        if not self.authenticated:
+            self._buffer.limit = STRANGER_MAX
         self._backlog: deque[frames.Frame] = deque()
         self._outstanding = 0
         self._reading = False
@@ -83,6 +87,7 @@ class Client:
     def admit(self) -> None:
         """It has said who it is."""
         self.authenticated = True
+        self._buffer.limit = frames.MESSAGE_MAX + 4
         self.service.admitted(self)
 
     # --- in

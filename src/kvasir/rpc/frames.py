@@ -87,9 +87,11 @@ def check_size(size: int) -> None:
 class FrameBuffer:
     """Takes bytes as they come and gives whole packets. After ``Malformed`` the stream is lost: close the connection."""
 
-    __slots__ = ("_data", "_fds", "_waiting")
+    __slots__ = ("_data", "_fds", "_waiting", "limit")
 
     def __init__(self) -> None:
+        self.limit = MESSAGE_MAX + 4
+        """The largest packet; less for a client of whom nothing is known yet."""
         self._data = bytearray()
         self._fds: deque[int] = deque()
         self._waiting: tuple[Frame, int] | None = None
@@ -116,6 +118,8 @@ class FrameBuffer:
                     break
                 (size,) = _COUNT.unpack_from(buf, pos)
                 check_size(size)
+                if size > self.limit:
+                    raise Malformed(f"packet of {size} bytes received from peer is too large before the login")
                 if len(buf) - pos < size:
                     break
                 head = HEADER.unpack_from(buf, pos)
