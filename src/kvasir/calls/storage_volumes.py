@@ -96,7 +96,7 @@ async def storage_vol_upload(session: Session, vol: Any, offset: int, length: in
     from kvasir.storage import content
 
     found = _vol(session, vol)
-    fd = await content.open_volume(found, os.O_WRONLY)
+    fd = await content.open_volume(found, os.O_WRONLY, offset)
     session.open_stream(lambda stream: content.receive(stream, found, fd, offset, length))
 
 
@@ -105,5 +105,5 @@ async def storage_vol_download(session: Session, vol: Any, offset: int, length: 
     from kvasir.storage import content
 
     found = _vol(session, vol)
-    fd = await content.open_volume(found, os.O_RDONLY)
+    fd = await content.open_volume(found, os.O_RDONLY, offset)
     session.open_stream(lambda stream: content.send(stream, found, fd, offset, length, flags))

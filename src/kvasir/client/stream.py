@@ -91,18 +91,21 @@ class Stream:
         """Send bytes; gives how many went."""
         procedure = self._bound()
         for at in range(0, len(data), CHUNK):
-            if self._link.streams.get(self._serial):
-                self._check_abort()
+            self._check_abort()
             self._link.send_stream(procedure, self._serial, CONTINUE, data[at : at + CHUNK])
         return len(data)
 
     def sendHole(self, length: int, flags: int = 0) -> int:
         """Send a hole of that many bytes."""
-        self._link.send_hole(self._bound(), self._serial, length)
+        procedure = self._bound()
+        self._check_abort()
+        self._link.send_hole(procedure, self._serial, length)
         return 0
 
     def _check_abort(self) -> None:
-        for _, status, payload in list(self._link.streams[self._serial]):
+        """Raise what the daemon has said meanwhile, so that a long sending ends when the other end has failed."""
+        self._link.pump(0)
+        for _, status, payload in list(self._link.streams.get(self._serial, ())):
             if status == ERROR:
                 self._forget()
                 raise decode_error(payload)

@@ -23,10 +23,15 @@ def _cannot(text: str, number: int) -> SystemFailure:
     return SystemFailure(text, OSError(number, os.strerror(number)), origin=Origin.STREAMS)
 
 
-async def open_volume(volume: Vol, flags: int) -> int:
-    """A descriptor of the volume's content."""
+async def open_volume(volume: Vol, flags: int, offset: int) -> int:
+    """A descriptor of the volume's content. Raises SystemFailure, for an offset too that no file of this kind has."""
     volume.owner.need_active()
     fd: int = await asyncio.to_thread(volume.owner.kind.open, volume.document, flags)
+    try:
+        os.lseek(fd, offset, os.SEEK_SET)
+    except (OSError, OverflowError):
+        os.close(fd)
+        raise _cannot(f"Unable to seek {volume.path} to {offset}", errno.EINVAL) from None
     return fd
 
 
@@ -37,6 +42,9 @@ async def receive(stream: Any, volume: Vol, fd: int, offset: int, length: int) -
         try:
             while pieces := await stream.read_all():
                 place = await asyncio.to_thread(_take_all, fd, pieces, place, end)
+        except (OSError, OverflowError) as problem:
+            error = problem if isinstance(problem, OSError) else OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            raise SystemFailure(f"Unable to write {volume.path}", error, origin=Origin.STREAMS) from None
         finally:
             os.close(fd)
             await _refresh(volume)
@@ -131,5 +139,7 @@ async def send(stream: Any, volume: Vol, fd: int, offset: int, length: int, flag
                     break
                 await stream.write(data)
                 place += len(data)
+        except OSError as error:
+            raise SystemFailure(f"Unable to read {volume.path}", error, origin=Origin.STREAMS) from None
         finally:
             os.close(fd)

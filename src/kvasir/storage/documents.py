@@ -93,7 +93,7 @@ def _limit(document: Volume, root: Any) -> None:
         value = getattr(document, tag)
         if value is not None and value >= 1 << 63:
             node = root.find(tag)
-            text = f"value too large: {(node.text or '').strip()}{node.get('unit') or 'bytes'}"
+            text = f"value too large: {(node.text or '').strip()}{node.get('unit') or ''}"
             raise Error(text, code=Code.OVERFLOW, origin=Origin.NONE, message=f"numerical overflow: {text}")
 
 

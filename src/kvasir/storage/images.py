@@ -68,7 +68,8 @@ def _check(volume: Volume, flags: int) -> None:
         if kind not in ("raw", "qcow2", "qcow"):
             raise ConfigUnsupported(f"volume encryption unsupported with format {kind}", origin=Origin.STORAGE)
     if flags & PREALLOC_METADATA and kind != "qcow2":
-        raise ConfigUnsupported("metadata preallocation only available with qcow2", origin=Origin.STORAGE)
+        where = "is not supported for raw volumes" if kind == "raw" else "only available with qcow2"
+        raise ConfigUnsupported(f"metadata preallocation {where}", origin=Origin.STORAGE)
     if volume.lazy_refcounts and volume.compat == "0.10":
         raise ConfigUnsupported("lazy_refcounts not supported with compat level 0.10", origin=Origin.STORAGE)
     if volume.backing is not None:

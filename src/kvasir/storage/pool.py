@@ -8,7 +8,7 @@ import uuid as _uuid
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from kvasir.errors import Error, InternalError, InvalidArg, OperationInvalid, Origin, SystemFailure
+from kvasir.errors import Error, InternalError, InvalidArg, OperationFailed, OperationInvalid, Origin, SystemFailure
 from kvasir.model.storage import Pool
 
 from . import documents, wiping
@@ -217,6 +217,8 @@ class StoragePool:
         if volume.building:
             raise OperationInvalid(f"volume '{volume.name}' is still being allocated.", origin=Origin.STORAGE)
         async with self.lock:
+            if self.volumes.get(volume.name) is not volume:  # another client was first
+                raise no_volume(f"name '{volume.name}'")
             await asyncio.to_thread(self.kind.remove, volume.document, flags)
             self.volumes.pop(volume.name, None)
             await asyncio.to_thread(self.kind.recount, [v.document for v in self.volumes.values()])
@@ -242,6 +244,8 @@ class StoragePool:
             )
         if flags & ALLOCATE and wanted < allocation:
             raise InvalidArg("can't allocate less than is allocated", origin=Origin.STORAGE)
+        if flags & ALLOCATE and wanted > allocation + (self.document.available or 0):
+            raise OperationFailed("Not enough space left in storage pool", origin=Origin.STORAGE)
         if type(self.kind).resize is PoolKind.resize:
             raise no_support("storage pool does not support changing of volume capacity")
         async with self.job(volume):
@@ -266,5 +270,7 @@ class StoragePool:
         """Read a volume's sizes anew."""
         try:
             await asyncio.to_thread(volume.refresh)
+        except FileNotFoundError:
+            raise no_volume(f"path '{volume.path}'") from None
         except OSError as error:
             raise SystemFailure(f"cannot open volume '{volume.path}'", error, origin=Origin.STORAGE) from None

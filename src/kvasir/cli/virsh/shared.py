@@ -74,31 +74,38 @@ UNITS = {"": None, "b": 1, "byte": 1, "bytes": 1}
 """Units that are no power of 1000 or 1024; None: whatever the default is."""
 
 
+def known_unit(suffix: str) -> bool:
+    """Whether it is a unit of sizes."""
+    return suffix[:1].lower() in tuple("kmgtpe") and suffix[1:].lower() in ("", "b", "ib")
+
+
 def no_size(given: str, option: str) -> Fail:
     """libvirt's words for a value that is no size; a second line names a unit that it does not know."""
     clean = given.strip()
     suffix = clean.lstrip("0123456789")
-    known = suffix[:1].lower() in tuple("kmgtpe") and suffix[1:].lower() in ("", "b", "ib")
-    unknown = suffix and suffix != clean and not known
-    why = f"\nerror: invalid argument: unknown suffix '{suffix}'" if unknown else ""
+    why = ""
+    if suffix and suffix != clean:
+        unknown = f"invalid argument: unknown suffix '{suffix}'"
+        why = f"\nerror: {f'numerical overflow: value too large: {clean}' if known_unit(suffix) else unknown}"
     return Fail(f"Scaled numeric value '{given}' for <{option}> option is malformed or out of range{why}")
 
 
-def scaled(text: str, default: int) -> int | None:
-    """``10``, ``10M``, ``10MiB``, ``10MB`` as bytes; a number alone counts in ``default``. None when it is no size."""
+def scaled(text: str, default: int, limit: int = 1 << 63) -> int | None:
+    """``10``, ``10M``, ``10MiB``, ``10MB`` as bytes; a number alone counts in ``default``. None when it is no size below the limit."""
     body = text.strip()
     digits = body[: len(body) - len(body.lstrip("0123456789"))]
     unit = body[len(digits) :].lower()
     if not digits:
         return None
     if unit in UNITS:
-        return int(digits) * (UNITS[unit] or default)
+        value = int(digits) * (UNITS[unit] or default)
+        return value if value < 1 << 64 else None
     power = "kmgtpe".find(unit[0]) + 1
     rest = unit[1:]
     if not power or rest not in ("", "ib", "b"):
         return None
     value = int(digits) * (1000 if rest == "b" else 1024) ** power
-    return value if value < 1 << 63 else None
+    return value if value < limit else None
 
 
 def passed_fds(args: Args) -> list[int]:

@@ -100,7 +100,8 @@ class FilePool(PoolKind):
         document.allocation = document.capacity - document.available
 
     def recount(self, volumes: list[Volume]) -> None:
-        self.space()
+        with contextlib.suppress(OSError):  # the folder itself is gone
+            self.space()
 
     # --- volumes
 
@@ -121,7 +122,8 @@ class FilePool(PoolKind):
         except BaseException as error:
             discard(path)
             if isinstance(error, OSError):
-                raise SystemFailure(f"cannot create path '{path}'", error, origin=Origin.STORAGE) from None
+                what = "cannot create path" if volume.format == "dir" else "Failed to create file"
+                raise SystemFailure(f"{what} '{path}'", error, origin=Origin.STORAGE) from None
             raise
 
     def _make(self, volume: Volume, source: Volume | None, flags: int) -> None:
@@ -164,10 +166,11 @@ class FilePool(PoolKind):
             return
         try:
             if flags & base.ALLOCATE:
-                copying.allocate(path, capacity)
+                allocate(path, capacity)
             else:
                 os.truncate(path, capacity)
-        except OSError as error:
+        except (OSError, OverflowError) as problem:
+            error = problem if isinstance(problem, OSError) else OSError(errno.EINVAL, os.strerror(errno.EINVAL))
             raise SystemFailure(f"Failed to truncate file '{path}'", error, origin=Origin.STORAGE) from None
 
     def wipe(self, volume: Volume, algorithm: str) -> None:
@@ -185,8 +188,8 @@ def _plain(source: Volume | None, flags: int) -> bool:
 
 
 def hidden(name: str) -> bool:
-    """Names that are no volumes."""
-    return name.startswith(".") or "\n" in name
+    """Names that are no volumes: those with control characters other than white space."""
+    return any(letter < " " and letter not in "\t\n\r" for letter in name)
 
 
 def own(path: str, wanted: Permissions | None) -> None:
@@ -206,6 +209,16 @@ def finish(path: str, wanted: Permissions | None) -> None:
             OSError
         ):  # a file system without labels, or a label that this host's policy does not know
             os.setxattr(path, LABEL, f"{wanted.label}\0".encode())
+
+
+def allocate(path: str, capacity: int) -> None:
+    """Give a file its whole length on disk; as it was when there is no room."""
+    before = os.stat(path).st_size
+    try:
+        copying.allocate(path, capacity)
+    except OSError:
+        os.truncate(path, before)
+        raise
 
 
 def discard(path: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, print_document
 from kvasir.cli.virsh.commands.pools import find_pool, size_text
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number, text
-from kvasir.cli.virsh.shared import line, read_file, scaled
+from kvasir.cli.virsh.shared import known_unit, line, read_file, scaled
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.table import table
 from kvasir.errors import Error, InvalidArg, Origin
@@ -122,8 +122,10 @@ def malformed(shell: Shell, given: str) -> NoReturn:
     """Say that a text is no size, and why."""
     shell.error(f"Malformed size {given}")
     unit = given.lstrip("0123456789")
-    if unit == given:
+    if unit == given or not unit:
         raise Fail("")
+    if known_unit(unit):
+        raise Fail(f"numerical overflow: value too large: {given}")
     raise InvalidArg(f"unknown suffix '{unit}'", origin=Origin.NONE)
 
 
@@ -132,7 +134,7 @@ def size_of(shell: Shell, args: Args, option: str) -> int | None:
     given = args.wanted(option)
     if given is None:
         return None
-    found = scaled(given, 1)
+    found = scaled(given, 1, 1 << 64)
     if found is None:
         malformed(shell, given)
     return found
@@ -193,7 +195,7 @@ def vol_resize(shell: Shell, args: Args) -> None:
         if not args.flag("shrink"):
             raise Fail("negative size requires --shrink")
         given = digits = digits[1:]
-    size = scaled(digits, 1)
+    size = scaled(digits, 1, 1 << 64)
     if size is None:
         malformed(shell, given)
     name, by = volume.name(), args.flag("delta")
@@ -228,6 +230,10 @@ def vol_upload(shell: Shell, args: Args) -> None:
     path = args.need("file")
     try:
         file = open(path, "rb")  # noqa: SIM115  # closed below
+    except IsADirectoryError as problem:
+        raise Fail(
+            f"cannot send data to volume {volume.name()}\nerror: send handler failed: {problem.strerror}"
+        ) from None
     except OSError:
         raise Fail(f"cannot read {path}") from None
     stream = shell.conn.newStream()
