@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import TinyGuest
+from tests.conftest import TinyGuest, short_folder
 from tests.integration.diskguest import DiskGuest, wait
 
 from .conftest import Lone
@@ -108,17 +109,31 @@ def start(daemon: Lone, name: str, device: str, attributes: str = "", more: str 
     return daemon.our_virsh("create", str(path), "--paused").stderr
 
 
+@pytest.fixture
+def locking() -> Iterator[Lone]:
+    """Ours with locks on disks."""
+    with short_folder("kvlk-") as folder:
+        (folder / "etc/libvirt").mkdir(parents=True)
+        (folder / "etc/libvirt/qemu.conf").write_text('lock_manager = "lockd"\n')
+        found = Lone(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, None)
+        found.start()
+        try:
+            yield found
+        finally:
+            found.stop()
+
+
 @pytest.mark.guide("storage-xml-disk-shareable")
-def test_a_unit_of_two_guests(daemon: Lone, loop: str) -> None:
-    """QEMU's lock on the device decides: shared by both, or the second is refused."""
-    assert start(daemon, "one", loop, more="<shareable/>").strip() == ""
-    assert start(daemon, "two", loop, more="<shareable/>").strip() == ""
-    daemon.ok("destroy", "two")
-    assert '"write" lock' in start(daemon, "two", loop)
-    daemon.ok("destroy", "one")
-    assert start(daemon, "one", loop).strip() == ""
-    assert '"write" lock' in start(daemon, "two", loop)
-    daemon.ok("destroy", "one")
+def test_a_unit_of_two_guests(locking: Lone, loop: str) -> None:
+    """Shared by both, or the second is refused as the first holds the lock."""
+    assert start(locking, "one", loop, more="<shareable/>").strip() == ""
+    assert start(locking, "two", loop, more="<shareable/>").strip() == ""
+    locking.ok("destroy", "two")
+    assert "resource busy: Lockspace resource" in start(locking, "two", loop)
+    locking.ok("destroy", "one")
+    assert start(locking, "one", loop).strip() == ""
+    assert "resource busy: Lockspace resource" in start(locking, "two", loop)
+    locking.ok("destroy", "one")
 
 
 @pytest.mark.guide("storage-xml-disk-sgio")

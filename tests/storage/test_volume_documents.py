@@ -30,7 +30,13 @@ def test_owner_mode_and_size(daemon: Lone, tmp_path: Path) -> None:
     assert (made.st_size, made.st_uid, made.st_gid, made.st_mode & 0o7777) == (100 << 20, 107, 107, 0o744)
     assert made.st_blocks * 512 < 1 << 20, "allocation 0: sparse"
     said = daemon.ok("vol-dumpxml", "volume1", "x")
-    for word in ("<capacity unit='bytes'>104857600<", f"<path>{tmp_path}/p/volume1<", "<owner>107<", "<group>107<", "<mode>0744<"):
+    for word in (
+        "<capacity unit='bytes'>104857600<",
+        f"<path>{tmp_path}/p/volume1<",
+        "<owner>107<",
+        "<group>107<",
+        "<mode>0744<",
+    ):
         assert word in said, said
     daemon.ok("pool-destroy", "x")
 
