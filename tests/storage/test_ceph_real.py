@@ -181,7 +181,7 @@ def test_copies_make_their_own_image(ceph: Room) -> None:
             )
             done = daemon.virsh("blockcopy", "one", "vda", "--xml", str(target), "--wait", "--transient-job", "--pivot")
             assert done.returncode == 0, done.stderr + ceph.log()
-            rows.append(daemon.virsh("dumpxml", "one").stdout.split("<disk")[1])
+            rows.append(daemon.virsh("dumpxml", "one").stdout.split("<disk")[1].split("</disk")[0])
         nowhere = ceph.folder / "nbd.xml"
         nowhere.write_text("<disk type='network'><driver name='qemu' type='raw'/><source protocol='nbd' name='x'>"
                            "<host name='127.0.0.1' port='10809'/></source><target dev='vda' bus='virtio'/></disk>")  # fmt: skip
