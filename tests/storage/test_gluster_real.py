@@ -41,7 +41,7 @@ def server() -> Iterator[Room]:
         made.run("gluster", "--mode=script", "volume", "set", "vol", "server.allow-insecure", "on")
         made.run("gluster", "--mode=script", "volume", "start", "vol")
         script = (
-            f"mount -t glusterfs {HOST}:/vol /mnt/g && cd /mnt/g && qemu-img create -q -f qcow2 a.qcow2 10M && "
+            f"mount -t glusterfs {HOST}:/vol /mnt/g && cd /mnt/g && qemu-img create -q -f qcow2 a.qcow2 10M && truncate -s 256K a.qcow2 && "
             "echo hello > b.raw && mkdir sub && qemu-img create -q -f qcow2 -b a.qcow2 -F qcow2 c.qcow2 && "
             "truncate -s 1M sparse && chmod 666 a.qcow2 && cd / && umount /mnt/g"
         )
@@ -97,14 +97,17 @@ def test_pool_of_a_gluster_volume(server: Room) -> None:
 
 
 def test_a_guest_on_a_gluster_volume(server: Room) -> None:
-    """By network disk and by pool and volume: QEMU opens it, two guests may not."""
-    for name, disk in (("net", DISK), ("vol", VOLUME)):
-        (server.folder / f"{name}.xml").write_text(GUEST.format(disk=disk))
-        done = server.ours.virsh("create", str(server.folder / f"{name}.xml"))
+    """By network disk; by pool and volume it is refused, as by libvirt 9.0."""
+    (server.folder / "net.xml").write_text(GUEST.format(disk=DISK))
+    (server.folder / "vol.xml").write_text(GUEST.format(disk=VOLUME))
+    said = []
+    for daemon in (server.real, server.ours):
+        done = daemon.virsh("create", str(server.folder / "net.xml"))
         assert done.returncode == 0, done.stderr + server.log()
-        info = server.ours.virsh("domblkinfo", "one", "vda").stdout
-        assert re.search(r"Capacity:\s+10485760", info), info
-        assert server.ours.virsh("destroy", "one").returncode == 0
+        said.append([daemon.virsh(*words).stdout for words in (("domblkinfo", "one", "vda"), ("domblklist", "one"))])
+        assert daemon.virsh("destroy", "one").returncode == 0
+    assert said[0] == said[1]
+    assert "isn't yet supported" in same(server, "create", str(server.folder / "vol.xml"))
 
 
 def test_a_copy_makes_its_own_image(server: Room) -> None:
@@ -127,10 +130,10 @@ def test_a_copy_makes_its_own_image(server: Room) -> None:
             done = daemon.virsh("blockcopy", "one", "vda", "--xml", str(target), "--wait", "--transient-job", "--pivot")
             assert done.returncode == 0, done.stderr + server.log()
             rows.append(daemon.virsh("dumpxml", "one").stdout.split("<disk")[1].split("</disk")[0])
+        brick = server.folder / "brick"
+        server.wait(lambda: (server.folder / "brick/copy.raw").read_bytes() == data, f"not all bytes: {daemon.uri}")
         assert daemon.virsh("destroy", "one").returncode == 0
         said.append(rows)
-        brick = server.folder / "brick"
-        assert (brick / "copy.raw").read_bytes() == data
         server.run(
             "qemu-img", "convert", "-f", "qcow2", "-O", "raw", str(brick / "copy.qcow2"), str(server.folder / "out")
         )

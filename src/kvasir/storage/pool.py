@@ -175,7 +175,8 @@ class StoragePool:
         self.need_active()
         kind = self.kind
         if type(kind).create is PoolKind.create:
-            raise no_support("storage pool does not support volume creation")
+            how = " from an existing volume" if source is not None else ""
+            raise no_support(f"storage pool does not support volume creation{how}")
         document = documents.volume(xml, kind, flags, source.document if source is not None else None)
         if document.name in self.volumes:
             if source is not None:
