@@ -29,6 +29,7 @@ class Kills:
     def __init__(self, guest: DiskGuest, seed: int) -> None:
         self.guest, self.random = guest, random.Random(seed)
         self.number = 0
+        self.history: list[str] = []
 
     def top(self) -> Path:
         lines = self.guest.virsh("domblklist", "disks").stdout.splitlines()
@@ -60,6 +61,7 @@ class Kills:
         command = [sys.executable, "-m", "kvasir.cli.virsh.main", "-c", self.guest.daemon.uri, *words]
         env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
         self.said = " ".join(words)
+        self.history.append(self.said)
         began = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.15 + self.random.random() * 0.9)
         return began
@@ -74,7 +76,11 @@ class Kills:
         wait(self.quiet, 60, f"a job of before does not end: {self.said}")
         answer = self.guest.virsh("qemu-monitor-command", "disks", '{"execute":"query-block"}').stdout
         inserted = json.loads(answer)["return"][0]["inserted"]
-        assert Path(inserted["file"]) == self.top(), self.said
+        shown = subprocess.run(
+            ["qemu-img", "info", "-U", "--backing-chain", str(self.top())], capture_output=True, text=True
+        )
+        why = f"{self.said}\n{self.guest.virsh('dumpxml', 'disks').stdout}\n{shown.stdout}\n" + "\n".join(self.history)
+        assert Path(inserted["file"]) == self.top(), why
         inactive = self.guest.virsh("domblklist", "disks", "--inactive").stdout
         assert str(self.top()) in inactive, f"the next start would take another image: {self.said}"
         self.guest.more_rounds(2)
@@ -126,6 +132,7 @@ def test_kills_in_the_middle(kvasird: KvasirDaemon, tiny_guest: TinyGuest) -> No
     for number in range(KILLS):
         if number % 3 == 2:
             kills.kill_qemu()
+            kills.history.append("  QEMU killed")
         else:
             kills.kill_daemon()
     last = guest.flushed()

@@ -144,7 +144,7 @@ def create(daemon: DaemonHandle, ceph: Room, disk: str) -> None:
 def test_guests_on_images(ceph: Room) -> None:
     """By network disk with the cephx secret (by pool and volume both refuse): sizes, statistics, growth as the real daemon's."""
     ceph.run("rbd", "create", "--size", "10M", "rbd/disk")
-    assert ceph.ours.virsh("pool-refresh", "r").returncode == 0
+    same(ceph, "pool-refresh", "r")
     said = []
     for daemon in (ceph.real, ceph.ours):
         create(daemon, ceph, DISK % ("raw", "small"))

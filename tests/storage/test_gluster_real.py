@@ -154,10 +154,18 @@ def test_share_mounted_by_fuse(server: Room) -> None:
             first = text
         assert text == first and "<mode>0600</mode>" in text
         data = server.folder / "data"
-        data.write_bytes(os.urandom(100_000))
-        assert daemon.virsh("vol-create-as", "n", "raw", "100000").returncode == 0
+        data.write_bytes(os.urandom(98_304))
+        assert daemon.virsh("vol-create-as", "n", "raw", "98304").returncode == 0
         assert daemon.virsh("vol-upload", "raw", str(data), "--pool", "n").returncode == 0
+        server.wait(
+            lambda: (server.folder / "brick/raw").read_bytes() == (server.folder / "data").read_bytes(),
+            "it is not written",
+        )
         assert daemon.virsh("vol-clone", "raw", "copy", "--pool", "n").returncode == 0
+        server.wait(
+            lambda: (server.folder / "brick/copy").read_bytes() == (server.folder / "data").read_bytes(),
+            "it is not written",
+        )
         back = server.folder / f"back-{daemon is server.real}"
         assert daemon.virsh("vol-download", "copy", str(back), "--pool", "n").returncode == 0
         assert back.read_bytes() == data.read_bytes()

@@ -14,6 +14,7 @@ from kvasir.errors import Error
 
 from . import cgroups, hooks, learn, lifecycle, live, perfevents, process, statusdoc, volumes
 from .backups import run as backups
+from .blocks import graph
 from .blocks import jobs as block_jobs
 from .events import EventHandler
 from .guest import Guest, Runtime
@@ -114,6 +115,8 @@ async def _adopt(guest: Guest, status: statusdoc.Status) -> None:
         await overlays.settle(guest)
         await backups.adopt(guest)
         await block_jobs.adopt(guest)
+        if run.nodename_index > graph.highest(guest.live):
+            await graph.sweep(guest)
         await _cards(guest)
         await hooks.ask(guest, "reconnect")
     except Error as error:

@@ -168,7 +168,8 @@ async def _remote_sizes(guest: Guest, disk: Any) -> tuple[int, int, int]:
         guest.need_active()
         high = (await rows(guest)).get(disk.alias, Row()).allocation
         capacity, physical = (await remote_capacities(guest)).get(disk.alias, (0, 0))
-        return high or physical, capacity, physical
+        used = (await capacities(guest)).get(disk.alias, (0, 0))[1]
+        return high or used or physical, capacity, physical
 
 
 async def remote_capacities(guest: Guest) -> dict[str, tuple[int, int]]:

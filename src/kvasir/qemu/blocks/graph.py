@@ -7,6 +7,7 @@ number given is kept in the status document.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -16,8 +17,11 @@ from kvasir.devices.disk_qemu import _layer as layer_args
 from kvasir.devices.disk_qemu import layers as numbered
 from kvasir.devices.disk_source import SOURCES, BackingStore, NodeName
 from kvasir.errors import InvalidArg, OperationInvalid
+from kvasir.qemu import statusdoc
 from kvasir.qemu.args import Arg
 from kvasir.qemu.monitor import MonitorError
+
+log = logging.getLogger(__name__)
 
 INDEXED = re.compile(r"(.+)\[(\d+)\]\Z")
 
@@ -161,6 +165,7 @@ def next_number(guest: Any) -> int:
     """A node number that this guest has not had yet."""
     run = guest.need_active()
     run.nodename_index = max(run.nodename_index, highest(guest.live)) + 1
+    statusdoc.save(guest)  # QEMU may have the node when we die
     return int(run.nodename_index)
 
 
@@ -284,6 +289,25 @@ async def nodes(guest: Any) -> dict[str, dict[str, Any]]:
     """Every node that QEMU has, by name."""
     rows = await guest.monitor().command("query-named-block-nodes", {"flat": True})
     return {str(row.get("node-name")): row for row in rows}
+
+
+NODE = re.compile(r"libvirt-(\d+)-(format|slice-sto|storage)\Z")
+
+
+async def sweep(guest: Any) -> None:
+    """After a daemon that died in the middle: drop the nodes that no document names, and never give their numbers again.
+
+    QEMU keeps those that something works on.
+    """
+    found = {name: int(match[1]) for name in await nodes(guest) if (match := NODE.match(name))}
+    disks = [disk for disk in guest.live.disks if disk.type != "vhostuser" and not disk.empty]
+    known = {image.index for disk in disks for image in of_disk(disk).images()}
+    known |= {image.index for disk in disks if disk.mirror is not None for image in of_mirror(disk.mirror).images()}
+    guest.run.nodename_index = max([guest.run.nodename_index, *found.values()])
+    for name in sorted(found, key=lambda name: ("format", "slice-sto", "storage").index(name.split("-", 2)[2])):
+        if found[name] not in known:
+            log.info("guest %s: block node %s is nobody's", guest.name, name)
+            await _delete(guest, name)
 
 
 def need_medium(disk: Any, what: str) -> None:
