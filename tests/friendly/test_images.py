@@ -277,10 +277,10 @@ def test_signatures_of_others(tmp_path: Path, home: Path, capsys: pytest.Capture
     (tmp_path / "list.json.sig").unlink()
     assert f"its signature {path}.sig cannot be had" in refused(capsys, "--update", str(path))
     sign(tmp_path / "key", path)
-    key = (tmp_path / "key.pub").read_text()
-    (home / "signers").write_text(f'kvasir-images valid-before="20010203" {key}')
+    public = (tmp_path / "key.pub").read_text()
+    (home / "signers").write_text(f'kvasir-images valid-before="20010203" {public}')
     assert "is not good" in refused(capsys, "--update", str(path))
-    (home / "signers").write_text(f"kvasir-images {key}")
+    (home / "signers").write_text(f"kvasir-images {public}")
     assert front.main(["images", "--update", str(path)]) == 0
 
 
