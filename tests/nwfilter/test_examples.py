@@ -63,7 +63,8 @@ def test_first_example(bench: Bench) -> None:
     bench.define("test-eth0", FIRST)
     bench.bind("test-eth0")
     assert bench.passes("arp")
-    assert until(lambda: "10.0.0.5" in bench.wire.place.inside("ebtables-save"))
+    place = bench.wire.place
+    assert until(lambda: "10.0.0.5" in place.inside("ebtables-save") and "--dport 80" in place.inside("iptables-save"))
     matrix(bench, 7000)
 
 

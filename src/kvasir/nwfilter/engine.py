@@ -238,8 +238,7 @@ def _line_of(why: str, text: str) -> str:
 def _warn_of_bridges(tool: str) -> None:
     path = Path("/proc/sys/net/bridge") / BRIDGE_CALLS[tool]
     try:
-        on = path.read_text().strip() == "1"
+        if path.read_text().strip() != "1":
+            log.warning("%s does not see bridged packets: echo 1 > %s", tool, path)
     except OSError:
-        on = False
-    if not on:
-        log.warning("%s does not see bridged packets: echo 1 > %s", tool, path)
+        log.warning("%s does not see bridged packets: modprobe br_netfilter", tool)
