@@ -236,7 +236,9 @@ class PoolKind:
 def exclusive(flags: int) -> None:
     """Refuse a build that should and should not overwrite."""
     if flags & OVERWRITE and flags & NO_OVERWRITE:
-        raise InvalidArg("Overwrite and no overwrite flags are mutually exclusive", origin=Origin.STORAGE)
+        names = "'VIR_STORAGE_POOL_BUILD_OVERWRITE' and 'VIR_STORAGE_POOL_BUILD_NO_OVERWRITE'"
+        text = f"Flags {names} are mutually exclusive"
+        raise InvalidArg(text, origin=Origin.STORAGE, message=text)
 
 
 def already_built(text: str, hint: str = "") -> Error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvasir.errors import InvalidArg, Origin
+from kvasir.errors import InvalidArg, OperationFailed, Origin
 from kvasir.host import tools
 from kvasir.model.storage import Pool, PoolSource, SourceHost
 
@@ -46,7 +46,10 @@ class NetFsPool(MountedPool):
         status, out, _ = tools.attempt("showmount", "--no-headers", "--exports", host)
         folders = [line.split()[0] for line in out.splitlines() if line.startswith("/")] if not status else []
         found = [_source(host, folder, "nfs") for folder in folders]
-        return found + [_source(host, name, "glusterfs") for name in gluster_volumes(host)]
+        found += [_source(host, name, "glusterfs") for name in gluster_volumes(host)]
+        if status and not found:
+            raise OperationFailed(f"no storage pools were found on host '{host}'", origin=Origin.STORAGE)
+        return found
 
 
 def _source(host: str, folder: str, kind: str) -> PoolSource:

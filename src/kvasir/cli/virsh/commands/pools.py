@@ -296,7 +296,7 @@ MADE = (
 OVERWRITE = (("overwrite", "no-overwrite"),)
 COMMANDS = [
     Command("pool-autostart", "start a pool with the host", (POOL, flag("disable", "no longer")), pool_autostart),
-    Command("pool-build", "make a pool's place", (POOL, *BUILD[1:]), pool_build, exclusive=OVERWRITE),
+    Command("pool-build", "make a pool's place", (POOL, *BUILD[1:]), pool_build),
     Command(
         "pool-create",
         "make and start a pool from an XML file",
@@ -336,6 +336,7 @@ COMMANDS = [
             flag("name", "print names only"),
         ),
         pool_list,
+        exclusive=(("all", "inactive"), ("details", "uuid"), ("details", "name")),
     ),
     Command("pool-name", "print a pool's name", (data("pool", "UUID of the pool"),), pool_name),
     Command("pool-refresh", "look again what is in a pool", (POOL,), pool_refresh),
