@@ -25,7 +25,7 @@ def make(volume: Volume, source: Volume | None, flags: int, secret: SecretOf, fo
     if flags & REFLINK:
         text = "unsupported flags (0x2) in function storageBackendCreateQemuImg"
         raise InvalidArg(text, origin=Origin.STORAGE, message=text)
-    _check(volume, flags)
+    _check(volume, flags, copied=source is not None)
     with (
         _secret(volume, secret, folder, pool) as (alias, objects),
         _secret(source, secret, folder, pool) as (below, below_objects),
@@ -53,7 +53,7 @@ def _inherits(volume: Volume) -> bool:
     return volume.backing is not None and volume.inherits
 
 
-def _check(volume: Volume, flags: int) -> None:
+def _check(volume: Volume, flags: int, *, copied: bool) -> None:
     locked, kind = volume.encryption, str(volume.format)
     if locked is not None:
         if len(locked.secrets) != 1:
@@ -68,7 +68,7 @@ def _check(volume: Volume, flags: int) -> None:
         if kind not in ("raw", "qcow2", "qcow"):
             raise ConfigUnsupported(f"volume encryption unsupported with format {kind}", origin=Origin.STORAGE)
     if flags & PREALLOC_METADATA and kind != "qcow2":
-        where = "is not supported for raw volumes" if kind == "raw" else "only available with qcow2"
+        where = "is not supported for raw volumes" if kind == "raw" and not copied else "only available with qcow2"
         raise ConfigUnsupported(f"metadata preallocation {where}", origin=Origin.STORAGE)
     if volume.lazy_refcounts and volume.compat == "0.10":
         raise ConfigUnsupported("lazy_refcounts not supported with compat level 0.10", origin=Origin.STORAGE)

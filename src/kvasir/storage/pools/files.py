@@ -122,7 +122,7 @@ class FilePool(PoolKind):
         except BaseException as error:
             discard(path)
             if isinstance(error, OSError):
-                what = "cannot create path" if volume.format == "dir" else "Failed to create file"
+                what = "failed to create directory" if volume.format == "dir" else "Failed to create file"
                 raise SystemFailure(f"{what} '{path}'", error, origin=Origin.STORAGE) from None
             raise
 
