@@ -214,7 +214,12 @@ def test_a_usb_device_that_is_not_there(faked: tuple[KvasirDaemon, fake.Host, Ke
     assert daemon.virsh("create", str(path), "--paused").returncode == 0
     assert "<source startupPolicy='optional' missing='yes'>" in daemon.virsh("dumpxml", "absent").stdout
     query = '{"execute":"qom-get","arguments":{"path":"/machine/peripheral/hostdev0","property":"hostaddr"}}'
-    assert '"return":0' in daemon.virsh("qemu-monitor-command", "absent", query).stdout, "no device of the host behind it"
+    assert '"return":0' in daemon.virsh("qemu-monitor-command", "absent", query).stdout, (
+        "no device of the host behind it"
+    )
+    for line in (("dump", "--memory-only"), ("dump",)):
+        done = daemon.virsh(line[0], "absent", str(daemon.folder / "core"), *line[1:])
+        assert done.returncode == 0, done.stderr
     assert daemon.virsh("destroy", "absent").returncode == 0
     path.write_text(
         GUEST.format(
@@ -223,3 +228,25 @@ def test_a_usb_device_that_is_not_there(faked: tuple[KvasirDaemon, fake.Host, Ke
         )
     )
     assert "Setting startupPolicy is only allowed for USB devices" in daemon.virsh("define", str(path)).stderr
+
+
+@pytest.mark.guide("trouble-sriov-migrate-dump", "trouble-sriov-memory-only")
+def test_what_cannot_leave_the_host(kvasird: KvasirDaemon) -> None:
+    """A running guest whose daemon is told, while it is away, that the guest has a PCI device: its state stays here, its memory does not."""
+    path = kvasird.folder / "plain.xml"
+    path.write_text(GUEST.format(name="plain", devices=""))
+    assert kvasird.virsh("create", str(path), "--paused").returncode == 0
+    kvasird.kill()
+    status = kvasird.folder / "run/libvirt/qemu/plain.xml"
+    status.write_text(status.read_text().replace("</devices>", f"{HOSTDEV.format(managed='yes')}</devices>"))
+    kvasird.start()
+    assert "type='pci'" in kvasird.virsh("dumpxml", "plain").stdout
+    core = kvasird.folder / "core"
+    for line in (("dump", "plain", str(core)), ("save", "plain", str(core))):
+        done = kvasird.virsh(*line)
+        assert done.returncode == 1 and "with <hostdev mode='subsystem' type='pci'>" in done.stderr, done.stderr
+        assert not core.exists()
+    done = kvasird.virsh("dump", "plain", str(core), "--memory-only")
+    assert done.returncode == 0, done.stderr
+    assert core.read_bytes()[:4] == b"\x7fELF"
+    assert kvasird.virsh("destroy", "plain").returncode == 0

@@ -74,6 +74,8 @@ async def write(guest: Guest, path: str, form: int, flags: int) -> None:
         raise InvalidArg(f"unknown dumpformat '{form}'")
     if form and not flags & MEMORY_ONLY:
         raise OperationUnsupported("kdump-compressed format is only supported with memory-only dump")
+    if not flags & MEMORY_ONLY:
+        save.allowed(guest)
     direct = bool(flags & BYPASS_CACHE)
     fd = await asyncio.to_thread(save.create_file, path, direct)
     try:

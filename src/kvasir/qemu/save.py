@@ -102,11 +102,9 @@ def cookie(guest: Guest) -> str:
 
 
 def allowed(guest: Guest) -> None:
-    """Refuse guests whose state cannot leave the host. Raises OperationInvalid."""
+    """Refuse guests whose state cannot leave the host; USB devices are plugged out and in again. Raises OperationInvalid."""
     for device in live.list_of(guest.live, "hostdevs"):
         kind = str(getattr(device, "type", "") or "")
-        if kind == "usb":
-            raise OperationInvalid("cannot migrate a domain with <hostdev mode='subsystem' type='usb'>")
         if kind in ("pci", "mdev", "scsi_host"):
             raise OperationInvalid(f"cannot migrate a domain with <hostdev mode='subsystem' type='{kind}'>")
 
