@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
+import weakref
 
 import pytest
 
 from kvasir.errors import Error, NoDomain, OperationFailed, OperationInvalid
 from kvasir.qemu import lifecycle, process, startup
+from kvasir.qemu.checkpoints.tree import CheckpointTree
 from kvasir.qemu.events import EventHandler
+from kvasir.qemu.snapshots.tree import Tree as SnapshotTree
 from kvasir.qemu.states import Detail, Paused, Running, Shutoff, State
 from kvasir.qemu.states import Lifecycle as L
 
@@ -345,6 +349,23 @@ def test_rename_and_lifecycle_action(tmp_path, monkeypatch):
         ]  # fmt: skip
         await lifecycle.set_action(guest, 2, 4, False, True)
         assert "<on_crash>coredump-destroy</on_crash>" in read(f"{tmp_path}/etc/libvirt/qemu/new.xml")
+        await driver.stop()
+
+    run(main())
+
+
+def test_a_guest_that_is_gone_takes_no_memory(tmp_path, monkeypatch):
+    async def main():
+        small.patch(monkeypatch)
+        driver, seen = await small.make(str(tmp_path))
+        guest = await driver.define(small.xml("brief"))
+        assert not SnapshotTree.of(guest).known and not CheckpointTree.of(guest).known
+        left = weakref.ref(guest)
+        driver.undefine(guest)
+        del guest
+        seen.clear()
+        gc.collect()
+        assert left() is None
         await driver.stop()
 
     run(main())

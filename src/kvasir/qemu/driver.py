@@ -304,7 +304,7 @@ class QemuDriver:
         self.event(guest, L.UNDEFINED, Detail.UNDEFINED_REMOVED)
         guest.set_config(None, None)
         if not guest.active:
-            self.guests.remove(guest)
+            self._remove(guest)
 
     async def create(self, xml: str, **options: Any) -> Guest:
         """Start a transient guest from a document (or an inactive persistent one of that name and uuid)."""
@@ -320,7 +320,7 @@ class QemuDriver:
             await startup.start(guest, domain, **options)
         except BaseException:
             if not guest.persistent and not guest.active:
-                self.guests.remove(guest)
+                self._remove(guest)
             raise
         return guest
 
@@ -344,10 +344,16 @@ class QemuDriver:
         self.store.delete(old)
         self.event(guest, L.DEFINED, Detail.DEFINED_RENAMED)
 
+    def _remove(self, guest: Guest) -> None:
+        """Know a guest no longer. What hangs on it goes too: the trees name their guest and would keep it."""
+        self.guests.remove(guest)
+        self.snapshot_trees.pop(guest, None)
+        self.checkpoint_trees.pop(guest, None)
+
     def gone(self, guest: Guest) -> None:
         """A guest ended; a transient one is known no longer."""
         if not guest.persistent and not guest.active:
-            self.guests.remove(guest)
+            self._remove(guest)
         elif guest.state is not State.SHUTOFF and not guest.active:
             guest.set_state(State.SHUTOFF, Shutoff.UNKNOWN)
 
