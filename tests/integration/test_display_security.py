@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import KvasirDaemon
+from tests.conftest import DaemonHandle, KvasirDaemon, Peers
 from tests.integration.viewers import NONE, SASL, VENCRYPT, VNC, X509, Refused, Viewer, spice_link, trusting
 from tests.remote.pki import Authority
 
@@ -236,6 +236,38 @@ def test_a_password_changes_and_ends_while_the_guest_runs(kvasird: KvasirDaemon)
     ok(kvasird, "destroy", "words")
 
 
+SCRIPT = """
+import libvirt, os, socket, sys
+libvirt.registerErrorHandler(lambda *_: None, None)
+domain = libvirt.open(sys.argv[1]).lookupByName("seen")
+def greeting(line):
+    line.settimeout(60)
+    return line.recv(12).decode().strip()
+mine, theirs = socket.socketpair()
+domain.openGraphics(0, theirs.fileno(), int(sys.argv[2]))
+print(greeting(mine))
+print(greeting(socket.socket(fileno=domain.openGraphicsFD(0, int(sys.argv[2])))))
+for call in (lambda: domain.openGraphics(5, theirs.fileno(), 0), lambda: domain.openGraphicsFD(5, 0)):
+    try: call()
+    except libvirt.libvirtError as error: print(error.get_error_code(), error.get_error_message())
+"""
+
+
+def test_a_viewer_gets_the_display_as_a_descriptor(
+    kvasird: KvasirDaemon, real_libvirtd: DaemonHandle, peers: Peers
+) -> None:
+    """virDomainOpenGraphics and its FD form on both daemons: a connection of the display, and the same errors."""
+    said = []
+    for daemon in (kvasird, real_libvirtd):
+        (daemon.folder / "seen.xml").write_text(GUEST.format(name="seen", devices="<graphics type='vnc' passwd='x'/>"))
+        assert daemon.virsh("create", str(daemon.folder / "seen.xml")).returncode == 0
+        (daemon.folder / "look.py").write_text(SCRIPT)
+        done = peers.run("python3", str(daemon.folder / "look.py"), daemon.uri, "1")
+        said.append((done.stdout, done.stderr))
+        assert daemon.virsh("destroy", "seen").returncode == 0
+    assert said[0] == said[1] and said[0][0].startswith("RFB 003.008\nRFB 003.008\n"), said
+
+
 def test_ports_are_given_back_and_end(kvasird: KvasirDaemon) -> None:
     """The ports of qemu.conf's range: given to the next guest when one ends, refused when all are taken; the same of websockets."""
     held = socket.socket()
@@ -256,6 +288,13 @@ def test_ports_are_given_back_and_end(kvasird: KvasirDaemon) -> None:
     done = kvasird.our_virsh("create", str(path))
     assert done.returncode == 1 and f"internal error: Failed to reserve port {first}" in done.stderr
     ok(kvasird, "destroy", "two")
+    ports = start(kvasird, "web", f"<graphics type='vnc' port='{first}' autoport='no' websocket='-1'/>")
+    with socket.create_connection(("127.0.0.1", ports["websocket"]), timeout=60) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
+                     b"dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: binary\r\nSec-WebSocket-Version: 13\r\n\r\n")  # fmt: skip
+        answer = line.recv(200)
+        assert answer.startswith(b"HTTP/1.1 101") and b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in answer
+    ok(kvasird, "destroy", "web")
     path.write_text(GUEST.format(name="four", devices=f"<graphics type='vnc' port='{low}' autoport='no'/>"))
     done = kvasird.our_virsh("create", str(path))
     assert done.returncode == 1 and "Address already in use" in done.stderr, "somebody else's port is QEMU's to refuse"
