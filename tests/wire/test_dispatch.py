@@ -248,7 +248,7 @@ def test_slow_and_rude_clients_hold_nobody_up(served: Served, raw: Raw) -> None:
 
 
 def test_thousand_idle_connections(served: Served, raw: Raw) -> None:
-    before = rss()
+    before, tasks = rss(), served.call(lambda: len(asyncio.all_tasks()))
     idle = [Raw(served.run / "libvirt-sock").open() for _ in range(1000)]
     assert (rss() - before) < 24_000, "KiB, both ends of each connection counted"
     began = time.monotonic()
@@ -262,6 +262,7 @@ def test_thousand_idle_connections(served: Served, raw: Raw) -> None:
     while len(served.daemon.services["libvirtd"].clients) > 1 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(served.daemon.services["libvirtd"].clients) == 1
+    assert served.call(lambda: len(asyncio.all_tasks())) == tasks
 
 
 def rss() -> int:

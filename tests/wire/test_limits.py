@@ -247,6 +247,49 @@ def test_calls_that_hang(both: list[Limited], tmp_path: Path) -> None:
         daemon.admin(BACK[0])
 
 
+COUNT = "import socket,sys; s=socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print('in',flush=True); sys.stdin.read()"
+
+
+@pytest.mark.guide("migr-req-libvirtd-conf", "migr-conf-max-clients-affects-all", "migr-conf-max-requests")
+def test_a_change_in_the_file_counts_after_the_restart(peers: Peers) -> None:
+    """One client too many waits; libvirtd.conf is changed and the daemon started again: now root and another user are in, and a third waits.
+    ``max_requests`` is read without a word, and does nothing, as in libvirt."""
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    with short_folder("kv-limc-") as root:
+        path = root / "etc/libvirt/libvirtd.conf"
+        path.parent.mkdir(parents=True)
+        text = 'auth_unix_rw = "none"\nunix_sock_rw_perms = "0777"\nmax_requests = 1\nmax_anonymous_clients = 1\nmax_clients = '
+        path.write_text(f"{text}1\n")
+        daemon = Limited("kvasird", root / "run/libvirt", peers.root, peers)
+        with process(root) as child:
+            wait_for(daemon.folder / "libvirt-sock", child)
+            one, two = daemon.raw().open(), daemon.raw()
+            two.start("auth_list")
+            path.write_text(f"{text}2\n")
+            assert not served(two, 0.5)
+            one.close()
+            two.close()
+            child.terminate()
+            assert child.wait(30) == 0 and "max_requests" not in (child.stderr.read() if child.stderr else "")
+        with process(root) as child:
+            wait_for(daemon.folder / "libvirt-sock", child)
+            one = daemon.raw().open()
+            other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", COUNT]
+            with subprocess.Popen(
+                [*other, str(daemon.folder / "libvirt-sock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            ) as nobody:
+                assert nobody.stdout is not None and nobody.stdin is not None and nobody.stdout.readline() == b"in\n"
+                end = time.monotonic() + 30
+                while "nclients            : 2" not in daemon.admin("srv-clients-info libvirtd"):
+                    assert time.monotonic() < end
+                three = daemon.raw()
+                three.start("auth_list")
+                assert not served(three, 0.5)
+                nobody.stdin.close()
+            assert served(three, 30)
+
+
 def pings(raw: Raw, seconds: float) -> tuple[int, bool]:
     """How many pings came, and whether the daemon then closed."""
     raw.sock.settimeout(seconds)

@@ -36,6 +36,7 @@ LIBVIRTD: Final[dict[str, tuple[str, Any]]] = {
     "max_queued_clients": ("int", 1000),
     "max_anonymous_clients": ("int", 20),
     "max_client_requests": ("int", 5),
+    "max_requests": ("int", 20),  # read for the sake of old files: like libvirt's daemon ours does not enforce it
     "prio_workers": ("int", 5),
     "admin_min_workers": ("int", 5),
     "admin_max_workers": ("int", 20),
