@@ -116,7 +116,7 @@ class Inside:
         self.corpus: list[bytes] = []
         self.seeds = [row for program in (REMOTE, QEMU, LXC) for row in program if row.name != "connect_close"]
         self.heard = Listening()
-        self.serial = 0
+        self.serial = self.turn = 0
         self.channel: Channel | None = None
 
     async def start(self) -> None:
@@ -191,7 +191,8 @@ class Inside:
             whole = chance.choice(self.corpus)
             head = list(frames.HEADER.unpack_from(whole))
         else:
-            row = rows[self.found.packets % len(rows)] if chance.random() < 0.5 else chance.choice(rows)
+            self.turn += 1  # each in turn, every other time by chance
+            row = rows[self.turn // 2 % len(rows)] if self.turn % 2 else chance.choice(rows)
             self.found.procedures[f"{row.program.name}.{row.name}"] += 1
             whole = self.packet(row, self.maker.args(row))
             head = list(frames.HEADER.unpack_from(whole))
