@@ -152,4 +152,10 @@ def test_what_the_guests_process_may(daemon: Lone, loop: str, attributes: str, r
     status = Path(f"/proc/{pid.strip()}/status").read_text()
     assert int(re.findall(r"^Uid:\s+(\d+)", status, re.M)[0]) != 0
     assert int(re.findall(r"^CapEff:\s+(\w+)", status, re.M)[0], 16) == (RAWIO if raw else 0)
+    (daemon.folder / "more.xml").write_text(
+        f"<disk type='block' device='lun' sgio='unfiltered'><source dev='{loop}'/><target dev='sda' bus='scsi'/></disk>"
+    )
+    if not raw:  # a capability cannot be given to a process that runs
+        said = daemon.fails("attach-device", "raw", f"{daemon.folder}/more.xml")
+        assert "wants a guest that had such a disk when it started" in said
     daemon.ok("destroy", "raw")

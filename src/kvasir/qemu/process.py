@@ -315,3 +315,13 @@ def cloexec(fd: int) -> int:
     """The same descriptor, not inherited by accident."""
     fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.fcntl(fd, fcntl.F_GETFD) | fcntl.FD_CLOEXEC)
     return fd
+
+
+def holds(pid: int, capability: int) -> bool:
+    """Whether a process may use a capability of the kernel."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            words = next((line.split() for line in file if line.startswith("CapEff:")), ["", "0"])
+    except OSError:
+        return False
+    return bool(int(words[1], 16) >> capability & 1)

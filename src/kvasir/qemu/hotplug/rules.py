@@ -14,7 +14,7 @@ from kvasir.errors import (
     OperationUnsupported,
     Origin,
 )
-from kvasir.qemu import learn
+from kvasir.qemu import learn, process
 from kvasir.qemu.addresses.tools import find_controller
 from kvasir.qemu.monitor import MonitorError
 
@@ -48,6 +48,11 @@ async def _disk(guest: Any, disk: Any, vm: Any) -> bool:
             raise OperationUnsupported(f"disk bus '{disk.bus}' cannot be hotplugged.")
         _drive_controller(guest, disk)
         raise OperationUnsupported(f"disk bus '{disk.bus}' cannot be hotplugged.")
+    if disk.sgio == "unfiltered" and disk.type != "network" and not process.holds(guest.run.pid, process.CAP_SYS_RAWIO):
+        raise OperationInvalid(
+            f"disk '{disk.target}' with unfiltered SCSI commands wants a guest that had such a disk when it started",
+            hint=f"virsh attach-device {guest.name} FILE --config, and start the guest anew",
+        )
     if disk.bus == "scsi":
         await _scsi_controllers(guest, disk)
         _free_place(guest.live, disk)
