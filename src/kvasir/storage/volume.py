@@ -61,8 +61,15 @@ class Seen(NamedTuple):
     volume: Volume
 
 
-SETTLED = 3 * 10**9
-"""Nanoseconds after which a file's times cannot hide one more change within the file system's tick."""
+FINE, COARSE = 10**8, 3 * 10**9
+"""Nanoseconds after which a file's times cannot hide one more change within a tick of the file system's clock: of one that
+counts parts of seconds, and of one that does not."""
+
+
+def settled(status: os.stat_result) -> bool:
+    """Whether each later change of the file will show in its times."""
+    written = max(status.st_mtime_ns, status.st_ctime_ns)
+    return time.time_ns() - written > (FINE if status.st_ctime_ns % 10**9 else COARSE)
 
 
 def seen_volume(path: str, name: str, known: Seen | None) -> tuple[Volume | None, Seen | None]:
@@ -78,8 +85,7 @@ def seen_volume(path: str, name: str, known: Seen | None) -> tuple[Volume | None
             known = known._replace(atime=status.st_atime_ns)
         return known.volume, known
     found = file_volume(path, name, status)
-    settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > SETTLED
-    if found is None or found.type != "file" or found.backing is not None or not settled:
+    if found is None or found.type != "file" or found.backing is not None or not settled(status):
         return found, None
     return found, Seen(same, status.st_atime_ns, found)
 
@@ -122,7 +128,7 @@ def describe(document: Volume, *, full: bool, status: os.stat_result | None = No
         document.backing.permissions, document.backing.timestamps = now.permissions, now.timestamps
     fd = probe.open_volume(path)
     try:
-        length, allocated = probe.size_of(fd)
+        length, allocated = probe.size_of(fd) if block else (status.st_size, status.st_blocks * 512)
         head = b"" if block and not full and document.format not in HEADED else os.pread(fd, probe.HEAD, 0)
     finally:
         os.close(fd)
