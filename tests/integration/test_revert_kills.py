@@ -118,11 +118,12 @@ class Kills:
         elif last is None and self.holds(data, old):
             last = old
         else:
-            last = max([before, *(line for line in said if line < old)])
-            print(self.said, self.top(), before, after, old, said[-3:], self.guest.virsh("domstate", "disks").stdout)
-            check(data, before, latest=max(after, last + 2))
-            if said and said[-1] < old:
-                check(data, last)
+            latest = max([after, *(line + 2 for line in said if line < old)])
+            found = [number for number in range(latest, before - 1, -1) if self.holds(data, number)]
+            why = f"{self.said} {self.top()} {before} {after} {old} {said[-3:]}"
+            assert found, f"neither what was nor the snapshot: {why}"
+            last = found[0]
+            check(data, last, latest=max(latest, said[-1] + 2 if said and internal else 0))
         guest.virsh("snapshot-delete", "disks", name, *(() if internal else ("--metadata",)))
         self.go_on(last)
         if not internal and self.number % 4 == 3:
