@@ -13,7 +13,7 @@ from tests.engines import Room, room, with_packages
 from tests.storage import cluster
 
 pytestmark = [
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1500),
     pytest.mark.skipif(
         not os.environ.get("KVASIR_LONG"), reason="a Ceph cluster takes a minute and more: KVASIR_LONG=1"
     ),
