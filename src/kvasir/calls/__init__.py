@@ -5,7 +5,8 @@
 
 Every public function of a module listed here serves the procedure of its name (of the program that the module's ``PROGRAM``
 says, ``remote`` when it says none). ``session`` is ``kvasir.daemon.session.Session``; the other arguments come by the table's
-names. What raises ``kvasir.errors.Error`` reaches the client as that error.
+names. The modules are imported when one of their procedures is called: the daemon finds the functions by their ``def`` at the
+margin. What raises ``kvasir.errors.Error`` reaches the client as that error.
 """
 
 MODULES: tuple[str, ...] = (
