@@ -274,6 +274,10 @@ async def finish(guest: Guest, run: Runtime, reason: Shutoff) -> None:
     await release(guest, run)
     await hooks.tell(guest, "release")
     driver.status.delete(guest.name)
+    if run.backup is not None:
+        from .backups import run as backups
+
+        await backups.cut_off(guest, run.backup)
     driver.guests.take_id(guest)
     guest.live = guest.run = None
     guest.set_state(State.SHUTOFF, reason)

@@ -333,6 +333,18 @@ async def _end(guest: Any, backup: Backup) -> None:
         await backup.stack.aclose()
 
 
+async def cut_off(guest: Any, backup: Backup) -> None:
+    """The guest ended under its backup: the job ends too, so that the guest may be started again."""
+    figures = guest.jobs.figures
+    if figures is not None and backup.stack is not None:
+        figures.backup = {"pull": backup.pull, "total": backup.total, "done": backup.processed, "error": backup.error}
+        figures.end(jobstats.CANCELLED)
+        guest.jobs.completed = figures
+        guest.driver.bus.publish(JobCompleted(guest, jobstats.params(figures)))
+    if backup.stack is not None:
+        await backup.stack.aclose()
+
+
 async def note_progress(guest: Any) -> None:
     """Bring the job's figures up to date. The caller holds a job."""
     backup, figures = guest.run.backup, guest.jobs.figures
