@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kvasir.errors import NoDomain
-from tests.conftest import PROJECT, Peers
+from tests.conftest import PROJECT, Peers, short_folder
 from tests.wire.conftest import served  # noqa: F401  # a fixture
 from tests.wire.harness import Served
 
@@ -163,3 +163,35 @@ def test_aliases_and_default_of_libvirt_conf(
         for who in (theirs, mine)
     ]
     assert said[0].stderr == said[1].stderr and "Malformed 'uri_aliases' config entry 'broken'" in said[1].stderr
+
+
+def test_no_daemon_is_started(peers: Peers) -> None:
+    """``LIBVIRT_AUTOSTART=0``: the session's socket is named, and nothing is started."""
+    if os.geteuid() != 0:
+        pytest.skip("becoming another user needs root")
+    libraries = ":".join(str(path.parent) for path in (peers.root / "usr/lib").glob("*/libvirt.so.0"))
+    with short_folder("kv-auto-") as folder:
+        folder.chmod(0o777)
+        words = [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "env",
+            f"XDG_RUNTIME_DIR={folder}",
+            f"HOME={folder}",
+        ]
+        words += ["LC_ALL=C", "LIBVIRT_AUTOSTART=0", f"LD_LIBRARY_PATH={libraries}"]
+        theirs, mine = (
+            [str(peers.root / "usr/bin/virsh")],
+            [str(PROJECT / ".venv/bin/python"), "-IS", str(PROJECT / "bin/virsh")],
+        )
+        said = [
+            subprocess.run(
+                [*words, *who, "-c", "qemu:///session", "list"], capture_output=True, text=True, timeout=60, check=False
+            )
+            for who in (theirs, mine)
+        ]
+        assert (said[0].returncode, said[0].stderr) == (said[1].returncode, said[1].stderr)
+        assert f"Failed to connect socket to '{folder}/libvirt/libvirt-sock'" in said[1].stderr
+        assert not list(folder.rglob("*.pid"))
