@@ -248,3 +248,17 @@ def test_two_daemons_at_once(tmp_path: Path) -> None:
             if child.poll() is None:
                 child.terminate()
             child.wait(20)
+
+
+def test_a_file_that_hangs_does_not_keep_the_daemon(tmp_path: Path) -> None:
+    """SIGTERM while a worker waits for a FIFO, as it would for an NFS server that is gone."""
+    os.mkfifo(tmp_path / "fifo")
+    with process(tmp_path) as child:
+        wait_for(tmp_path / "run/libvirt/libvirt-sock", child)
+        raw = Raw(tmp_path / "run/libvirt/libvirt-sock").open()
+        raw.start("domain_restore", str(tmp_path / "fifo"))
+        raw.call("connect_get_type")
+        time.sleep(0.5)
+        child.terminate()
+        assert child.wait(60) == 0
+        assert not (tmp_path / "run/libvirtd.pid").exists()

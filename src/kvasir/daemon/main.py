@@ -10,12 +10,11 @@ import os
 import resource
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from typing import NoReturn
 
 from kvasir import __version__
 from kvasir.daemon import config as configuration
-from kvasir.daemon import sockets
+from kvasir.daemon import sockets, threads
 from kvasir.daemon.logs import Logging
 from kvasir.daemon.paths import Paths
 from kvasir.errors import Error
@@ -25,6 +24,8 @@ log = logging.getLogger(__name__)
 FILES = 65536
 THREADS = 8
 """For waiting work besides that of calls: a worker whose file hangs (NFS, a FIFO) takes no thread away from the others."""
+LAST_WAIT = 2.0
+"""Seconds that threads have to come back when all else has ended."""
 NETWORK_FAILED = (
     "{}: error: Unable to initialize network sockets. Check /var/log/messages or run without --daemon for more info."
 )
@@ -86,7 +87,7 @@ async def serve(options: argparse.Namespace, paths: Paths, logs: Logging, backgr
     qemu = configuration.load_qemu(options.qemu_config or f"{paths.etc}/qemu.conf", options.qemu_config is not None)
     daemon = Daemon(paths, settings, qemu, options.timeout, logs, options.listen)
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(settings.max_workers + settings.prio_workers + THREADS, "file"))
+    loop.set_default_executor(threads.pool(settings.max_workers + settings.prio_workers + THREADS, "file"))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         loop.add_signal_handler(number, daemon.end)
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
@@ -95,6 +96,10 @@ async def serve(options: argparse.Namespace, paths: Paths, logs: Logging, backgr
         background.ready()
     await daemon.wait()
     await daemon.stop()
+    if not await threads.end(LAST_WAIT):
+        log.warning("work that hangs is left behind")
+        logging.shutdown()
+        os._exit(0)
     return 0
 
 

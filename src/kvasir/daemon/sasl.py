@@ -9,10 +9,11 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from kvasir.daemon import threads
 from kvasir.errors import Error
 from kvasir.rpc import sasl
 
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_thread: ThreadPoolExecutor | None = None
+_thread: Executor | None = None
 
 
 async def _apart(function: Callable[[], T]) -> T:
     global _thread
     if _thread is None:
-        _thread = ThreadPoolExecutor(1, "sasl")
+        _thread = threads.pool(1, "sasl")
     return await asyncio.get_running_loop().run_in_executor(_thread, function)
 
 
