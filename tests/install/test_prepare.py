@@ -137,7 +137,7 @@ def test_what_cannot_be_prepared(kvasird: KvasirDaemon, folder: Path) -> None:
     assert done.returncode == 1 and "no Linux root file system" in done.stderr, done
     assert not (folder / "copy.img").exists() and kvasird.our_virsh("domstate", "copy").returncode == 1
     done = tool("virt-clone", *clone, "--prepare", "nosuch")
-    assert done.returncode == 1 and "no hook 'nosuch'; there are: abrt-data" in done.stderr
+    assert done.returncode == 1 and "no hook 'nosuch'; there are: clone, abrt-data" in done.stderr
     assert kvasird.our_virsh("start", "empty").returncode == 0
     try:
         done = tool("virt-clone", *clone)

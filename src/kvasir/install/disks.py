@@ -58,6 +58,8 @@ class DiskMaker:
         self._perms(node, words)
         size = self._size(words)
         if "path" in words:
+            if words.get("pool") and words["pool"] != "default":
+                self.pools.named(words["pool"])
             self._path(node, words["path"], words, size)
         elif "vol" in words:
             self._volume_word(node, words["vol"])

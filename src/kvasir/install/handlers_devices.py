@@ -103,11 +103,18 @@ def graphics_type(node: tree.Node, key: str, value: str | None, domain: tree.Nod
         tree.put(node, "@type", value or None)
 
 
+LEAST_PORT = 5900
+
+
 def port(name: str) -> Handler:
     """A display's port; whether the daemon chooses it follows from it."""
 
     def handler(node: tree.Node, key: str, value: str | None, domain: tree.Node) -> None:
-        tree.put(node, f"@{name}", str(grammar.whole(key, value)) if value else None)
+        number = grammar.whole(key, value) if value else None
+        if number is not None and number < LEAST_PORT and number != -1:
+            words = "TLS Port" if name == "tlsPort" else "Port"
+            raise OptionError(f"{words} must be above {LEAST_PORT}, or -1 for auto allocation")
+        tree.put(node, f"@{name}", None if number is None else str(number))
         node.attrib.pop("autoport", None)
         if node.get("type") == "spice" and node.get("port") == "-1" and node.get("tlsPort") == "-1":
             node.set("autoport", "yes")

@@ -114,7 +114,7 @@ class Installer:
     def _may_order(self) -> bool:
         domain = self.guest.domain
         return domain.find("os/kernel") is None and not any(
-            d.find("boot") is not None for d in domain.findall("devices/*")
+            d.find("boot[@order]") is not None for d in domain.findall("devices/*")
         )
 
     @staticmethod

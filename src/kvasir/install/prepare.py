@@ -32,9 +32,10 @@ def find(name: str) -> Hook:
             path = os.path.join(folder, name)
             if os.access(path, os.X_OK) and os.path.isfile(path):
                 return _program(path)
-    known = sorted({"clone", *operations.BY_NAME, *(n for f in folders() if os.path.isdir(f) for n in os.listdir(f))})
+    own = sorted({name for folder in folders() if os.path.isdir(folder) for name in os.listdir(folder)})
+    known = [*own, "clone", *operations.BY_NAME]
     raise OptionError(
-        f"--prepare: no hook '{name}'; there are: {', '.join(known) or 'none'} (looked in {', '.join(folders())})"
+        f"--prepare: no hook '{name}'; there are: {', '.join(known)} (looked in {', '.join(folders())})"
     )
 
 
