@@ -21,6 +21,7 @@ GUEST = """\
 <domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>{devices}</devices></domain>
 """
+NEEDS_TLS = 5
 SECRET = "11111111-2222-3333-4444-555555555555"
 
 
@@ -170,7 +171,7 @@ def test_sasl_on_vnc(kvasird: KvasirDaemon, authority: Authority) -> None:
     ok(kvasird, "destroy", "bare")
 
 
-@pytest.mark.guide("domxml-graphics-spice", "domxml-graphics-passwdvalidto")
+@pytest.mark.guide("domxml-graphics-spice", "domxml-graphics-spice-channel")
 def test_spice_over_tls(kvasird: KvasirDaemon, authority: Authority, stranger: Authority) -> None:
     """spice_tls: the port for TLS has the server's certificate; the ticket is asked for on both ports."""
     folder = lay(kvasird.folder / "pki", authority)
@@ -198,6 +199,20 @@ def test_spice_over_tls(kvasird: KvasirDaemon, authority: Authority, stranger: A
     ports = start(kvasird, "shared", "<graphics type='spice' autoport='yes' defaultMode='secure'/>")
     assert "port" not in ports and link(ports["tlsPort"], "shared", safe) == 0
     ok(kvasird, "destroy", "shared")
+    modes = "<channel name='main' mode='secure'/><channel name='record' mode='insecure'/>"
+    chosen = f"<graphics type='spice' autoport='yes'>{modes}</graphics>"
+    ports = start(kvasird, "chosen", chosen)
+    assert link(ports["port"], "shared", None) == NEEDS_TLS and link(ports["tlsPort"], "shared", safe) == 0
+    command = (kvasird.folder / "var/log/libvirt/qemu/chosen.log").read_text()
+    assert "tls-channel=main,plaintext-channel=record" in command
+    ok(kvasird, "destroy", "chosen")
+    path = kvasird.folder / "bad.xml"
+    for word in ("name='foo' mode='secure'", "name='main' mode='foo'"):
+        path.write_text(GUEST.format(name="bad", devices=chosen.replace("name='main' mode='secure'", word)))
+        assert "'foo'" in kvasird.our_virsh("create", str(path)).stderr
+    configure(kvasird, "")
+    path.write_text(GUEST.format(name="bad", devices=chosen))
+    assert "spice TLS is disabled in qemu.conf" in kvasird.our_virsh("create", str(path)).stderr
 
 
 def enters(port: int, word: str) -> bool:
