@@ -112,6 +112,15 @@ async def _memory(guest: Guest, fd: int, form: str, direct: bool) -> None:
     await pipes.pump(guest, await pipes.output(fd, "raw", direct, b""), work)
 
 
+async def _let_go(monitor: Any) -> None:
+    """QEMU says that the dump has ended a moment before it allows migrations (and so saves) again."""
+    for _ in range(100):
+        answer = await monitor.command("query-migrate")
+        if not any("dump-guest-memory" in reason for reason in answer.get("blocked-reasons", ())):
+            return
+        await asyncio.sleep(0.02)
+
+
 async def _dump_guest_memory(guest: Guest, fd: int, form: str) -> None:
     monitor, run = guest.monitor(), guest.need_active()
     if form != "elf":
@@ -142,6 +151,7 @@ async def _dump_guest_memory(guest: Guest, fd: int, form: str) -> None:
                 answer = await monitor.command("query-dump")
                 if answer.get("status") in migrate_to_file.ENDS:
                     progress.set(str(answer["status"]))
+        await _let_go(monitor)
     finally:
         run.migration = None
     if progress.status != "completed":
