@@ -118,7 +118,7 @@ def _tune(guest: Any, domain: Any, group: Group) -> None:
 
 async def remove(group: Group) -> None:
     """Remove the groups of a guest whose process is gone or just going."""
-    for _ in range(100):
+    for _ in range(500):
         if group.remove() and (group.scope is None or group.scope.remove()):
             return
         await asyncio.sleep(0.02)
