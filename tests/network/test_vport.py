@@ -37,8 +37,9 @@ PLAYS = {
     "bad state": ("0x103", None),
     "no resources": ("2", None),
     "refused": ("0", "22"),
-    "never": ("0x101", None),
+    **({"never": ("0x101", None)} if os.environ.get("KVASIR_LONG") else {}),
 }
+"""``never`` takes ten seconds of each daemon: KVASIR_LONG=1. That ours ends is shown below with shorter times."""
 PEER = Path(__file__).with_name("lldpad.py")
 
 
