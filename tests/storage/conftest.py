@@ -55,6 +55,7 @@ def daemon() -> Iterator[Lone]:
         finally:
             if found.process is not None and found.process.poll() is None:
                 found.stop()
+            found.end_guests()  # of a test that failed
 
 
 @pytest.fixture

@@ -121,6 +121,7 @@ def locking() -> Iterator[Lone]:
             yield found
         finally:
             found.stop()
+            found.end_guests()  # of a test that failed
 
 
 @pytest.mark.guide("storage-xml-disk-shareable")

@@ -37,6 +37,7 @@ def daemon() -> Iterator[Lone]:
             yield found
         finally:
             found.stop()
+            found.end_guests()  # of a test that failed
             subprocess.run(["sh", "-c", case.end], cwd=work, capture_output=True)
 
 
