@@ -107,6 +107,36 @@ class Outside:
 
     # --- the world
 
+    def clear(self, raw: Raw) -> None:
+        """Destroy and undefine all; streams of a connection that is gone may hold a pool for a moment."""
+        refused: list[str] = []
+
+        def do(name: str, *args: Any) -> None:
+            try:
+                raw.call(name, *args)
+            except Error as problem:
+                refused.append(f"{name}: {problem.message}")
+
+        end = time.monotonic() + 60
+        while True:
+            refused.clear()
+            for dom in raw.call("connect_list_all_domains", 1, 0)[0]:
+                do("domain_destroy", dom)
+                do("domain_undefine_flags", dom, 1 | 2 | 4 | 16)
+            for what, kind in (("networks", "network"), ("storage_pools", "storage_pool")):
+                for one in raw.call(f"connect_list_all_{what}", 1, 0)[0]:
+                    do(f"{kind}_destroy", one)
+                    do(f"{kind}_undefine", one)
+            for what, name in (("secrets", "secret_undefine"), ("nwfilters", "nwfilter_undefine")):
+                for one in raw.call(f"connect_list_all_{what}", 1, 0)[0]:
+                    do(name, one)
+            left = [raw.call(f"connect_list_all_{what}", 0, 0)[1] for what in ("domains", "storage_pools", "networks")]
+            if left == [0, 0, 0]:
+                return
+            if time.monotonic() > end:
+                raise RuntimeError(f"what will not go away: {refused}")
+            time.sleep(0.2)
+
     def renew(self) -> None:
         """Take everything away, and make the few objects that the calls name."""
         raw = Raw(self.path, 120).open()
@@ -115,17 +145,7 @@ class Outside:
             with contextlib.suppress(Error):
                 return raw.call(name, *args)
 
-        for dom in raw.call("connect_list_all_domains", 1, 0)[0]:
-            do("domain_destroy", dom)
-            do("domain_undefine_flags", dom, 1 | 2 | 4 | 16)
-        for what, kind in (("networks", "network"), ("storage_pools", "storage_pool")):
-            for one in raw.call(f"connect_list_all_{what}", 1, 0)[0]:
-                do(f"{kind}_destroy", one)
-                do(f"{kind}_undefine", one)
-        for one in raw.call("connect_list_all_secrets", 1, 0)[0]:
-            do("secret_undefine", one)
-        for one in raw.call("connect_list_all_nwfilters", 1, 0)[0]:
-            do("nwfilter_undefine", one)
+        self.clear(raw)
         shutil.rmtree(self.images, ignore_errors=True)
         (self.images / "pool").mkdir(parents=True)
         for name in ("disk", "disk2"):
