@@ -308,3 +308,34 @@ def test_malformed_holes_end_the_stream(served: Served, raw: Raw) -> None:
         assert last.status == frames.ERROR
         with pytest.raises(Error, match="malformed hole"):
             raise decode_error(last.payload)
+
+
+def test_a_client_that_leaves_at_once_leaves_no_descriptor(served: Served) -> None:
+    """Before the reply, with it, after it: what the call opened for its stream is closed."""
+    opened: list[int] = []
+    closed: list[int] = []
+
+    async def storage_vol_download(session: Any, vol: Any, offset: int, length: int, flags: int) -> None:
+        await asyncio.sleep(offset / 1000)
+        opened.append(fd := os.open("/dev/null", os.O_RDONLY))
+
+        async def pump(stream: Any) -> None:
+            try:
+                await stream.read()
+            finally:
+                os.close(fd)
+                closed.append(fd)
+
+        session.open_stream(pump)
+
+    served.serve(storage_vol_download)
+    for number in range(60):
+        raw = Raw(served.run / "libvirt-sock").open()
+        raw.start("storage_vol_download", ("p", "v", "k"), number % 6, 0, 0)
+        if number % 2:
+            time.sleep(0.003)
+        raw.close()
+    end = time.monotonic() + 30
+    while len(closed) < 60 and time.monotonic() < end:
+        time.sleep(0.02)
+    assert (len(opened), len(closed)) == (60, 60)

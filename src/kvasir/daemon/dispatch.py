@@ -248,10 +248,12 @@ class Dispatcher:
             self._answer_error(client, frame, problem)
             return
         client.send(data, fds)
-        if session.pump is not None and not client.closed:
+        if session.pump is not None:
             stream = Stream(client, procedure, frame.serial, session.pump)
             client.streams[frame.serial] = stream
             stream.start()
+            if client.closed:
+                stream.gone()
 
     def _failed(self, client: Client, session: Session, frame: frames.Frame, problem: Exception) -> None:
         _close_all(session.fds)

@@ -45,6 +45,7 @@ class Stream:
         self._received: deque[bytes | Hole | None] = deque()
         self._arrival: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._begun = self._unwanted = False
         self._finish_asked = False
         self._pump_done = False
         self._end_sent = False
@@ -99,6 +100,9 @@ class Stream:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
+        self._begun = True
+        if self._unwanted and self._task is not None:
+            asyncio.get_running_loop().call_soon(self._task.cancel)
         try:
             await self._pump(self)
         except (asyncio.CancelledError, ConnectionResetError):
@@ -167,8 +171,12 @@ class Stream:
             self._close()
 
     def _stop(self) -> None:
+        """Cancel the pump; one that has not begun must begin all the same, for it closes what the call opened for it."""
         if self._task is not None and not self._task.done() and self._task is not asyncio.current_task():
-            self._task.cancel()
+            if self._begun:
+                self._task.cancel()
+            else:
+                self._unwanted = True
 
     def _close(self) -> None:
         self.closed = True
