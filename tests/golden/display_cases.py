@@ -59,10 +59,10 @@ SETTINGS = {
     "nbd": f'nbd_tls = 1\nnbd_tls_x509_cert_dir = "/etc"\nnbd_tls_x509_secret_uuid = "{SECRET}"\n',
 }
 REFUSED = {
-    "default-folder": 'default_tls_x509_cert_dir = "/nosuch"\n',
-    "vnc-folder": VNC_TLS + 'vnc_tls_x509_cert_dir = "/nosuch"\n',
-    "vnc-folder-unused": 'vnc_tls_x509_cert_dir = "/nosuch"\n',
-    "spice-folder": 'spice_tls = 1\nspice_tls_x509_cert_dir = "/nosuch"\n',
+    "default-folder": 'default_tls_x509_cert_dir = "/nosuch-pki"\n',
+    "vnc-folder": VNC_TLS + 'vnc_tls_x509_cert_dir = "/nosuch-pki"\n',
+    "vnc-folder-unused": 'vnc_tls_x509_cert_dir = "/nosuch-pki"\n',
+    "spice-folder": 'spice_tls = 1\nspice_tls_x509_cert_dir = "/nosuch-pki"\n',
     "low-port": "remote_display_port_min = 5000\n",
     "high-port": "remote_display_port_max = 70000\n",
     "no-ports": "remote_display_port_min = 6000\nremote_display_port_max = 5950\n",
