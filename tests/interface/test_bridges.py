@@ -29,7 +29,7 @@ def test_bridge_has_the_address_and_the_traffic(ifd: IfaceDaemon) -> None:
     ifd.inside("ip", "route", "add", "10.99.0.0/16", "via", "10.77.9.1")
     said = ifd.do("iface-bridge", "lan0", "br1", "--delay", "2").stdout
     assert said == "Created bridge br1 with attached device lan0\nBridge interface br1 started\n\n"
-    assert " br1 " in ifd.say("iface-list")
+    assert " br1 " in ifd.say("iface-list", "--all")
     assert sorted(ifd.addresses("br1")) == ["10.77.0.5/24", "10.77.9.9/24", "2001:db8:66::5/64"]
     assert "10.99.0.0/16 via 10.77.9.1 dev br1" in ifd.inside("ip", "route")
     assert ifd.addresses("lan0") == [] and "master br1" in ifd.shown("lan0")
