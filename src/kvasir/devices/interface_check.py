@@ -33,12 +33,16 @@ def check_actual(net: Any) -> None:
     if net.effective("vlan") is not None and not tagged:
         raise unsupported(f"interface {net.mac} - vlan tag not supported for this connection type", Origin.NONE)
     if net.effective("bandwidth") is not None and kind == "hostdev":
-        raise unsupported(f"interface {net.mac} - bandwidth settings are not supported for hostdev interfaces", Origin.NONE)
+        raise unsupported(
+            f"interface {net.mac} - bandwidth settings are not supported for hostdev interfaces", Origin.NONE
+        )
     for what, there in (("filterref", net.filterref is not None), ("custom tap device path", net.backend_tap is not None),
                         ("multiqueue", bool(net.queues) and net.is_virtio)):  # fmt: skip
         kinds = (*TAPS, "direct", "hostdev", "vhostuser", "vdpa") if what == "multiqueue" else TAPS
         if there and kind not in kinds:
-            raise unsupported(f"interface {net.mac} - {what} is not supported for network interfaces of type {kind}", Origin.NONE)
+            raise unsupported(
+                f"interface {net.mac} - {what} is not supported for network interfaces of type {kind}", Origin.NONE
+            )
 
 
 def _general(net: Any) -> None:

@@ -75,7 +75,16 @@ def _function(name: str, sys: str) -> tuple[str, int]:
 def _profile(net: Any, name: str, sys: str, guest: str, *, end: bool = False) -> None:
     """The switch sets the function up by its profile, MAC address and VLAN with it; ``end`` takes that back. Raises kvasir errors."""
     card, number = _function(name, sys)
-    vport.associate(net.effective("virtualport"), macvtap=None, card=card, vf=number, mac=net.mac, guest=guest, host=host_uuid(), end=end)
+    vport.associate(
+        net.effective("virtualport"),
+        macvtap=None,
+        card=card,
+        vf=number,
+        mac=net.mac,
+        guest=guest,
+        host=host_uuid(),
+        end=end,
+    )
 
 
 def _unprofile(net: Any, name: str, sys: str, guest: str) -> None:

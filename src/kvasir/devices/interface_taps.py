@@ -146,4 +146,6 @@ def profile(net: Any, guest_uuid: str, sys: str, *, end: bool = False) -> None:
     from kvasir.host.hostuuid import host_uuid
 
     source = net.actual.source if net.actual is not None else net.source
-    vport.associate(port, macvtap=net.target_dev, card=source.dev, mac=net.mac, guest=guest_uuid, host=host_uuid(), sys=sys, end=end)
+    vport.associate(
+        port, macvtap=net.target_dev, card=source.dev, mac=net.mac, guest=guest_uuid, host=host_uuid(), sys=sys, end=end
+    )

@@ -41,7 +41,9 @@ class Conversation:
         if self._bus is None:
             self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
         service, path, interface = place
-        message = Message(destination=service, path=path, interface=interface, member=member, signature=signature, body=list(body))
+        message = Message(
+            destination=service, path=path, interface=interface, member=member, signature=signature, body=list(body)
+        )
         answer = await asyncio.wait_for(self._bus.call(message), SECONDS)
         if answer.message_type is MessageType.ERROR:
             words = str(answer.body[0]) if answer.body else ""

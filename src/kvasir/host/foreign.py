@@ -18,7 +18,9 @@ SERVICES = {"iptables": {"udp": "53,67,69", "tcp": "53,67"}, "ip6tables": {"udp"
 def _run(tool: str, *words: str) -> str | None:
     """What the tool prints; None where it is missing or refuses."""
     try:
-        done = subprocess.run([tool, "-w", *words], capture_output=True, text=True, check=False, env={"PATH": PATH, "LC_ALL": "C"})
+        done = subprocess.run(
+            [tool, "-w", *words], capture_output=True, text=True, check=False, env={"PATH": PATH, "LC_ALL": "C"}
+        )
     except OSError:
         return None
     return done.stdout if done.returncode == 0 else None
@@ -27,7 +29,10 @@ def _run(tool: str, *words: str) -> str | None:
 def _rules(tool: str, bridge: str) -> dict[str, list[list[str]]]:
     """Chain -> the rules that it gets."""
     mark = ["-m", "comment", "--comment", "kvasir", "-j", "ACCEPT"]
-    services = [["-i", bridge, "-p", proto, "-m", "multiport", "--dports", ports, *mark] for proto, ports in SERVICES[tool].items()]
+    services = [
+        ["-i", bridge, "-p", proto, "-m", "multiport", "--dports", ports, *mark]
+        for proto, ports in SERVICES[tool].items()
+    ]
     return {"INPUT": services, "FORWARD": [[way, bridge, *mark] for way in ("-i", "-o")]}
 
 

@@ -117,7 +117,9 @@ def _ask(request: Request) -> int:
     try:
         found = netlink.attributes(_exchange(request.target, GETLINK, body)[16:])
     except OSError as problem:
-        raise SystemFailure(f"Unable to get state of port profile of {request.link}", problem, origin=Origin.NONE) from None
+        raise SystemFailure(
+            f"Unable to get state of port profile of {request.link}", problem, origin=Origin.NONE
+        ) from None
     wanted = PORT_SELF if request.by_self else VF_PORTS
     if wanted not in found:
         raise InternalError(f"IFLA_{'PORT_SELF' if request.by_self else 'VF_PORTS'} is missing", origin=Origin.NONE)
@@ -137,7 +139,9 @@ def _mine(request: Request, data: bytes) -> dict[int, bytes]:
         if same and port.get(PORT_VF) == struct.pack("i", request.vf):
             return port
     name = str(uuid.UUID(bytes=request.instance)) if request.instance is not None else ""
-    raise InternalError(f"Could not find vf/instanceId {request.vf & 0xFFFFFFFF}/{name}  in netlink response", origin=Origin.NONE)
+    raise InternalError(
+        f"Could not find vf/instanceId {request.vf & 0xFFFFFFFF}/{name}  in netlink response", origin=Origin.NONE
+    )
 
 
 def _entries(data: bytes) -> Iterator[bytes]:

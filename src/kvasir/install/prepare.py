@@ -34,9 +34,7 @@ def find(name: str) -> Hook:
                 return _program(path)
     own = sorted({name for folder in folders() if os.path.isdir(folder) for name in os.listdir(folder)})
     known = [*own, "clone", *operations.BY_NAME]
-    raise OptionError(
-        f"--prepare: no hook '{name}'; there are: {', '.join(known)} (looked in {', '.join(folders())})"
-    )
+    raise OptionError(f"--prepare: no hook '{name}'; there are: {', '.join(known)} (looked in {', '.join(folders())})")
 
 
 def _program(path: str) -> Hook:

@@ -152,7 +152,9 @@ def _rule(node: Any) -> Rule:
 
 def _check_ports(rule: Rule) -> None:
     """Ports of the layer 2 protocols ip and ipv6 are those of a protocol that has some. Raises InternalError."""
-    if rule.protocol not in ("ip", "ipv6") or not {"srcportstart", "srcportend", "dstportstart", "dstportend"} & set(rule.items):
+    if rule.protocol not in ("ip", "ipv6") or not {"srcportstart", "srcportend", "dstportstart", "dstportend"} & set(
+        rule.items
+    ):
         return
     said = rule.items.get("protocol")
     if said is None or said.value not in ("tcp", "udp", "sctp", 33):

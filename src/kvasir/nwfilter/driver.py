@@ -329,7 +329,9 @@ class NWFilterDriver:
     async def attach(self, net: Any, owner_name: str, owner_uuid: str) -> None:
         """A guest's interface (a model interface with target device, mac and filterref) gets its filter."""
         if self.is_session:
-            raise InternalError("unexpected nwfilter URI path '/session', try nwfilter:///system", origin=Origin.NWFILTER)
+            raise InternalError(
+                "unexpected nwfilter URI path '/session', try nwfilter:///system", origin=Origin.NWFILTER
+            )
         ref = Reference(net.filterref.filter, [(one.name, one.value) for one in net.filterref.parameters or ()])
         made = Binding(owner_name, owner_uuid, net.target_dev, str(net.mac), ref)
         if net.target_dev in self.bindings:

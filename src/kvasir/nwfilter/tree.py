@@ -34,9 +34,7 @@ class MissingVariable(Error):
 
     def __init__(self, lacking: Mapping[str, str]) -> None:
         self.names = set(lacking.values())
-        text = (
-            f"Cannot instantiate filter due to unresolvable variables or unavailable list elements: {', '.join(lacking)}"
-        )
+        text = f"Cannot instantiate filter due to unresolvable variables or unavailable list elements: {', '.join(lacking)}"
         super().__init__(text, code=Code.INTERNAL_ERROR, origin=Origin.NWFILTER, message=f"internal error: {text}")
 
 
@@ -95,7 +93,9 @@ def instances(top: Reference, find: Finder, variables: Variables) -> list[Instan
     if lacking:
         raise MissingVariable(lacking)
     return [
-        Instance(owner.chain, owner.priority, concrete) for owner, rule, mine in reached for concrete in expand(rule, mine)
+        Instance(owner.chain, owner.priority, concrete)
+        for owner, rule, mine in reached
+        for concrete in expand(rule, mine)
     ]
 
 

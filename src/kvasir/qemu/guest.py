@@ -84,6 +84,8 @@ class Runtime:
         self.auto_cpus: frozenset[int] | None = None
         self.perf: dict[str, int] = {}
         """Descriptors of the performance events that are counted."""
+        self.memlock: tuple[int, int] | None = None
+        """The limit of locked memory before devices raised it (bytes)."""
         self.own_dev = False
         """Whether QEMU has a ``/dev`` of its own."""
         self.machine: str | None = None

@@ -72,8 +72,7 @@ def _child(launch: Launch, say: int, hear: int) -> None:
     for number in (0, 1, 2, *launch.fds, *more):
         os.set_inheritable(number, True)
     os.umask(launch.umask)
-    for what, limits in launch.limits.items():
-        resource.setrlimit(what, limits)
+    _limit(launch.limits)
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -93,6 +92,16 @@ def _child(launch: Launch, say: int, hear: int) -> None:
         if launch.keep_capability is not None:
             _keep(launch.keep_capability)
     os.execve(launch.argv[0], list(launch.argv), dict(launch.env))
+
+
+def _limit(wanted: Mapping[int, tuple[int, int]]) -> None:
+    for what, limits in wanted.items():
+        try:
+            resource.setrlimit(what, limits)
+        except ValueError:  # more than this daemon may give; QEMU says it when it needs that much
+            if what != resource.RLIMIT_MEMLOCK:
+                raise
+            os.write(2, b"warning: cannot limit locked memory to %d: Operation not permitted\n" % limits[0])
 
 
 def _keep(capability: int) -> None:

@@ -24,6 +24,7 @@ from . import (
     live,
     locks,
     machines,
+    memlock,
     numa,
     perfevents,
     process,
@@ -254,7 +255,10 @@ class Start:
                 drop_capabilities=privileged and bool(config.clear_emulator_capabilities),
                 keep_capability=process.CAP_SYS_RAWIO if privileged and live.sends_raw_scsi(self.domain) else None,
                 limits=process.limits(
-                    config.max_core if privileged else None, config.max_files, config.max_processes, None
+                    config.max_core if privileged else None,
+                    config.max_files,
+                    config.max_processes,
+                    memlock.wanted(self.domain),
                 ),
                 gate=self._gate,
                 inside=self.inside,

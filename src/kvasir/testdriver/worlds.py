@@ -15,7 +15,19 @@ from .texts import text_of
 if TYPE_CHECKING:
     from .driver import TestDriver
 
-CALLS = ("host", "guests", "changes", "threads", "numbers", "agent", "snapshots", "networks", "pools", "interfaces", "devices")
+CALLS = (
+    "host",
+    "guests",
+    "changes",
+    "threads",
+    "numbers",
+    "agent",
+    "snapshots",
+    "networks",
+    "pools",
+    "interfaces",
+    "devices",
+)
 """The modules of ``kvasir.testdriver.calls``."""
 
 

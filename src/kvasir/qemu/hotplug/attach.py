@@ -8,7 +8,7 @@ from typing import Any
 
 from kvasir.errors import OperationUnsupported
 from kvasir.events import DeviceAdded
-from kvasir.qemu import addresses, aliases, chain, device_nodes, learn, live, locks, statusdoc, trail
+from kvasir.qemu import addresses, aliases, chain, device_nodes, learn, live, locks, memlock, statusdoc, trail
 from kvasir.qemu.labels import Labels
 
 from . import rules, steps
@@ -83,6 +83,8 @@ async def _host_side(guest: Any, device: Any, host: HotHost, stack: contextlib.A
     await labels.apply(view)
     stack.push_async_callback(device_nodes.deny, guest, device)
     await device_nodes.allow(guest, device)
+    stack.callback(memlock.adjust, guest)
+    memlock.adjust(guest, [device])
     await locks.attach_all(guest, view, stack)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kvasir.errors import DeviceMissing, InternalError, OperationFailed, OperationInvalid, OperationUnsupported
 from kvasir.events import DeviceRemovalFailed, DeviceRemoved
-from kvasir.qemu import aliases, device_nodes, learn, locks, statusdoc, trail, vcpus
+from kvasir.qemu import aliases, device_nodes, learn, locks, memlock, statusdoc, trail, vcpus
 from kvasir.qemu.addresses.tools import place_of
 from kvasir.qemu.jobs import Kind
 from kvasir.qemu.labels import Labels
@@ -238,6 +238,7 @@ async def finish(guest: Any, device: Any) -> None:
         Labels(guest.driver, guest).restore_all(alone(guest.live, device))
         locks.detach_all(guest, alone(guest.live, device))
         await device_nodes.deny(guest, device)
+        memlock.adjust(guest)
         await device.release(host)
     if device.TAG == "memory":
         await rules.balloon(guest)

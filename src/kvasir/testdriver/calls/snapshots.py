@@ -177,9 +177,7 @@ def domain_checkpoint_create_xml(session: Any, dom: Any, xml_desc: str, flags: i
         raise OperationUnsupported("cannot create checkpoint while snapshot exists", origin=Origin.TEST)
     root = read(xml_desc, "(domain_checkpoint)")
     if root.tag != "domaincheckpoint":
-        raise XmlError(
-            "expecting root element of 'domaincheckpoint', not '" + root.tag + "'", origin=Origin.XML
-        )
+        raise XmlError("expecting root element of 'domaincheckpoint', not '" + root.tag + "'", origin=Origin.XML)
     name = root.findtext("name") or str(int(time.time()))
     if name in _points(one):
         raise OperationFailed(f"domain moment {name} already exists", origin=Origin.DOMAIN_CHECKPOINT)
