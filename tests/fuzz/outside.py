@@ -30,7 +30,7 @@ PONG = (programs.KEEPALIVE, programs.PONG)
 WORK = (
     *("create", "start", "save", "restore", "core_dump", "snapshot", "backup", "block", "migrate", "build", "refresh", "vol_create"),
     *("attach", "detach", "update_device", "reboot", "reset", "destroy", "shutdown", "screenshot", "wipe", "capabilities", "undefine"),
-    *("find_storage", "xml_to_native", "memory_peek", "set_vcpu", "dirty_rate", "monitor", "agent", "cpu", "rename", "resize", "revert"),
+    *("node_device_define", "node_device_create", "find_storage", "xml_to_native", "memory_peek", "set_vcpu", "dirty_rate", "monitor", "agent", "cpu", "rename", "resize", "revert"),
 )  # fmt: skip
 """Calls that do work of seconds (QEMU, dnsmasq, qemu-img): they may take PATIENCE; all else answers within LIMIT."""
 PATIENCE = 30.0
