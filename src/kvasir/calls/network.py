@@ -48,7 +48,8 @@ def connect_list_defined_networks(session: Session, maxnames: int) -> list[str]:
 
 def connect_list_all_networks(session: Session, need_results: int, flags: int) -> tuple[list[Any], int]:
     check_flags(flags, 63, "networkConnectListAllNetworks")
-    found = [net for net in _driver(session).networks.values() if _wanted(net, flags)]
+    every = _driver(session).networks.values()
+    found = [net for net in every if _wanted(net, flags)] if flags else list(every)
     return (found if need_results else []), len(found)
 
 

@@ -24,7 +24,7 @@ class NetworkPort:
 
     @property
     def uuid(self) -> bytes:
-        return _uuid.UUID(self.document.uuid).bytes
+        return bytes.fromhex(str(self.document.uuid).replace("-", ""))
 
 
 class VirtualNetwork:
@@ -45,7 +45,7 @@ class VirtualNetwork:
 
     @property
     def uuid(self) -> bytes:
-        return _uuid.UUID(self.document.uuid).bytes
+        return bytes.fromhex(str(self.document.uuid).replace("-", ""))
 
     def need_active(self) -> None:
         if not self.active:
