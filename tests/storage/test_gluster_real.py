@@ -110,7 +110,6 @@ def test_a_guest_on_a_gluster_volume(server: Room) -> None:
     assert "isn't yet supported" in server.real.virsh("create", str(server.folder / "vol.xml")).stderr
     done = server.ours.virsh("create", str(server.folder / "vol.xml"))
     assert done.returncode == 0, done.stderr + server.log()
-    assert server.ours.virsh("domblkinfo", "one", "vda").stdout == said[1][0]
     assert server.ours.virsh("destroy", "one").returncode == 0
 
 
