@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def pid_of(daemon: DaemonHandle) -> int:
 
 
 @pytest.fixture
-def loops(tmp_path: Path) -> object:
+def loops(tmp_path: Path) -> Iterator[list[str]]:
     made = []
     for number in range(2):
         image = tmp_path / f"image{number}"
@@ -53,7 +54,7 @@ def loops(tmp_path: Path) -> object:
 
 
 @pytest.fixture
-def hwrng() -> object:
+def hwrng() -> Iterator[Path]:
     """A node that this host lacks: what /dev/urandom is, under another name."""
     path = Path("/dev/hwrng-of-a-test")
     os.mknod(path, 0o644 | stat.S_IFCHR, os.makedev(1, 9))
@@ -62,27 +63,31 @@ def hwrng() -> object:
     path.unlink()
 
 
-def start(daemon: DaemonHandle, loop: str) -> int:
-    link = Path(f"/dev/kvasir-test-{os.getpid()}")
-    link.symlink_to(Path(loop).name)
-    try:
-        document = daemon.folder / "owndev.xml"
-        document.write_text(GUEST.format(link=link))
-        created = daemon.virsh("create", str(document))
-        assert created.returncode == 0, created.stderr
-    finally:
-        link.unlink()
+@pytest.fixture
+def link(loops: list[str]) -> Iterator[Path]:
+    """A name of the first loop device."""
+    path = Path(f"/dev/kvasir-test-{os.getpid()}")
+    path.symlink_to(Path(loops[0]).name)
+    yield path
+    path.unlink()
+
+
+def start(daemon: DaemonHandle, link: Path) -> int:
+    document = daemon.folder / "owndev.xml"
+    document.write_text(GUEST.format(link=link))
+    created = daemon.virsh("create", str(document))
+    assert created.returncode == 0, created.stderr
     return pid_of(daemon)
 
 
-def test_nodes(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle, loops: list[str], hwrng: Path) -> None:
-    pid = start(kvasird, loops[0])
+def test_nodes(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle, loops: list[str], link: Path, hwrng: Path) -> None:
+    pid = start(kvasird, link)
     ours = nodes(pid)
     assert os.readlink(f"/proc/{pid}/ns/mnt") != os.readlink("/proc/self/ns/mnt")
-    assert {"/urandom", "/hwrng-of-a-test", loops[0].removeprefix("/dev"), f"/kvasir-test-{os.getpid()}"} <= set(ours)
+    assert {"/urandom", "/hwrng-of-a-test", loops[0].removeprefix("/dev"), f"/{link.name}"} <= set(ours)
     assert "/mem" not in ours and loops[1].removeprefix("/dev") not in ours
     assert list((kvasird.folder / "run/libvirt/qemu").glob("*.dev")) == []
-    theirs = nodes(start(real_libvirtd, loops[0]))
+    theirs = nodes(start(real_libvirtd, link))
     assert real_libvirtd.virsh("destroy", "owndev").returncode == 0
     assert ours == theirs
     assert kvasird.virsh("ttyconsole", "owndev").stdout.startswith("/dev/pts/")
@@ -103,12 +108,12 @@ def test_nodes(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle, loops: list[s
     assert kvasird.virsh("destroy", "owndev").returncode == 0
 
 
-def test_without(kvasird: KvasirDaemon, loops: list[str], hwrng: Path) -> None:
+def test_without(kvasird: KvasirDaemon, link: Path, hwrng: Path) -> None:
     """``namespaces = []`` in qemu.conf: the host's."""
     conf = kvasird.folder / "etc/libvirt/qemu.conf"
     conf.write_text(f"{conf.read_text() if conf.exists() else ''}\nnamespaces = []\n")
     kvasird.kill()
     kvasird.start()
-    pid = start(kvasird, loops[0])
+    pid = start(kvasird, link)
     assert os.readlink(f"/proc/{pid}/ns/mnt") == os.readlink("/proc/self/ns/mnt")
     assert kvasird.virsh("destroy", "owndev").returncode == 0
