@@ -222,17 +222,19 @@ def test_limits_are_in_the_kernel(ours: NetDaemon) -> None:
 
 
 def test_guarantees_cannot_be_sold_twice(ours: NetDaemon) -> None:
+    ours.define("""<network><name>sold</name><forward mode='route'/><bridge name='brsold'/><bandwidth><inbound average='1000' peak='2000'/>
+      </bandwidth></network>""")
     path = ours.folder / "greedy.xml"
     path.write_text(
         GUEST.format(
             name="greedy",
             n=6,
-            cards="""<interface type='network'><source network='slow'/>
+            cards="""<interface type='network'><source network='sold'/>
       <bandwidth><inbound average='100' floor='2500'/></bandwidth></interface>""",
         )
     )
     done = ours.virsh("create", str(path))
-    assert done.returncode == 1 and "it would overcommit peak on network 'slow'" in done.stderr
+    assert done.returncode == 1 and "it would overcommit peak on network 'sold'" in done.stderr
 
 
 # --- macvtap: what passes
