@@ -223,7 +223,7 @@ def test_limits_are_in_the_kernel(ours: NetDaemon) -> None:
 
 def test_guarantees_cannot_be_sold_twice(ours: NetDaemon) -> None:
     ours.define("""<network><name>sold</name><forward mode='route'/><bridge name='brsold'/><bandwidth><inbound average='1000' peak='2000'/>
-      </bandwidth></network>""")
+      </bandwidth><ip address='10.9.77.1' prefix='24'/></network>""")
     path = ours.folder / "greedy.xml"
     path.write_text(
         GUEST.format(
