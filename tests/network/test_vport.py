@@ -102,28 +102,22 @@ def ours(peers: Peers) -> Iterator[dict[str, tuple[list[str], list[str]]]]:
 
 @pytest.fixture(scope="module")
 def theirs(real_libvirtd: DaemonHandle) -> dict[str, tuple[list[str], list[str]]]:
-    """libvirtd 9.0 reads the number of its own netlink socket as signed: every other one, by chance, it takes for an error and asks nobody.
-
-    It is started anew until it got a number that it can use.
-    """
-    peer, at = str(PROJECT / "scripts/peer"), ["--dir", str(real_libvirtd.folder)]
-    env = {**os.environ, "KVASIR_PEERS": str(real_libvirtd.peers.root)} if real_libvirtd.peers else dict(os.environ)
-    for _ in range(20):
-        with short_folder("kv-vp-") as folder:
-            said = play(real_libvirtd, [peer, "exec", *at, "--"], folder)
-        if said["at once"][1]:
-            return said
-        subprocess.run([peer, "exec", *at, "--", "ip", "link", "delete", "vp0"], check=True, env=env)
-        subprocess.run([peer, "exec", *at, "--", "rm", "/run/lldpad.pid"], check=True, env=env)
-        subprocess.run([peer, "exec", *at, "--", "pkill", "-f", "lldpad.py"], check=True, env=env)
-        subprocess.run([peer, "restart", *at], check=True, env=env)
-    pytest.fail("the real daemon never sent a message")
+    with short_folder("kv-vp-") as folder:
+        return play(
+            real_libvirtd, [str(PROJECT / "scripts/peer"), "exec", "--dir", str(real_libvirtd.folder), "--"], folder
+        )
 
 
 @pytest.mark.guide("xml-virtualport-8021qbg", "domxml-interface-8021qbg")
 @pytest.mark.parametrize("name", ["802.1Qbh", "no lldpad", *PLAYS])
 def test_as_the_real_libvirt(ours: dict[str, Any], theirs: dict[str, Any], name: str) -> None:
     """The same messages to lldpad, the same questions until it has answered, the same errors; the port is given up at the stop."""
+    if name in PLAYS and not theirs["at once"][1]:
+        # libvirtd 9.0 reads the number of its own netlink socket as signed; libnl takes that number from the clock
+        assert ours["at once"][0] == ["", ""]
+        pytest.skip(
+            "the real daemon took its own netlink number for an error, as it does for every other eight minutes"
+        )
     if name == "never":  # how often is a matter of time
         assert (
             ours[name][0] == theirs[name][0] and set(ours[name][1]) == set(theirs[name][1]) and len(ours[name][1]) > 20
