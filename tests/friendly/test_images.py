@@ -186,11 +186,7 @@ def signed(folder: Path, home: Path, images: list[dict[str, object]]) -> Path:
     path = folder / "list.json"
     path.write_text(json.dumps({"format": 1, "images": images}))
     (folder / "list.json.sig").unlink(missing_ok=True)
-    subprocess.run(
-        ["ssh-keygen", "-q", "-Y", "sign", "-n", "kvasir-images", "-f", str(key), str(path)],
-        check=True,
-        capture_output=True,
-    )
+    sign(key, path)
     return path
 
 
@@ -216,24 +212,27 @@ def test_a_list_from_elsewhere_must_be_signed(
     assert "no key may sign" in capsys.readouterr().err
 
 
+NOWHERE: dict[str, object] = {
+    "name": "own",
+    "version": "1",
+    "file": "own.qcow2",
+    "mirrors": ["http://127.0.0.1:1/"],
+    "sum": SUM,
+}
+"""An image that no mirror has."""
+
+
 def listed(folder: Path, home: Path, **more: object) -> Path:
     """A signed list of one image with more said of the list."""
-    row: dict[str, object] = {
-        "name": "own",
-        "version": "1",
-        "file": "own.qcow2",
-        "mirrors": ["http://127.0.0.1:1/"],
-        "sum": SUM,
-    }
-    path = signed(folder, home, [row])
-    path.write_text(json.dumps({"format": 1, "images": [row], **more}))
+    path = signed(folder, home, [NOWHERE])
+    path.write_text(json.dumps({"format": 1, "images": [NOWHERE], **more}))
     (folder / "list.json.sig").unlink()
     sign(folder / "key", path)
     return path
 
 
-def sign(key: Path, path: Path) -> None:
-    command = ["ssh-keygen", "-q", "-Y", "sign", "-n", "kvasir-images", "-f", str(key), str(path)]
+def sign(key: Path, path: Path, purpose: str = "kvasir-images") -> None:
+    command = ["ssh-keygen", "-q", "-Y", "sign", "-n", purpose, "-f", str(key), str(path)]
     subprocess.run(command, check=True, capture_output=True)
 
 
@@ -271,8 +270,7 @@ def test_signatures_of_others(tmp_path: Path, home: Path, capsys: pytest.Capture
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
     for key, purpose in ((other, "kvasir-images"), (tmp_path / "key", "file")):
         (tmp_path / "list.json.sig").unlink()
-        command = ["ssh-keygen", "-q", "-Y", "sign", "-n", purpose, "-f", str(key), str(path)]
-        subprocess.run(command, check=True, capture_output=True)
+        sign(key, path, purpose)
         assert "is not good" in refused(capsys, "--update", str(path)), (key, purpose)
     (tmp_path / "list.json.sig").unlink()
     assert f"its signature {path}.sig cannot be had" in refused(capsys, "--update", str(path))
@@ -285,14 +283,7 @@ def test_signatures_of_others(tmp_path: Path, home: Path, capsys: pytest.Capture
 
 
 def test_offline_says_so(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    row: dict[str, object] = {
-        "name": "own",
-        "version": "1",
-        "file": "own.qcow2",
-        "mirrors": ["http://127.0.0.1:1/"],
-        "sum": SUM,
-    }
-    assert front.main(["images", "--update", str(signed(tmp_path, home, [row]))]) == 0
+    assert front.main(["images", "--update", str(signed(tmp_path, home, [NOWHERE]))]) == 0
     with pytest.raises(SystemExit):
         front.main(["-c", "test:///default", "images", "--pull", "own"])
     said = capsys.readouterr().err

@@ -14,23 +14,23 @@ from collections.abc import Iterator
 
 from kvasir.errors import SystemFailure
 
+from . import mounts
+
 NEW_MOUNTS = 0x20000
 BIND, MOVE, RECURSIVE, SLAVE, NOSUID = 0x1000, 0x2000, 0x4000, 0x80000, 0x2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
-    words = (source.encode(), target.encode(), kind.encode(), flags, options.encode())
+    words = (os.fsencode(source), os.fsencode(target), kind.encode(), flags, options.encode())
     if _libc.mount(*words):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
 
 
 def _mounted_below_dev() -> list[str]:
     """What is mounted directly below ``/dev``."""
-    with open("/proc/self/mounts", "rb") as stream:
-        points = [line.split()[1].decode("unicode_escape") for line in stream]
     found: list[str] = []
-    for point in sorted({point for point in points if point.startswith("/dev/")}):
+    for point in sorted({target for _, target in mounts.table() if target.startswith("/dev/")}):
         if not any(point.startswith(f"{one}/") for one in found):
             found.append(point)
     return found

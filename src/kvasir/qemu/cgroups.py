@@ -1,8 +1,9 @@
 """Control groups of guests: where a guest is put at its start, what its document tunes there, how it is found again.
 
 As libvirt: ``libvirt`` in the scope that systemd's machine service has made for the guest, without that service
-``/machine/qemu-ID-NAME.libvirt-qemu``, in every controller; below it ``emulator``, ``vcpuN`` and ``iothreadN`` in those of the processor. A daemon that may not make groups goes on without them. With ``--root DIR``
-only what is mounted below ``DIR/sys/fs/cgroup`` counts, so that such a daemon leaves the host's groups alone.
+``/machine/qemu-ID-NAME.libvirt-qemu``, in every controller; below it ``emulator``, ``vcpuN`` and ``iothreadN`` in those
+of the processor. A daemon that may not make groups goes on without them. With ``--root DIR`` only what is mounted below
+``DIR/sys/fs/cgroup`` counts, so that such a daemon leaves the host's groups alone.
 """
 
 from __future__ import annotations
@@ -309,11 +310,10 @@ def adopt(guest: Any) -> None:
     group = cgroup.of_process(found, run.pid) if found else None
     if group is None:
         return
-    name = f"{machine_name(driver, guest.id, guest.name)}.libvirt-qemu"
-    scope = scope_name(machine_name(driver, guest.id, guest.name))
+    name = machine_name(driver, guest.id, guest.name)
     parts = group.path.split("/")
-    if cgroup.escape(name) in parts or scope in parts:
+    if cgroup.escape(f"{name}.libvirt-qemu") in parts or scope_name(name) in parts:
         run.cgroup = group
-        run.machine = machine_name(driver, guest.id, guest.name) if group.scope is not None else None
+        run.machine = name if group.scope is not None else None
     else:
         log.info("guest %s is in no control group of its own", guest.name)
