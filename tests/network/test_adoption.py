@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import bus
 from tests.conftest import PROJECT, DaemonHandle, Peers, short_folder
 
 from .conftest import PROBE, Host, NetDaemon
@@ -190,17 +191,13 @@ def test_hooks(netd: NetDaemon) -> None:
     assert "brhooked" not in netd.inside("ip", "link")
 
 
-@pytest.mark.skipif(not shutil.which("dbus-daemon"), reason="dbus-daemon is not installed")
 @pytest.mark.guide("trouble-pxe-dhcp-firewall")
 def test_firewalld_that_reloads_brings_the_rules_back(peers: Peers) -> None:
     """On a bus of the test's own: firewalld's signal after it wrote its rules, and its start, make the daemon enter its own anew."""
-    with short_folder("kv-bus-") as bus, short_folder("kv-net-") as folder:
-        address = f"unix:path={bus}/bus"
-        broker = subprocess.Popen(["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address={address}"])
+    with short_folder("kv-bus-") as place, short_folder("kv-net-") as folder, bus.running(place) as address:
         daemon = NetDaemon(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, peers)
         os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = address
         try:
-            wait((bus / "bus").exists)
             daemon.start()
             daemon.define("<network><name>fw</name><bridge name='brfw'/></network>")
             before = rules(daemon)
@@ -211,8 +208,6 @@ def test_firewalld_that_reloads_brings_the_rules_back(peers: Peers) -> None:
         finally:
             os.environ.pop("DBUS_SYSTEM_BUS_ADDRESS")
             daemon.finish()
-            broker.kill()
-            broker.wait()
 
 
 def test_networks_of_libvirtd_are_taken_up(peers: Peers, real_libvirtd: DaemonHandle) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,16 +12,13 @@ from typing import Any
 
 import pytest
 
+from tests import bus
 from tests.conftest import PROJECT, DaemonHandle, Peers, short_folder
 
 from .conftest import NetDaemon
 from .test_guests import wait
 
-pytestmark = pytest.mark.skipif(not shutil.which("dbus-daemon"), reason="dbus-daemon is not installed")
 PEER = str(PROJECT / "scripts/peer")
-BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>system</type><listen>unix:path={0}</listen><auth>EXTERNAL</auth><policy context="default"><allow user="*"/><allow own="*"/>
-<allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>"""
 NETWORKS = {
     "nat": "<forward mode='nat'/><bridge name='brf1'{zone}/><ip address='10.9.51.1' prefix='24'/>",
     "route": "<forward mode='route'/><bridge name='brf2'{zone}/><ip address='10.9.52.1' prefix='24'/>",
@@ -47,13 +43,11 @@ class Place:
 
     def __init__(self, daemon: DaemonHandle, enter: list[str], folder: Path, socket: str) -> None:
         self.daemon, self.enter, self.folder, self.socket, self.log = daemon, enter, folder, socket, folder / "log"
-        self.children: list[subprocess.Popen[str]] = []
-        (folder / "bus.conf").write_text(BUS.format(socket))
         for name, inner in NETWORKS.items():
             for zone in ("", "public", "nosuch"):
                 text = inner.format(zone=f" zone='{zone}'" if zone else "")
                 (folder / f"{name}-{zone}.xml").write_text(f"<network><name>{name}</name>{text}</network>")
-        self.bus = self._spawn("dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork", "--nopidfile", "--print-address")
+        self.children = [bus.start(folder, socket, enter)]
 
     def _spawn(self, *words: str) -> subprocess.Popen[str]:
         child = subprocess.Popen([*self.enter, *words], stdout=subprocess.PIPE, text=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import bus as dbus
 from tests.conftest import KvasirDaemon, Peers, _script
 
 PERL = r"""
@@ -151,18 +152,12 @@ def test_python_over_every_class(kvasird: KvasirDaemon, peers: Peers) -> None:
 
 @pytest.fixture
 def bus(tmp_path: Path) -> Iterator[str]:
-    if not shutil.which("dbus-daemon") or not shutil.which("gdbus"):
-        pytest.skip("dbus-daemon or gdbus is not installed")
+    if not shutil.which("gdbus"):
+        pytest.skip("gdbus is not installed")
     if not Path("/usr/share/dbus-1/interfaces").is_dir():
         pytest.skip("the host has no folder of D-Bus interfaces to lay them over")
-    started = subprocess.Popen(
-        ["dbus-daemon", "--session", "--nofork", "--print-address", f"--address=unix:path={tmp_path}/bus"],
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert started.stdout is not None
-    yield started.stdout.readline().strip()
-    started.terminate()
-    started.wait()
+    with dbus.running(tmp_path) as address:
+        yield address
 
 
 def test_libvirt_dbus(kvasird: KvasirDaemon, bus: str, peers: Peers, clients: Path) -> None:

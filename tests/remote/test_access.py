@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import bus
 from tests.remote.hosts import Pair
 from tests.wire.harness import PROJECT
 
 POLKITD = "/usr/lib/polkit-1/polkitd"
-BUS = """<busconfig><type>custom</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/><allow user="*"/></policy>
-</busconfig>"""
 RULES = """
 polkit.addRule(function(action, subject) {
   if (subject.user != "nobody" || action.id.indexOf("org.libvirt.api.") != 0) return polkit.Result.NOT_HANDLED;
@@ -61,11 +59,8 @@ def site(pair: Pair, root: Path) -> Iterator[Pair]:
         check=True,
     ).stdout
     (actions / "kvasir.policy").write_text(text)
-    bus = folder / "bus"
-    (folder / "bus.conf").write_text(BUS.format(path=bus))
-    pair.server.env["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={bus}"
-    children = [subprocess.Popen(["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork"])]
-    wait(bus.exists)
+    pair.server.env["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={folder}/bus"
+    children = [bus.start(folder)]
     log = folder / "polkit.log"
     script = f"mount --bind {actions} /usr/share/polkit-1/actions && exec {POLKITD} --no-debug"
     with open(log, "w") as stream:
@@ -75,6 +70,7 @@ def site(pair: Pair, root: Path) -> Iterator[Pair]:
                 env={**os.environ, **pair.server.env},
                 stdout=stream,
                 stderr=stream,
+                text=True,
             )
         )
     wait(lambda: "Acquired" in log.read_text() or subprocess_known(pair))

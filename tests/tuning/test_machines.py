@@ -16,13 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import bus as dbus
 from tests.conftest import PROJECT, DaemonHandle, short_folder
 
 from .conftest import Room, group_files, needs_cgroups
 
-BUS = """<busconfig><type>system</type><listen>unix:path={at}/bus</listen><auth>EXTERNAL</auth>
-<servicedir>{at}</servicedir><policy context="default"><allow user="*"/><allow own="*"/>
-<allow send_destination="*"/><allow send_type="signal"/><allow receive_sender="*"/></policy></busconfig>"""
 SERVICE = "[D-BUS Service]\nName=org.freedesktop.machine1\nExec=/bin/false\nUser=root\n"
 GUEST = """<domain type='qemu'><name>{name}</name><uuid>5a8d5b50-64d3-4f37-9c1b-2f6d3a1d2b11</uuid><memory>65536</memory>
 <resource><partition>/{part}</partition></resource><cputune><shares>512</shares></cputune>
@@ -40,19 +38,13 @@ def wait(done: Callable[[], bool]) -> None:
 def bus() -> Iterator[Path]:
     needs_cgroups()
     with short_folder("kv-mach-") as folder:
-        (folder / "bus.conf").write_text(BUS.format(at=folder))
         (folder / "org.freedesktop.machine1.service").write_text(SERVICE)
-        broker = subprocess.Popen(
-            ["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork"], stderr=subprocess.DEVNULL
-        )
-        wait((folder / "bus").exists)
-        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={folder}/bus"
-        try:
-            yield folder
-        finally:
-            del os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
-            broker.terminate()
-            broker.wait()
+        with dbus.running(folder) as address:
+            os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = address
+            try:
+                yield folder
+            finally:
+                del os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
 
 
 @contextlib.contextmanager

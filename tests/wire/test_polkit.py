@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import subprocess
+import os
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,8 @@ from typing import Any
 import pytest
 
 from kvasir.errors import Error
+from tests import bus
 from tests.wire.harness import Raw, Served
-
-CONFIG = """<busconfig><type>custom</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy>
-</busconfig>"""
 
 
 class Polkit:
@@ -55,22 +50,12 @@ class Polkit:
 
 @pytest.fixture
 def polkit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Polkit]:
-    binary = shutil.which("dbus-daemon")
-    if binary is None:
-        pytest.skip("no dbus-daemon here")
-    path = tmp_path / "bus"
-    (tmp_path / "bus.conf").write_text(CONFIG.format(path=path))
-    bus = subprocess.Popen([binary, f"--config-file={tmp_path}/bus.conf", "--nofork"])
-    deadline = time.monotonic() + 10
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={path}")
-    made = Polkit(f"unix:path={path}")
-    yield made
-    made.loop.call_soon_threadsafe(made.end.set)
-    made.thread.join(5)
-    bus.terminate()
-    bus.wait(10)
+    with bus.running(tmp_path) as address:
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
+        made = Polkit(address)
+        yield made
+        made.loop.call_soon_threadsafe(made.end.set)
+        made.thread.join(60)
 
 
 def stranger(served: Served, name: str = "libvirt-sock") -> Raw:
@@ -92,8 +77,6 @@ def test_allowed(served: Served, polkit: Polkit) -> None:
         raw.call("connect_open", "", 0)
         subject, asked, _, flags, _ = polkit.asked[-1]
         assert (asked, flags) == (action, 1) and subject[0] == "unix-process"
-        import os
-
         assert subject[1]["pid"].value == os.getpid() and subject[1]["start-time"].value > 0
 
 

@@ -12,8 +12,9 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from kvasir.daemon.polkit import Authority, Unreachable
+from kvasir.daemon.polkit import Authority
 from kvasir.errors import Code, Error, Origin
+from kvasir.host.bus import Unreachable
 from kvasir.rpc.constants import find as constant
 
 if TYPE_CHECKING:

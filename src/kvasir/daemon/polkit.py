@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from kvasir.errors import Code, Error, Origin
+from kvasir.host.bus import Bus, Place, Refused, Unreachable
 
 if TYPE_CHECKING:
     from kvasir.daemon.client import Client
@@ -18,25 +18,25 @@ MANAGE: Final = "org.libvirt.unix.manage"
 MONITOR: Final = "org.libvirt.unix.monitor"
 INTERACTIVE: Final = 1
 TIMEOUT: Final = 300.0
+"""Seconds that somebody has to type a password."""
 
 
-class Unreachable(Exception):
-    """Polkit gave no answer."""
+AUTHORITY: Final = Place(
+    "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority", "org.freedesktop.PolicyKit1.Authority"
+)
 
 
-class Authority:
-    """A connection to polkit that is kept, and made anew when it broke."""
+class Authority(Bus):
+    """A connection to polkit."""
 
     def __init__(self) -> None:
-        self._bus: Any = None
-        self._connecting = asyncio.Lock()
+        super().__init__(TIMEOUT)
 
     async def check(
         self, identity: Identity, action: str, details: dict[str, str], flags: int = 0
     ) -> tuple[bool, bool, dict[str, str]]:
         """Authorized, could be after a challenge, and polkit's own details. Raises Unreachable."""
-        from dbus_fast import Message, Variant
-        from dbus_fast.constants import MessageType
+        from dbus_fast import Variant
 
         subject = [
             "unix-process",
@@ -46,45 +46,12 @@ class Authority:
                 "uid": Variant("i", identity.uid),
             },
         ]
+        words = (subject, action, details, flags, "")
         try:
-            bus = await self._connected()
-            reply = await asyncio.wait_for(
-                bus.call(
-                    Message(
-                        destination="org.freedesktop.PolicyKit1",
-                        path="/org/freedesktop/PolicyKit1/Authority",
-                        interface="org.freedesktop.PolicyKit1.Authority",
-                        member="CheckAuthorization",
-                        signature="(sa{sv})sa{ss}us",
-                        body=[subject, action, details, flags, ""],
-                    )
-                ),
-                TIMEOUT,
-            )
-        except (OSError, EOFError, TimeoutError, AttributeError) as problem:
-            self.close()
-            raise Unreachable(str(problem)) from None
-        if reply is None or reply.message_type == MessageType.ERROR:
-            raise Unreachable(str(reply.body[0]) if reply is not None and reply.body else "no answer")
-        authorized, challenge, found = reply.body[0]
+            authorized, challenge, found = await self.call(AUTHORITY, "CheckAuthorization", "(sa{sv})sa{ss}us", *words)
+        except Refused as refusal:
+            raise Unreachable(refusal.words or "no answer") from None
         return authorized, challenge, found
-
-    async def _connected(self) -> Any:
-        from dbus_fast import BusType
-        from dbus_fast.aio import MessageBus
-
-        async with self._connecting:
-            if self._bus is None or not self._bus.connected:
-                bus = MessageBus(bus_type=BusType.SYSTEM)
-                await asyncio.wait_for(bus.connect(), 10)
-                self._bus = bus
-            return self._bus
-
-    def close(self) -> None:
-        """Give the connection up."""
-        if self._bus is not None:
-            self._bus.disconnect()
-            self._bus = None
 
 
 async def authorize(client: Client) -> None:

@@ -8,53 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, Origin
 
+from . import bus
+from .bus import Bus, Place, Refused, Unreachable
+
 log = logging.getLogger(__name__)
 NAME = "org.fedoraproject.FirewallD1"
 PATH = "/org/fedoraproject/FirewallD1"
-BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
-PROPERTIES = "org.freedesktop.DBus.Properties"
-SOCKET = "/run/dbus/system_bus_socket"
-SECONDS = 30
-
-
-def _bus_is_there() -> bool:
-    return os.path.exists(SOCKET) or "DBUS_SYSTEM_BUS_ADDRESS" in os.environ
-
-
-class Conversation:
-    """A connection to the system's bus for a few calls."""
-
-    def __init__(self) -> None:
-        self._bus: Any = None
-
-    async def call(self, place: tuple[str, str, str], member: str, signature: str = "", *body: Any) -> Any:
-        """One call's first answer. Raises Error where the service refuses."""
-        from dbus_fast import BusType, Message, MessageType
-        from dbus_fast.aio import MessageBus
-
-        if self._bus is None:
-            self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-        service, path, interface = place
-        message = Message(
-            destination=service, path=path, interface=interface, member=member, signature=signature, body=list(body)
-        )
-        answer = await asyncio.wait_for(self._bus.call(message), SECONDS)
-        if answer.message_type is MessageType.ERROR:
-            words = str(answer.body[0]) if answer.body else ""
-            text = f"error from service: GDBus.Error:{answer.error_name}: {words}"
-            raise Error(text, code=Code.DBUS_SERVICE, origin=Origin.NONE, message=text)
-        return answer.body[0] if answer.body else None
-
-    def close(self) -> None:
-        if self._bus is not None:
-            self._bus.disconnect()
-            self._bus = None
+ZONES, POLICIES = Place(NAME, PATH, f"{NAME}.zone"), Place(NAME, PATH, f"{NAME}.policy")
+SECONDS = 30.0
 
 
 def set_zone(bridge: str, zone: str | None, network: str, *, routed: bool) -> None:
@@ -64,12 +30,15 @@ def set_zone(bridge: str, zone: str | None, network: str, *, routed: bool) -> No
     """
     try:
         asyncio.run(_set_zone(bridge, zone, network, routed))
-    except (OSError, TimeoutError, EOFError) as problem:
+    except Refused as refusal:
+        text = f"error from service: {refusal}"
+        raise Error(text, code=Code.DBUS_SERVICE, origin=Origin.NONE, message=text) from None
+    except Unreachable as problem:
         raise InternalError(f"firewalld does not answer: {problem}", origin=Origin.NONE) from None
 
 
 async def _set_zone(bridge: str, zone: str | None, network: str, routed: bool) -> None:
-    talk = Conversation()
+    talk = Bus(SECONDS)
     try:
         if not await _active(talk):
             if zone:
@@ -78,34 +47,31 @@ async def _set_zone(bridge: str, zone: str | None, network: str, routed: bool) -
             return
         wanted = zone or await _usual(talk, routed)
         if wanted:
-            await talk.call((NAME, PATH, f"{NAME}.zone"), "changeZoneOfInterface", "ss", wanted, bridge)
+            await talk.call(ZONES, "changeZoneOfInterface", "ss", wanted, bridge)
     finally:
         talk.close()
 
 
-async def _active(talk: Conversation) -> bool:
-    if not _bus_is_there():
+async def _active(talk: Bus) -> bool:
+    if not bus.is_there():
         return False
     try:
-        return NAME in await talk.call(BUS, "ListNames")
-    except Exception as problem:  # a bus that cannot be spoken to has no firewalld
+        return NAME in await talk.call(bus.ITSELF, "ListNames")
+    except (Refused, Unreachable) as problem:  # a bus that cannot be spoken to has no firewalld
         log.info("no firewalld: %s", problem)
         return False
 
 
-async def _usual(talk: Conversation, routed: bool) -> str | None:
+async def _usual(talk: Bus, routed: bool) -> str | None:
     """The zone of a network that names none."""
-    zones = f"{NAME}.zone"
-    policy = routed and await _has(talk, f"{NAME}.policy", "getPolicies", "libvirt-routed-out")
-    if policy and await _has(talk, zones, "getZones", "libvirt-routed"):
+    policy = routed and await _has(talk, POLICIES, "getPolicies", "libvirt-routed-out")
+    if policy and await _has(talk, ZONES, "getZones", "libvirt-routed"):
         return "libvirt-routed"
-    if await _has(talk, zones, "getZones", "libvirt"):
+    if await _has(talk, ZONES, "getZones", "libvirt"):
         return "libvirt"
-    version = await talk.call((NAME, PATH, PROPERTIES), "Get", "ss", NAME, "version")
-    if not _old(str(getattr(version, "value", version))):
-        place = (NAME, f"{PATH}/config", PROPERTIES)
-        backend = await talk.call(place, "Get", "ss", f"{NAME}.config", "FirewallBackend")
-        if str(getattr(backend, "value", backend)) == "nftables":
+    if not _old(str(await talk.value(NAME, PATH, NAME, "version"))):
+        backend = await talk.value(NAME, f"{PATH}/config", f"{NAME}.config", "FirewallBackend")
+        if backend == "nftables":
             raise InternalError(
                 "firewalld is set to use the nftables backend, but the required firewalld 'libvirt' zone is missing. Either set the "
                 "firewalld backend to 'iptables', or ensure that firewalld has a 'libvirt' zone by upgrading firewalld to a version "
@@ -114,11 +80,11 @@ async def _usual(talk: Conversation, routed: bool) -> str | None:
     return None
 
 
-async def _has(talk: Conversation, interface: str, member: str, name: str) -> bool:
+async def _has(talk: Bus, place: Place, member: str, name: str) -> bool:
     try:
-        return name in await talk.call((NAME, PATH, interface), member)
-    except Error as problem:  # an older firewalld knows no policies
-        log.info("firewalld: %s", problem.message)
+        return name in await talk.call(place, member)
+    except Refused as refusal:  # an older firewalld knows no policies
+        log.info("firewalld: %s", refusal)
         return False
 
 
@@ -133,27 +99,21 @@ class Watch:
 
     def __init__(self, reloaded: Callable[[], None]) -> None:
         self.reloaded = reloaded
-        self._bus: Any = None
+        self._bus = Bus(SECONDS)
 
     async def start(self) -> None:
         """Listen on the system's bus."""
-        if not _bus_is_there():
+        if not bus.is_there():
             return
-        from dbus_fast import BusType, Message
-        from dbus_fast.aio import MessageBus
-
+        rules = (
+            f"type='signal',interface='{NAME}',member='Reloaded'",
+            f"type='signal',interface='{bus.ITSELF.interface}',member='NameOwnerChanged',arg0='{NAME}'",
+        )
         try:
-            self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-            service, path, interface = BUS
-            for rule in (f"type='signal',interface='{NAME}',member='Reloaded'",
-                         f"type='signal',interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='{NAME}'"):  # fmt: skip
-                await self._bus.call(Message(destination=service, path=path, interface=interface, member="AddMatch", signature="s",
-                                             body=[rule]))  # fmt: skip
-        except Exception as error:  # a bus that is not there must not keep the daemon from starting
-            log.info("firewalld is not watched: %s", error)
+            await self._bus.listen(rules, self._seen)
+        except (Refused, Unreachable) as problem:  # a bus that is not there must not keep the daemon from starting
+            log.info("firewalld is not watched: %s", problem)
             self.stop()
-            return
-        self._bus.add_message_handler(self._seen)
 
     def _seen(self, message: Any) -> None:
         if (message.member == "Reloaded" and message.interface == NAME) or (
@@ -163,6 +123,4 @@ class Watch:
 
     def stop(self) -> None:
         """Leave the bus."""
-        if self._bus is not None:
-            self._bus.disconnect()
-            self._bus = None
+        self._bus.close()
