@@ -68,21 +68,20 @@ def test_nodes_of_a_group(group: Path) -> None:
     assert may(group, "/dev/zero", "rb") == "" and cgroup_devices.read(at) is None
     cgroup_devices.close(at)
     assert may(group, "/dev/zero", "rb") == may(group, "/dev/null", "wb") == "EPERM"
-    cgroup_devices.allow(at, "c", 1, 5, "r")
+    cgroup_devices.allow(at, [("c", 1, 5, "r")])
     assert may(group, "/dev/zero", "rb") == "" and may(group, "/dev/zero", "wb") == "EPERM"
     assert may(group, "/dev/null", "rb") == "EPERM"
-    cgroup_devices.allow(at, "c", 1, "*", "rw")
+    cgroup_devices.allow(at, [("c", 1, "*", "rw")])
     assert may(group, "/dev/null", "wb") == "" and may(group, "/dev/zero", "wb") == ""
     assert cgroup_devices.read(at) == {("c", 1, 5): "r", ("c", 1, "*"): "rw"}
-    cgroup_devices.allow(at, "c", 1, "*", "rwm", deny=True)
-    cgroup_devices.allow(at, "c", 1, "*", "rwm", deny=True)
+    cgroup_devices.allow(at, [("c", 1, "*", "rwm")], deny=True)
+    cgroup_devices.allow(at, [("c", 1, "*", "rwm")], deny=True)
     assert may(group, "/dev/null", "rb") == "EPERM" and may(group, "/dev/zero", "rb") == ""
     cgroup_devices.close(at)
     assert may(group, "/dev/zero", "rb") == "EPERM" and cgroup_devices.read(at) == {}
-    for number in range(cgroup_devices.MOST_NODES):
-        cgroup_devices.allow(at, "b", 7, number, "rw")
+    cgroup_devices.allow(at, [("b", 7, number, "rw") for number in range(cgroup_devices.MOST_NODES)])
     with pytest.raises(SystemFailure, match="failed to change the device nodes"):
-        cgroup_devices.allow(at, "b", 8, 0, "rw")
+        cgroup_devices.allow(at, [("b", 8, 0, "rw")])
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import contextlib
 import os
 import platform
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from kvasir.errors import SystemFailure
@@ -27,6 +27,8 @@ MOST_NODES = 2048
 KINDS = {"b": 1, "c": 2}
 ACCESS = {"m": 1, "r": 2, "w": 4}
 ANY = 0xFFFFFFFF
+Node = tuple[str, int, int | str, str]
+"""Kind (``c`` or ``b``), major, minor (``*`` for all), access (letters of ``rwm``)."""
 
 
 class _Memory:
@@ -167,26 +169,29 @@ def close(folder: str) -> None:
         raise SystemFailure(f"failed to attach cgroup BPF prog to '{folder}'", error) from error
 
 
-def allow(folder: str, kind: str, major: int, minor: int | str, access: str, *, deny: bool = False) -> None:
-    """Let a node (kind ``c`` or ``b``; minor ``*`` for all) be opened: access of ``r``, ``w``, ``m``; or ``deny`` it again.
-
-    Raises SystemFailure.
-    """
-    memory = _Memory()
-    key = memory.at(struct.pack("<Q", major << 32 | (ANY if minor == "*" else int(minor))))[0]
-    value = memory.at(struct.pack("<I", KINDS[kind] | sum(ACCESS[letter] for letter in access) << 16))[0]
+def allow(folder: str, nodes: Iterable[Node], *, deny: bool = False) -> None:
+    """Let nodes be opened, or ``deny`` them again. Raises SystemFailure."""
     try:
         found = _map(folder)
         if found is None:
             raise OSError(2, os.strerror(2))
         with _open(found):
-            if deny:
-                with contextlib.suppress(FileNotFoundError):
-                    _bpf(MAP_DELETE, struct.pack("<IIQ", found, 0, key))
-            else:
-                _bpf(MAP_UPDATE, struct.pack("<IIQQQ", found, 0, key, value, 0))
+            for node in nodes:
+                _set(found, node, deny)
     except OSError as error:
         raise SystemFailure(f"failed to change the device nodes of '{folder}'", error) from error
+
+
+def _set(found: int, node: Node, deny: bool) -> None:
+    kind, major, minor, access = node
+    memory = _Memory()
+    key = memory.at(struct.pack("<Q", major << 32 | (ANY if minor == "*" else int(minor))))[0]
+    if deny:
+        with contextlib.suppress(FileNotFoundError):
+            _bpf(MAP_DELETE, struct.pack("<IIQ", found, 0, key))
+        return
+    value = memory.at(struct.pack("<I", KINDS[kind] | sum(ACCESS[letter] for letter in access) << 16))[0]
+    _bpf(MAP_UPDATE, struct.pack("<IIQQQ", found, 0, key, value, 0))
 
 
 def read(folder: str) -> dict[tuple[str, int, int | str], str] | None:

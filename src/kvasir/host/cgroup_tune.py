@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Iterator
 
 from kvasir.errors import OperationInvalid, SystemFailure
 from kvasir.xml.types import write_cpuset
@@ -196,24 +197,23 @@ def deny_devices(group: Group) -> None:
         group.write("devices", "devices.deny", "a *:* rwm")
 
 
-def allow_device(
-    group: Group, kind: str, major: int, minor: int | str, access: str = "rw", *, deny: bool = False
-) -> None:
-    """Let a device node be opened: kind ``c`` or ``b``."""
-    if "devices" in group.unified:
-        cgroup_devices.allow(group.dirs["devices"], kind, major, minor, access, deny=deny)
-        return
-    group.write("devices", "devices.deny" if deny else "devices.allow", f"{kind} {major}:{minor} {access}")
+def allow_nodes(group: Group, nodes: Iterable[cgroup_devices.Node], *, deny: bool = False) -> None:
+    """Let device nodes be opened, or ``deny`` them again."""
+    nodes = list(nodes)
+    if "devices" not in group.unified:
+        for kind, major, minor, access in nodes:
+            group.write("devices", "devices.deny" if deny else "devices.allow", f"{kind} {major}:{minor} {access}")
+    elif nodes:
+        cgroup_devices.allow(group.dirs["devices"], nodes, deny=deny)
 
 
-def allow_path(group: Group, path: str, access: str = "rw", *, deny: bool = False) -> bool:
-    """The same by path; False when that is no device node (or not there)."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return False
-    if not (stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)):
-        return False
-    kind = "b" if stat.S_ISBLK(found.st_mode) else "c"
-    allow_device(group, kind, os.major(found.st_rdev), os.minor(found.st_rdev), access, deny=deny)
-    return True
+def nodes_at(paths: Iterable[tuple[str, str]]) -> Iterator[cgroup_devices.Node]:
+    """The device nodes at (path, access); what is none, or not there, is passed over."""
+    for path, access in paths:
+        try:
+            found = os.stat(path)
+        except OSError:
+            continue
+        if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode):
+            kind = "b" if stat.S_ISBLK(found.st_mode) else "c"
+            yield kind, os.major(found.st_rdev), os.minor(found.st_rdev), access

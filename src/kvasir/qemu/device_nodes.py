@@ -31,11 +31,9 @@ def close(group: Group, driver: Any, domain: Any) -> None:
             log.info("the device list of %s cannot be set: %s", group.path, error.text)
             return
         raise
-    cgroup_tune.allow_device(group, "c", PTY_MAJOR, "*")
-    for path in driver.config.cgroup_device_acl or ():
-        cgroup_tune.allow_path(group, path)
-    for path, access in _of_domain(domain):
-        cgroup_tune.allow_path(group, path, access)
+    paths = [(path, "rw") for path in driver.config.cgroup_device_acl or ()]
+    nodes = cgroup_tune.nodes_at([*paths, *_of_domain(domain)])
+    cgroup_tune.allow_nodes(group, [("c", PTY_MAJOR, "*", "rw"), *nodes])
 
 
 def folder(driver: Any, guest: Any, stack: contextlib.AsyncExitStack) -> str | None:
@@ -101,13 +99,12 @@ def _add(pid: int, paths: Iterable[str]) -> None:
         private_dev.add(pid, path)
 
 
-def _allow(guest: Any, paths: Iterable[tuple[str, str]]) -> None:
+def _allow(guest: Any, paths: list[tuple[str, str]]) -> None:
     group = _group(guest)
-    for path, access in paths:
-        if guest.run.own_dev:
-            private_dev.add(guest.run.pid, path)
-        if group is not None:
-            cgroup_tune.allow_path(group, path, access)
+    if guest.run.own_dev:
+        _add(guest.run.pid, (path for path, _ in paths))
+    if group is not None:
+        cgroup_tune.allow_nodes(group, cgroup_tune.nodes_at(paths))
 
 
 def _deny(guest: Any, paths: Iterable[str]) -> None:
@@ -120,7 +117,7 @@ def _deny(guest: Any, paths: Iterable[str]) -> None:
             private_dev.drop(guest.run.pid, path)
         try:
             if group is not None:
-                cgroup_tune.allow_path(group, path, "rwm", deny=True)
+                cgroup_tune.allow_nodes(group, cgroup_tune.nodes_at([(path, "rwm")]), deny=True)
         except SystemFailure as error:
             log.warning("guest %s may still open %s: %s", guest.name, path, error.text)
 
