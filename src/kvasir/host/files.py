@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
 import os
 
-log = logging.getLogger(__name__)
-
-TOGETHER = 0.05
-"""Seconds in which changes of a folder are gathered before they are made durable."""
 NEW = ".new"
 """What the name of a file that is being written ends in."""
 
@@ -75,28 +69,3 @@ def sync_folder(path: str) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
-
-
-class FolderSync:
-    """Makes the entries of folders durable beside the daemon's work, many changes at once."""
-
-    def __init__(self) -> None:
-        self._waiting: set[str] = set()
-        self._task: asyncio.Task[None] | None = None
-
-    def soon(self, path: str) -> None:
-        """Within moments, or at once where no loop runs."""
-        self._waiting.add(path)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            while self._waiting:
-                sync_folder(self._waiting.pop())
-            return
-        if self._task is None or self._task.done():
-            self._task = loop.create_task(self._run())
-
-    async def _run(self) -> None:
-        while self._waiting:
-            await asyncio.sleep(TOGETHER)
-            await asyncio.to_thread(sync_folder, self._waiting.pop())

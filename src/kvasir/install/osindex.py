@@ -6,12 +6,15 @@ user's cache folder and is made anew when the database's folders change; where i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
 from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree as ET
+
+from kvasir.host.files import write_file
 
 VERSION = 5
 OVERLAY = os.path.join(os.path.dirname(__file__), "systems.json")
@@ -73,14 +76,8 @@ def _search(data: bytes | mmap.mmap, key: str) -> Any:
 
 def _keep(text: bytes) -> None:
     path = _path()
-    draft = f"{path}.{os.getpid()}"
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(draft, "wb") as file:
-            file.write(text)
-        os.replace(draft, path)
-    except OSError:
-        return
+    with contextlib.suppress(OSError):
+        write_file(path, text, 0o644, durable=False, draft=f"{path}.{os.getpid()}")
 
 
 # --- reading the database

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kvasir import __version__
+from kvasir.host.files import write_file
 
 from .capability_words import ASSUMED, UNREPORTED
 
@@ -260,12 +261,8 @@ class Store:
             return caps
 
     def _save(self, binary: str, key: dict[str, Any], caps: Capabilities) -> None:
-        target = self.path(binary)
-        temporary = target.with_suffix(".new")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(_line(key) + _line(caps.to_json()))
-            os.replace(temporary, target)
+            write_file(str(self.path(binary)), _line(key) + _line(caps.to_json()), 0o644, durable=False)
         except OSError as error:
             log.warning("cannot keep the capabilities of %s: %s", binary, error)
 

@@ -14,9 +14,12 @@ import os
 import re
 from dataclasses import dataclass
 
-from kvasir.host.files import NEW, FolderSync, banner, sync_folder, write_file
+from kvasir.host.files import NEW, banner, sync_folder, write_file
 
 log = logging.getLogger(__name__)
+
+TOGETHER = 0.05
+"""Seconds in which changes of a folder are gathered before they are made durable."""
 
 _COMMENT = re.compile(r"\A\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*", re.S)
 _NAME = re.compile(r"<name>([^<]*)</name>")
@@ -232,3 +235,28 @@ class Status:
             for entry in sorted(Store._entries(self.run))
             if entry.endswith(".pid") and entry[:-4] not in known
         ]
+
+
+class FolderSync:
+    """Makes the entries of folders durable beside the daemon's work, many changes at once."""
+
+    def __init__(self) -> None:
+        self._waiting: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def soon(self, path: str) -> None:
+        """Within moments, or at once where no loop runs."""
+        self._waiting.add(path)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            while self._waiting:
+                sync_folder(self._waiting.pop())
+            return
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._run())
+
+    async def _run(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(TOGETHER)
+            await asyncio.to_thread(sync_folder, self._waiting.pop())

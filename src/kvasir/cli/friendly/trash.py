@@ -7,6 +7,7 @@ import os
 import sys
 
 from kvasir.errors import Error
+from kvasir.host.files import write_file
 
 from . import seed, usage
 from .base import INACTIVE, SECURE, connect, fail, find, format_option, guest_option, home, show
@@ -66,11 +67,7 @@ def keep(connection: Any, domain: Any, text: str) -> None:
     }  # fmt: skip
     os.makedirs(folder(), 0o700, exist_ok=True)
     path = os.path.join(folder(), f"{entry['uuid']}.json")
-    with open(f"{path}.new", "w", encoding="utf-8", opener=lambda p, flags: os.open(p, flags, 0o600)) as file:
-        json.dump(entry, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{path}.new", path)
+    write_file(path, json.dumps(entry))
 
 
 def entries(uri: str) -> list[dict[str, Any]]:
