@@ -18,6 +18,9 @@ import pytest
 
 from tests.guide_results import pytest_collection_modifyitems, pytest_configure  # noqa: F401  (hooks)
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background of a script: what tests start must hear SIGINT
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PROJECT = Path(__file__).resolve().parent.parent
 Done = subprocess.CompletedProcess[str]
 
@@ -241,13 +244,15 @@ def kvasird() -> Iterator[KvasirDaemon]:
             daemon.end_guests()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def loops_without_owners() -> None:
-    """Free loop devices forget the guests of a run that was killed: what a daemon remembers of an owner lies on the node."""
-    for node in Path("/dev").glob("loop[0-9]*"):
-        if not Path(f"/sys/block/{node.name}/loop").exists():
+    """Free loop devices forget the guests of a test that was killed: what a daemon remembers of an owner lies on the node."""
+    for device in Path("/sys/block").glob("loop*"):
+        if not (device / "loop").exists():
+            node = Path("/dev") / device.name
             with contextlib.suppress(OSError):
                 for name in os.listxattr(node):
                     if name.startswith("trusted.libvirt."):
                         os.removexattr(node, name)
-                os.chown(node, 0, node.stat().st_gid)
+                if node.stat().st_uid:
+                    os.chown(node, 0, -1)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,11 +35,15 @@ def needs_second_version() -> None:
 def subtree() -> Iterator[Path]:
     """A group of the test's own, in libvirt's words a partition."""
     needs_second_version()
-    folder = SHARE / f"kvasir-nodes-{os.getpid()}.partition"
+    folder = SHARE / f"kvasir-nodes-{os.getpid()}-{time.monotonic_ns()}.partition"
     folder.mkdir()
     try:
         yield folder
     finally:
+        (folder / "cgroup.kill").write_text("1")
+        deadline = time.monotonic() + 30
+        while "populated 1" in (folder / "cgroup.events").read_text() and time.monotonic() < deadline:
+            time.sleep(0.05)
         for inner, _, _ in os.walk(folder, topdown=False):
             os.rmdir(inner)
 

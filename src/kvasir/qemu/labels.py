@@ -87,6 +87,15 @@ def recall(path: str) -> str | None:
     return owner
 
 
+def move(old: str, new: str) -> None:
+    """Let what is remembered of a file's owner be remembered of the one that takes its place in the guest (libvirt's rule)."""
+    if not _valid(old):
+        return
+    for name in ("dac", "ref_dac", "timestamp_dac"):
+        _set(new, name, _get(old, name) or "")
+    _drop(old)
+
+
 class Labels:
     """The ownership of one guest's files."""
 
@@ -187,6 +196,9 @@ class Labels:
             return
         for path, restorable in live.labelled_paths(domain):
             if restorable:
+                self.give_back(path)
+        for path in live.mirrors(domain):
+            if _valid(path):
                 self.give_back(path)
 
     def give_back(self, path: str) -> None:

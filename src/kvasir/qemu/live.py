@@ -142,6 +142,13 @@ def source_path(device: Any) -> str | None:
     return None
 
 
+def mirrors(domain: Any) -> Iterator[str]:
+    """The host paths that copies of disks were being written to."""
+    for disk in list_of(domain, "disks"):
+        if path := source_path(disk.mirror):
+            yield path
+
+
 def disk_chain(disk: Any) -> Iterator[str]:
     """The paths of a disk's backing files, nearest first."""
     layer = getattr(disk, "backing", None) or getattr(disk, "backing_store", None)

@@ -176,7 +176,7 @@ async def _image(guest: Any, vm: Any, part: Part, backup: Backup, reuse: bool) -
     part.entry.disk.index = image.index
     backing = part.top if (backup.pull or part.bitmap) and image.format == "qcow2" else None
     if reuse:
-        await labels.own(guest, image)
+        await labels.own(guest, image, new=True)
         below = backing.node if backing is not None else None
         await graph.add(guest, vm, part.disk, image, readonly=False, backing=below, closed=below is None)
         return

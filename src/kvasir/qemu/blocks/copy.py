@@ -108,7 +108,7 @@ async def _begin(guest: Any, disk: Any, image: Image, flags: int, reuse: bool, t
         if not reuse:
             made = await create.image(guest, vm, disk, image, await create.size_of(guest, top), backing, top)
         else:
-            await labels.own(guest, image)
+            await labels.own(guest, image, new=True)
             if shallow:
                 create.know_chain(guest, image)
             await graph.add(guest, vm, disk, image, readonly=False, backing=None, closed=True)

@@ -51,7 +51,7 @@ async def cluster_of(guest: Any, image: Image) -> int | None:
 def touch(guest: Any, image: Image) -> bool:
     """Make the file and give it to the guest's user; True when it was not there. Raises SystemFailure."""
     if image.type != "file":
-        labels.allow(guest, image)
+        labels.allow(guest, image, new=True)
         return False
     made = not os.path.exists(image.path)
     try:
@@ -59,7 +59,7 @@ def touch(guest: Any, image: Image) -> bool:
     except OSError as error:
         raise SystemFailure(f"failed to create image file '{image.path}'", error) from error
     try:
-        labels.allow(guest, image)
+        labels.allow(guest, image, new=True)
     except BaseException:
         if made:
             unlink(image)

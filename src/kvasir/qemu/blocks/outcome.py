@@ -64,11 +64,14 @@ def _readonly_again(guest: Any, job: BlockJob, disk: Any) -> None:
         labels.allow(guest, base, readonly=True)
 
 
-async def drop(guest: Any, images: list[Image], *, delete: bool = False) -> None:
-    """Take layers out of QEMU and give their files back; ``delete`` removes the files too."""
+async def drop(guest: Any, images: list[Image], *, top: bool = False, delete: bool = False) -> None:
+    """Take layers out of QEMU; with ``top`` the first was a whole disk and is given back; ``delete`` removes the files."""
     for image in images:
         await graph.remove(guest, image)
-        labels.revoke(guest, image)
+        if top and image is images[0]:
+            labels.revoke(guest, image)
+        else:
+            labels.close(guest, image)
         if delete and image.local:
             with contextlib.suppress(OSError):
                 os.unlink(image.path)
@@ -128,7 +131,8 @@ async def _active_committed(guest: Any, job: BlockJob, disk: Any) -> None:
         disk.backing_store = BackingStore()
     _config(guest, disk, old, lambda known: graph.put(known, graph.plain(base)))
     await _keep_bitmaps(guest, chain[:at], base)
-    await drop(guest, chain[:at], delete=job.delete)
+    labels.inherit(guest, chain[0], base)
+    await drop(guest, chain[:at], top=True, delete=job.delete)
 
 
 async def _copied(guest: Any, job: BlockJob, disk: Any, *, pivoted: bool) -> None:
@@ -138,7 +142,7 @@ async def _copied(guest: Any, job: BlockJob, disk: Any, *, pivoted: bool) -> Non
         return
     image, chain = graph.of_mirror(mirror), graph.of_disk(disk).images()
     if not pivoted:
-        await drop(guest, image.images())
+        await drop(guest, image.images(), top=True)
         return
     old = disk.location()
     keep: list[Image] = []
@@ -152,7 +156,7 @@ async def _copied(guest: Any, job: BlockJob, disk: Any, *, pivoted: bool) -> Non
     _config(guest, disk, old, lambda known: graph.put(known, graph.plain(image)))
     gone = [each for each in chain if all(each.index != kept.index for kept in keep)]
     await _keep_bitmaps(guest, gone, image)
-    await drop(guest, gone)
+    await drop(guest, gone, top=True)
 
 
 async def _keep_bitmaps(guest: Any, gone: list[Image], into: Image) -> None:

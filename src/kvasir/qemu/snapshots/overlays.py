@@ -74,7 +74,7 @@ async def _prepare(guest: Any, vm: Any, each: Overlay, reuse: bool) -> None:
     new = each.new
     new.index = graph.next_number(guest)
     if reuse:
-        await labels.own(guest, new)
+        await labels.own(guest, new, new=True)
         await graph.add(guest, vm, each.disk, new, readonly=False, backing=None, closed=True)
         return
     size = await create.size_of(guest, each.old)
@@ -120,6 +120,7 @@ def put_above(guest: Any, disk: Any, new: Image) -> None:
     layer.detected = False
     new.below = layer
     new.metadata_cache = old.metadata_cache
+    labels.inherit(guest, old, new)
     graph.put(disk, new)
     disk.source.nodenames = new.named().source.nodenames
 
