@@ -1,6 +1,6 @@
 """Runs a case of the storage corpus through a virsh on a daemon, with stand-ins for the storage tools.
 
-A case is one file: ``# guide: rows`` (optional), ``--- answers`` (see faketool), ``--- file NAME`` documents, ``--- sh`` (a
+A case is one file: ``# guide: rows`` (optional), ``# disk`` (what a tmpfs answers otherwise: sizes of files and their limits), ``--- answers`` (see faketool), ``--- file NAME`` documents, ``--- sh`` (a
 shell script that prepares the daemon's folder), ``--- end`` (the reverse), ``--- run`` (lines for virsh; ``@D@`` is the daemon's folder, ``@I@`` the documents'),
 ``--- each`` (lines for virsh for each document, ``@F@`` its file and ``@N@`` its name without ``.xml``).
 The transcript has virsh's words and the command lines of the tools, with what changes from run to run taken out.
@@ -57,6 +57,7 @@ class Case:
     end: str = ""
     run: str = ""
     each: str = ""
+    disk: bool = False
     files: dict[str, str] = field(default_factory=dict)
 
 
@@ -69,6 +70,7 @@ def read(path: Path) -> Case:
         elif not section:
             if line.startswith("# guide:"):
                 case.rows += line[8:].split()
+            case.disk = case.disk or line.startswith("# disk")
         elif section.startswith("file "):
             name = section[5:]
             case.files[name] = case.files.get(name, "") + line
@@ -160,8 +162,32 @@ PATTERNS = (
 )
 
 
+AMOUNT = r"[\d.]+(?: \w*B)?"
+"""A size as documents and tables show it."""
+
+
+def without_space(text: str, size: int) -> str:
+    """Without the sizes of pools on this machine's own file system, which has ``size`` bytes."""
+    for whole in (str(size), pretty(size)):
+        text = re.sub(
+            rf"(capacity unit='bytes'>|Capacity: +){re.escape(whole)}(?=\D)(.*\n.*(?:allocation unit='bytes'>|Allocation: +))"
+            rf"{AMOUNT}(.*\n.*(?:available unit='bytes'>|Available: +)){AMOUNT}",
+            r"\1SPACE\2SPACE\3SPACE", text,
+        )  # fmt: skip
+        text = re.sub(rf" {re.escape(whole)} +{AMOUNT} +{AMOUNT}", " SPACE   SPACE   SPACE", text)
+    return re.sub(r"(?<= )-( {3,}-)+", lambda found: "   ".join(found[0].split()), text)  # (their columns are as wide)
+
+
+def pretty(size: int) -> str:
+    """As tables write it."""
+    power = min((size.bit_length() - 1) // 10, 5)
+    return f"{size / 1024**power:.2f} {('bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB')[power]}"
+
+
 def settle(text: str, lab: Path) -> str:
     """Take out what changes from run to run."""
+    found = os.statvfs(lab)
+    text = without_space(text, found.f_blocks * found.f_frsize)
     text = text.replace(str(lab / "d"), "@D@").replace(str(lab / "i"), "@I@")
     for pattern, word in PATTERNS:
         text = pattern.sub(word, text)
