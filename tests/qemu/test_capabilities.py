@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from kvasir.errors import InternalError, OperationTimeout
 from kvasir.qemu import capabilities_probe
 from kvasir.qemu.capabilities import Capabilities, Store
 from kvasir.qemu.qapi_schema import Schema
+from tests.conftest import PROJECT, KvasirDaemon, short_folder
 
 QEMU = shutil.which("qemu-system-x86_64") or ""
 needs_qemu = pytest.mark.skipif(not QEMU, reason="qemu-system-x86_64 is not installed")
@@ -55,6 +60,66 @@ def test_a_binary_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.Monke
         asyncio.run(Store(tmp_path / "cache", tmp_path / "run").get(binary))
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def parent(pid: int) -> int:
+    """Of a process that lives; 0 for one that does not."""
+    try:
+        state, ppid = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except (OSError, ValueError):
+        return 0
+    return 0 if state in "ZX" else int(ppid)
+
+
+@needs_qemu
+def test_a_probe_ends_with_its_daemon() -> None:
+    """``kill -9`` of the daemon while QEMU is being asked: the kernel ends QEMU, which nothing else would."""
+    with short_folder("kv-") as folder:
+        daemon = KvasirDaemon(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, None)
+        daemon.start()
+        (folder / "pids").mkdir(mode=0o777)
+        (folder / "pids").chmod(0o777)
+        mute = f"echo $$ > {folder}/pids/$$; exec {QEMU} -S -nodefaults -nographic -machine none"  # has no monitor
+        words = ["domcapabilities", "--emulatorbin", fake_qemu(folder, mute), "--arch", "x86_64"]
+        asking = subprocess.Popen(
+            [sys.executable, "-m", "kvasir.cli.virsh.main", "-c", daemon.uri, *words],
+            env={**os.environ, "PYTHONPATH": str(PROJECT / "src")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        found: list[int] = []
+        try:
+            assert daemon.process is not None
+            end = time.monotonic() + 60
+            while not any(b"-nographic" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in found):
+                assert time.monotonic() < end and asking.poll() is None, daemon.log()
+                found = [int(entry.name) for entry in (folder / "pids").iterdir()]
+                time.sleep(0.02)
+            assert [parent(pid) for pid in found] == [daemon.process.pid]
+            daemon.kill()
+            end = time.monotonic() + 30
+            while parent(found[0]):
+                assert time.monotonic() < end, "the probe outlives its daemon"
+                time.sleep(0.02)
+        finally:
+            asking.kill()
+            asking.wait()
+            if daemon.process is not None and daemon.process.poll() is None:
+                daemon.kill()
+            for pid in filter(parent, found):
+                os.kill(pid, signal.SIGKILL)
+            daemon.end_guests()
+
+
+def test_no_probe_for_a_daemon_that_is_gone(tmp_path: Path) -> None:
+    """What the kernel was asked too late is seen by the parent's number."""
+    words = capabilities_probe._before(None, None)
+    if not words:
+        pytest.skip("setpriv is not installed")
+    kept = subprocess.run([*words, "/bin/sh", "-c", "echo ran"], capture_output=True, text=True, check=False)
+    assert kept.stdout == "ran\n"
+    orphan = [*words[:-1], "1", "/bin/sh", "-c", "echo ran"]
+    assert subprocess.run(orphan, capture_output=True, text=True, check=False).stdout == ""
 
 
 def test_cache_follows_the_binary(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Asks a QEMU binary over QMP what it can do, in a short-lived process without machine, devices or configuration.
 
 The process gets one end of a socket pair as its monitor, runs sandboxed in an empty folder and as the unprivileged user
-where the daemon is root (keeping only the right to open ``/dev/kvm``), and is killed when it does not answer in time.
+where the daemon is root (keeping only the right to open ``/dev/kvm``), is killed when it does not answer in time, and by the
+kernel when the daemon dies.
 """
 
 from __future__ import annotations
@@ -56,14 +57,25 @@ class Monitor:
         return (await self._message()).get("return")
 
 
-def _drop(user: int | None, group: int | None) -> list[str]:
-    """The words before the command line that change user but keep the right to open device nodes."""
+OURS = 'test "$PPID" = "$0" && exec "$@"'
+"""Run the program unless the daemon died before the kernel was asked to tell of its death."""
+
+
+def _before(user: int | None, group: int | None) -> list[str]:
+    """The words before the command line: SIGKILL with the daemon; as another user, who keeps the right to open device nodes.
+
+    The kernel forgets the signal when the user changes, so it is setpriv that asks for it, after that. "The daemon" is its thread that
+    runs the event loop, the main one, from which the process is made.
+    """
     setpriv = shutil.which("setpriv")
-    if user is None or os.geteuid() != 0 or setpriv is None:
+    if setpriv is None:
         return []
-    keep = "-all,+dac_override"
-    ids = [f"--reuid={user}", f"--regid={group if group is not None else user}", "--clear-groups"]
-    return [setpriv, *ids, f"--inh-caps={keep}", f"--ambient-caps={keep}", f"--bounding-set={keep}", "--"]
+    words = [setpriv]
+    if user is not None and os.geteuid() == 0:
+        keep = "-all,+dac_override"
+        words += [f"--reuid={user}", f"--regid={group if group is not None else user}", "--clear-groups"]
+        words += [f"--inh-caps={keep}", f"--ambient-caps={keep}", f"--bounding-set={keep}"]
+    return [*words, "--pdeathsig=KILL", "--", "/bin/sh", "-c", OURS, str(os.getpid())]
 
 
 @contextlib.asynccontextmanager
@@ -75,7 +87,7 @@ async def _qemu(
     argv += ["-chardev", f"socket,id=monitor,fd={theirs.fileno()}", "-mon", "chardev=monitor,mode=control"]
     with tempfile.TemporaryFile() as errors:
         process = await asyncio.create_subprocess_exec(
-            *_drop(user, group),
+            *_before(user, group),
             *argv,
             *("-sandbox", SANDBOX),
             stdin=asyncio.subprocess.DEVNULL,
