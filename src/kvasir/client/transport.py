@@ -103,7 +103,20 @@ def daemon_command() -> list[str]:
     from shutil import which
 
     found = which("kvasird")
+    if not found:
+        _daemon_is_here()
     return [found, *own] if found else [sys.executable, "-m", "kvasir.daemon", *own]
+
+
+def _daemon_is_here() -> None:
+    """Raises Error where only the client is installed."""
+    if not os.path.exists(source_folder() + "/kvasir/daemon"):
+        raise Error(
+            "the daemon is not installed",
+            code=Code.NO_CONNECT,
+            origin=Origin.RPC,
+            hint="scripts/install hypervisor, in Kvasir's sources",
+        )
 
 
 def source_folder() -> str:
@@ -144,6 +157,7 @@ def _private() -> Channel:
     """A daemon of our own with the test driver, which goes when we do."""
     import sys
 
+    _daemon_is_here()
     channel, other = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     try:
         actions = [(os.POSIX_SPAWN_DUP2, other.fileno(), 3)]

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 
 TINY = ("{project}/.cache/tiny", "{home}/.cache/kvasir/tiny", "{data}/images/tiny", "/usr/share/kvasir/tiny")
-PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+
+def _project() -> str:
+    """The folder that has ``scripts/tiny-guest``: the sources', or ``lib/kvasir`` where scripts/install put it."""
+    up = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    above = os.path.dirname(os.path.dirname(up))
+    return above if os.path.exists(above + "/scripts/tiny-guest") else up
+
+
+PROJECT = _project()
 
 
 def data() -> str:

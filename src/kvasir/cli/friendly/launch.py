@@ -42,16 +42,12 @@ def launch_options(p: argparse.ArgumentParser) -> None:
     p.set_defaults(run=launch, console=False)
 
 
-def project() -> str:
-    return os.path.abspath(os.path.join(os.path.dirname(__file__), *[".."] * 4))
-
-
 def tiny_folder() -> str:
     """The folder of the tiny guest. Ends with the command that makes it when there is none."""
     found = places.tiny()
     if found:
         return found
-    fail("the tiny guest is not built yet", f"{project()}/scripts/tiny-guest")
+    fail("the tiny guest is not built yet", f"{places.PROJECT}/scripts/tiny-guest")
 
 
 def quoted(word: str) -> str:
