@@ -17,6 +17,7 @@ import pytest
 from tests.conftest import PROJECT, DaemonHandle
 from tests.hotplug.fragments import FRAGMENTS
 from tests.hotplug.harness import Pair, masked
+from tests.waiting import listening
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and tap devices need root"),
@@ -40,7 +41,7 @@ class Listener:
         command = [sys.executable, "-m", "kvasir.cli.virsh.main", "-c", daemon.uri, "event", "--all", "--loop"]
         env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        time.sleep(2)
+        listening(self.process.pid)
 
     def end(self) -> list[str]:
         time.sleep(1)

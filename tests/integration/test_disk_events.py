@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import DaemonHandle, KvasirDaemon, short_folder
 from tests.virsh.diskcells import Play
+from tests.waiting import listening
 
 pytestmark = pytest.mark.timeout(300)
 STEPS = """
@@ -41,7 +42,7 @@ def heard(daemon: DaemonHandle, folder: Path) -> list[str]:
     out = folder / "events"
     with open(out, "wb") as stream:
         listener = subprocess.Popen(["stdbuf", "-oL", *command], env=env, stdout=stream, stderr=stream)
-    time.sleep(1.5)
+    listening(listener.pid)
     rows = play.script(STEPS)
     end = time.monotonic() + 20
     while "Stopped Snapshot" not in out.read_text() and time.monotonic() < end:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import DaemonHandle, KvasirDaemon, TinyGuest
 from tests.integration.diskguest import DiskGuest, wait
+from tests.waiting import listening
 
 pytestmark = pytest.mark.timeout(400)
 WRITE = "dd if=/dev/urandom of=/dev/vda bs=64k seek={at} count={count} conv=notrunc,fsync 2>&1; echo done"
@@ -48,7 +48,7 @@ def heard(daemon: DaemonHandle, tiny: TinyGuest) -> list[str]:
         for words in (("vda[9]", "1M"), ("nosuch", "1M")):
             done = guest.virsh("domblkthreshold", "disks", *words, ok=False)
             lines.append(f"{done.returncode} {done.stderr}")
-        time.sleep(1.5)
+        listening(listener.pid)
         assert "done" in guest.run(WRITE.format(at=4, count=4))
         assert out.read_text().count("event 'block-threshold'") == 0, "nothing was written past it"
         assert "done" in guest.run(WRITE.format(at=8, count=128))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import listening
+
 SMALL = """<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory unit='KiB'>32768</memory><vcpu>2</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
 <devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disk}'/><target dev='vda' bus='virtio'/></disk>
@@ -120,7 +122,7 @@ class Listener:
         with open(out, "wb") as stream:
             env = {**os.environ, "LD_LIBRARY_PATH": libraries, "LC_ALL": "C"}
             self.process = subprocess.Popen(command, stdout=stream, stderr=stream, env=env)
-        time.sleep(0.7)
+        listening(self.process.pid)
 
     def stop(self) -> list[str]:
         time.sleep(0.5)

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from tests.conftest import PROJECT, TinyGuest
+from tests.waiting import listening
 
 from .conftest import NetDaemon
 from .test_guests import direct, inside, start, wait
@@ -66,7 +67,7 @@ def test_events(netd: NetDaemon) -> None:
     watch = ["-c", netd.uri, "net-event", "--event", "lifecycle", "--loop", "--timeout", "14"]
     bases = ([str(PROJECT / "bin/virsh")], [str(PROJECT / "scripts/peer"), "virsh"])
     children = [subprocess.Popen([*base, *watch], stdout=subprocess.PIPE, text=True, env=env) for base in bases]
-    time.sleep(5)  # nothing tells when a client has registered
+    listening(*(child.pid for child in children))
     for words in (("net-define", str(path)), ("net-start", "seen"), ("net-destroy", "seen"), ("net-undefine", "seen")):
         netd.say(*words)
     for child in children:

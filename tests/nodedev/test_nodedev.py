@@ -18,6 +18,7 @@ from kvasir.nodedev.sysfs import Tree
 from tests.conftest import DaemonHandle, KvasirDaemon, Peers
 from tests.nodedev import fake
 from tests.virsh.cells import four
+from tests.waiting import listening
 
 HOST = """
 nodedev-list --cap pci
@@ -311,7 +312,7 @@ def test_mediated_devices(faked: tuple[KvasirDaemon, fake.Host]) -> None:
     (daemon.folder / "m.xml").write_text(f"<device><parent>pci_0000_00_02_0</parent>{inside}")
     watching = subprocess.Popen([*_virsh(daemon), "nodedev-event", "--event", "lifecycle", "--loop", "--timeout", "300"],
                                 stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})  # fmt: skip
-    time.sleep(1)
+    listening(watching.pid)
     assert f"Node device '{name}' defined from" in ok(daemon, "nodedev-define", str(daemon.folder / "m.xml"))
     assert ok(daemon, "nodedev-list", "--inactive").split() == [name]
     assert ok(daemon, "nodedev-info", name).split()[-6:] == ["Active:", "no", "Persistent:", "yes", "Autostart:", "no"]

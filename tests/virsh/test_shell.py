@@ -15,6 +15,7 @@ from kvasir.cli.virsh.interactive import Completer
 from kvasir.cli.virsh.shell import Shell
 from tests.conftest import PROJECT
 from tests.virsh.conftest import GUEST, Both, masked
+from tests.waiting import listening
 
 
 @pytest.mark.guide("virsh-tool")
@@ -120,7 +121,7 @@ def test_events(both: Both, options: tuple[str, ...]) -> None:
         command = [str(program), "-c", both.daemon.uri, "event", "--domain", "lively", "--timeout", "6", *options]
         env = {**os.environ, "LD_LIBRARY_PATH": libraries, "LC_ALL": "C.UTF-8"}
         watchers.append(subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-    time.sleep(1)
+    listening(*(watcher.pid for watcher in watchers))
     for line in EVENTS:
         both.daemon.virsh(*line.split())
     said = [
