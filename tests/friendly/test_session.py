@@ -134,6 +134,8 @@ def check_snapshots(front: Front) -> None:
 def check_resize(front: Front) -> None:
     assert "no command" in front.refused("resiz", "web")
     assert "At its next start web has 2 CPUs" in front.say("resize", "web", "--cpus", "2")
+    assert "can have" in front.refused("resize", "web", "--cpus", "999")
+    assert "has snapshots inside" in front.refused("resize", "web", "--disk", "2")
     front.say("snapshot", "web", "--delete", "good")
     front.say("resize", "web", "--disk", "2")
     assert agent(front, "web", "cat /sys/block/vda/size") == f"{(2 << 30) // 512}\n", "the guest sees the larger disk"
@@ -204,3 +206,8 @@ def test_tiny_in_one_word(session: Front) -> None:
     assert "there is a guest 'tiny'" in session.refused("launch", "tiny", "--name", "tiny")
     assert session.say("completion", "--words", "-c", session.uri, "stop", "").split() == ["tiny", "tiny-2"]
     assert "not a port" in session.refused("launch", "--publish", "80:x")
+    assert "18080/tcp of this host is in use" in session.refused("launch", "--publish", "18080:80")
+    assert "no disk that a snapshot" in session.refused("snapshot", "tiny")
+    failed = session.refused("launch", "--memory", "900000G").splitlines()
+    assert failed[-1].startswith("kvasir: ") and not any("restart your" in line for line in failed), failed
+    assert "its power was cut" in session.say("delete", "tiny-2")

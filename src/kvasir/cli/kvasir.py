@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from importlib import import_module
 
@@ -47,9 +49,16 @@ def first(prog: str = "kvasir") -> argparse.ArgumentParser:
     p.add_argument(
         "-c", "--connect", metavar="URI", help="libvirt URI; by default the system's daemon for root, else your own"
     )
-    p.add_argument("command", metavar="COMMAND", help=argparse.SUPPRESS)
-    p.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    p.add_argument("command", nargs="?", metavar="COMMAND", help=argparse.SUPPRESS)
     return p
+
+
+def split(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words up to the command, and those after it, which are the command's own."""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2 if words[at] in ("-c", "--connect") else 1
+    return words[: at + 1], words[at + 1 :]
 
 
 def word_parser(word: str) -> argparse.ArgumentParser:
@@ -66,24 +75,38 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     from kvasir.cli.friendly.base import fail
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may not know all letters of a name
+            stream.reconfigure(errors="backslashreplace")
     parser = first()
-    before = parser.parse_args(argv)
+    head, rest = split(sys.argv[1:] if argv is None else argv)
+    before = parser.parse_args(head)
+    if before.command == "help" and rest[:1] and rest[0] in WORDS:
+        before.command, rest = rest[0], ["--help"]
+    if before.command in (None, "help"):
+        parser.print_help()
+        return 0 if before.command else 2
     if before.command not in WORDS:
         import difflib
 
         near = difflib.get_close_matches(before.command, WORDS, 1)
-        parser.error(f"no command {before.command!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        parser.error(
+            f"no command {before.command!r}; " + (f"did you mean {near[0]!r}?" if near else "kvasir --help names them")
+        )
     if before.command == "image":  # its options are qemu-img's, which argparse would take for its own
         from kvasir.cli.image import image
 
-        return image(argparse.Namespace(words=before.rest))
-    options = word_parser(before.command).parse_args(before.rest, argparse.Namespace(connect=before.connect))
+        return image(argparse.Namespace(words=rest))
+    options = word_parser(before.command).parse_args(rest, argparse.Namespace(connect=before.connect))
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        if sys.stdout:
+            sys.stdout.flush()
+        return status
     except Error as error:
         fail(error.message, error.hint or "")
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except KeyboardInterrupt:
         return 130

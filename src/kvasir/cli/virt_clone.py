@@ -172,11 +172,11 @@ def _stop(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry point. Exit status: 0 done, 1 failed, 2 wrong usage."""
+def main(argv: list[str] | None = None, *, brief: bool = False) -> int:
+    """Entry point. Exit status: 0 done, 1 failed, 2 wrong usage. ``brief``: errors in one line, as ``kvasir`` prints them."""
     options = parser().parse_args(argv)
     options.quiet = options.quiet or options.xmlonly
-    common.LEVEL["quiet"] = options.quiet
+    common.LEVEL.update(quiet=options.quiet, brief=brief)
     return common.guarded(options, lambda: work(options))
 
 

@@ -13,7 +13,8 @@ from kvasir.install import grammar, tree
 from kvasir.install.grammar import OptionError
 from kvasir.install.spellings import OPTIONS
 
-LEVEL = {"quiet": False}
+LEVEL = {"quiet": False, "brief": False}
+"""``brief``: errors as ``kvasir`` prints them, which runs these tools inside."""
 GUEST = ("iothreads", "seclabel", "keywrap", "cputune", "numatune", "memtune", "blkiotune", "memorybacking", "features", "clock",
          "pm", "events", "resource", "sysinfo", "qemu_commandline", "launchSecurity")  # fmt: skip
 DEVICES = ("disk", "network", "graphics", "controller", "input", "serial", "parallel", "channel", "console", "hostdev",
@@ -44,8 +45,16 @@ INSTALL_WORDS = {
 
 def fail(text: object) -> NoReturn:
     """Print an error as the original does and end with 1."""
-    print(f"ERROR    {text}", file=sys.stderr)
+    tell(text)
     raise SystemExit(1)
+
+
+def tell(text: object, hint: str | None = "") -> None:
+    """Print an error, and what repairs it where that is known."""
+    brief = LEVEL["brief"]
+    print(f"{'kvasir: ' if brief else 'ERROR    '}{text}", file=sys.stderr)
+    if hint:
+        print(f"{'kvasir: try:' if brief else 'hint:'} {hint}", file=sys.stderr)
 
 
 def warn(text: str) -> None:
@@ -213,7 +222,10 @@ def guarded(
 ) -> int:
     """Run a tool's work and say in one line why it failed: exit status 1, or a traceback with ``--debug``."""
     try:
-        return work()
+        status = work()
+        if sys.stdout:
+            sys.stdout.flush()
+        return status
     except OptionError as error:
         if options.debug:
             raise
@@ -221,7 +233,11 @@ def guarded(
     except Error as error:
         if options.debug:
             raise
-        fail(error.message + (f"\nhint: {error.hint}" if error.hint else ""))
+        tell(error.message, error.hint)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     except KeyboardInterrupt:
         print(aborted, file=sys.stderr)
         return 1

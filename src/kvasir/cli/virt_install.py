@@ -84,12 +84,12 @@ def _other_options(misc: Any) -> None:
     common.last_options(misc)
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Entry point. Exit status: 0 done, 1 failed, 2 wrong usage."""
+def main(argv: list[str] | None = None, *, brief: bool = False) -> int:
+    """Entry point. Exit status: 0 done, 1 failed, 2 wrong usage. ``brief``: errors in one line, as ``kvasir`` prints them."""
     options = parser().parse_args(argv)
     options.xmlonly = options.xmlstep or options.xmlonly
     options.quiet = options.quiet or bool(options.xmlonly)
-    common.LEVEL["quiet"] = options.quiet
+    common.LEVEL.update(quiet=options.quiet, brief=brief)
     return common.guarded(options, lambda: _asked(options))
 
 

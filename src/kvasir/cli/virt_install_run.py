@@ -12,7 +12,7 @@ from typing import Any
 from kvasir.errors import Error
 from kvasir.install import tree
 
-from .virt_common import fail, say, warn
+from .virt_common import LEVEL, fail, say, tell, warn
 
 NO_DOMAIN = 42
 SHUTOFF, DESTROYED, SAVED, CRASHED = 5, 2, 5, 6
@@ -39,13 +39,21 @@ def run(connection: Any, installer: Any, options: argparse.Namespace) -> int:
         )
         return _follow(connection, domain, installer, options, console)
     except Error as error:
-        print(f"ERROR    {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), file=sys.stderr)
+        tell(error.message, error.hint or without_kvm(error.message))
+        if LEVEL["brief"]:
+            return 1
         print(
             "Domain installation does not appear to have been successful.\nIf it was, you can restart your domain by running:\n"
             f"  {_start_command(connection, name)}\notherwise, please restart your installation.",
             file=sys.stderr,
         )
         return 1
+
+
+def without_kvm(text: str) -> str:
+    """What helps where QEMU could not use KVM."""
+    refused = "Could not access KVM" in text or "failed to initialize kvm" in text
+    return "--virt-type qemu runs it without KVM, slower; kvasir doctor tells what KVM lacks" if refused else ""
 
 
 def _name_is_free(connection: Any, name: str, installer: Any) -> None:

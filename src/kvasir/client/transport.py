@@ -50,7 +50,7 @@ def connect(uri: uris.Uri, readonly: bool) -> Channel:
             code=Code.SYSTEM_ERROR,
             origin=Origin.RPC,
             int1=channel.errno or 0,
-            hint="is the daemon running? start it with: kvasird" if not session else "",
+            hint="kvasird, as root (no daemon serves that socket)" if not session else "",
         )
     return channel
 

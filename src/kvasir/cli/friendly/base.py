@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from kvasir.cli.virsh.table import width
 from kvasir.errors import Error
 
 TYPE_CHECKING = False
@@ -60,6 +61,39 @@ def find(connection: Any, name: str) -> Any:
         fail(f"no guest {name!r}; there are: {names}")
 
 
+UNITS = {"k": 1 / (1 << 20), "m": 1 / 1024, "g": 1.0, "t": 1024.0}
+"""A unit's first letter -> GiB."""
+
+
+def gibibytes(text: str, unit: str = "g") -> float:
+    """A size such as ``20``, ``512M`` or ``1.5G``; a bare number is in ``unit``. For argparse."""
+    import argparse
+
+    word = text.strip().lower().removesuffix("b").removesuffix("i")
+    number, unit = (word[:-1], word[-1]) if word[-1:] in UNITS else (word, unit)
+    try:
+        size = float(number) * UNITS[unit]
+    except ValueError:
+        size = 0.0
+    if not 0 < size < 1 << 30:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: a number, or one with a unit, such as 512M or 2G")
+    return size
+
+
+def mebibytes(text: str) -> int:
+    """The same in whole MiB, which is also what a bare number means."""
+    return max(1, round(gibibytes(text, "m") * 1024))
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on. For argparse."""
+    import argparse
+
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
 def guest_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="GUEST")
 
@@ -90,9 +124,9 @@ def show(options: argparse.Namespace, rows: list[dict[str, Any]], columns: tuple
 def table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> None:
     """Columns as wide as their longest word, two blanks between them."""
     lines = [tuple(c.upper() for c in columns), *(tuple(str(row.get(c, "")) for c in columns) for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    widths = [max(width(line[i]) for line in lines) for i in range(len(columns))]
     for line in lines:
-        print("  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip())
+        print("  ".join(word + " " * (most - width(word)) for word, most in zip(line, widths, strict=True)).rstrip())
 
 
 def disks(text: str) -> list[str]:

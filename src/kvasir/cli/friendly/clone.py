@@ -29,8 +29,8 @@ def clone(options: argparse.Namespace) -> int:
     new = options.new or free_name(connection, options.name)
     if exists(connection, new):
         fail(f"there is a guest {new!r}")
-    words = ["--original", options.name, "--name", new, "--auto-clone", "--quiet"]
-    code = virt_clone.main([*words, "--connect", options.connect] if options.connect else words)
+    words = [f"--original={options.name}", f"--name={new}", "--auto-clone", "--quiet"]
+    code = virt_clone.main([*words, "--connect", options.connect] if options.connect else words, brief=True)
     if code:
         return code
     network.renew(connection, connection.lookupByName(new))

@@ -70,7 +70,9 @@ def wanted_sum(image: Image) -> str:
 
 
 def reason(error: BaseException) -> str:
-    return str(getattr(error, "reason", None) or error or type(error).__name__)
+    """What went wrong, without Python's numbers."""
+    inner = getattr(error, "reason", None) or error
+    return str(getattr(inner, "strerror", None) or inner or type(error).__name__)
 
 
 def fetch(image: Image, path: str, say: Callable[[str], None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from .base import STATES, connect, find, format_option, guest_option, show
 
 TYPE_CHECKING = False
@@ -22,6 +24,7 @@ def list_guests(options: argparse.Namespace) -> int:
         rows.append(
             {
                 "name": domain.name(), "state": STATES[state], "memory": f"{most // 1024} MiB", "cpus": cpus,
+                "memory_mib": most // 1024,
                 "uuid": domain.UUIDString(), "persistent": bool(domain.isPersistent()), "autostart": bool(domain.autostart()),
             }
         )  # fmt: skip
@@ -65,6 +68,11 @@ def stop(options: argparse.Namespace) -> int:
             time.sleep(0.2)
     if domain.isActive():
         domain.destroy()
+        if not options.force:
+            print(
+                f"kvasir: {options.name} was still there after {options.timeout:g} seconds: its power was cut",
+                file=sys.stderr,
+            )
     return 0
 
 

@@ -145,14 +145,18 @@ def remove(image: Image, connection: Any) -> int:
     users = standing_on(connection, image.path)
     if users:
         fail(f"{image.full} is under the disks of {', '.join(users)}", f"kvasir delete --purge {users[0]}")
-    for path in (image.path, f"{image.path}.part", f"{image.path}.part.tag"):
-        if os.path.exists(path):
-            os.unlink(path)
+    there = [path for path in (image.path, f"{image.path}.part", f"{image.path}.part.tag") if os.path.exists(path)]
+    for path in there:
+        os.unlink(path)
+    if not there:
+        print(f"{image.full} is not here", file=sys.stderr)
     return 0
 
 
 def update(source: str) -> int:
     """Put a list in force whose signature is good."""
+    from .download import reason
+
     new = f"{catalogue.updated()}.new"
     os.makedirs(home(), 0o755, exist_ok=True)
     try:
@@ -166,7 +170,9 @@ def update(source: str) -> int:
             raise ValueError(f"it is older than the list in force, of {catalogue.issued(catalogue.updated())}")
         for suffix in (".sig", ""):
             os.replace(new + suffix, catalogue.updated() + suffix)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        fail(f"{source}: {reason(error)}")
+    except ValueError as error:
         fail(f"{source}: {error}")
     finally:
         for suffix in ("", ".sig"):

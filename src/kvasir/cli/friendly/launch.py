@@ -8,13 +8,13 @@ import sys
 from kvasir.disk import places
 
 from . import network, seed
-from .base import NAMESPACE, NO_DOMAIN, connect, fail, home
+from .base import NAMESPACE, NO_DOMAIN, connect, count, fail, gibibytes, home, mebibytes
 from .guests import console
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from typing import Any
+    from typing import Any, NoReturn
 
 TINY_MEMORY, MEMORY = 256, 1024
 KEYS = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
@@ -27,10 +27,12 @@ def launch_options(p: argparse.ArgumentParser) -> None:
         "--image", dest="file", metavar="IMAGE", help="image of the catalogue, or a file, that NAME is made from"
     )
     p.add_argument("--name", help="name of the guest (by default the image's, with a number where it is taken)")
-    p.add_argument("--memory", type=int, help=f"MiB ({MEMORY}; tiny {TINY_MEMORY})")
-    p.add_argument("--cpus", type=int, default=1)
-    p.add_argument("--disk", type=float, default=10, help="GiB of its own disk (10)")
-    p.add_argument("--network", default="auto", help="auto, user, none, or as virt-install's --network (auto)")
+    p.add_argument("--memory", type=mebibytes, metavar="MIB", help=f"memory, also as 2G ({MEMORY}; tiny {TINY_MEMORY})")
+    p.add_argument("--cpus", type=count, default=1, metavar="NUMBER")
+    p.add_argument("--disk", type=gibibytes, default=10.0, metavar="GIB", help="size of its own disk (10)")
+    p.add_argument(
+        "--network", default="auto", help="auto, user, none, a network's name, or as virt-install's --network (auto)"
+    )
     p.add_argument("--publish", action="append", default=[], metavar="HOST:GUEST[/udp]",
                    help="a port of this host's loopback that leads into the guest")  # fmt: skip
     p.add_argument("--virt-type", choices=("kvm", "qemu"), help="hardware or software; the best there is by default")
@@ -142,7 +144,7 @@ def launch(options: argparse.Namespace) -> int:
     if name and exists(connection, name):
         fail(f"there is a guest {name!r}", f"kvasir start {name}")
     name = name or free_name(connection, stem)
-    words = ["--name", name, "--vcpus", str(options.cpus), "--noautoconsole", "--quiet"]
+    words = [f"--name={name}", "--vcpus", str(options.cpus), "--noautoconsole", "--quiet"]
     user, memory = "", options.memory or MEMORY
     if word == "tiny":
         words += [*tiny_words(), "--import", "--graphics", "none"]
@@ -153,8 +155,7 @@ def launch(options: argparse.Namespace) -> int:
     else:
         entry = catalogue.find(word)
         if entry is None:
-            fail(f"no image {word!r}: name a disk image, an ISO image, or one of {', '.join(catalogue.names())}",
-                 f"kvasir launch {word} --image tiny" if "/" not in word and "." not in word else "kvasir images")  # fmt: skip
+            no_image(word)
         from .images import ensure
 
         path, user = ensure(entry, connection), entry.user
@@ -164,13 +165,27 @@ def launch(options: argparse.Namespace) -> int:
     words += ["--connect", options.connect] if options.connect else []
     words += ["--virt-type", options.virt_type or virt_type(connection)]
     try:
-        code = virt_install.main(words)
+        code = virt_install.main(words, brief=True)
     except SystemExit:
         seed.remove(seeds)
         raise
     if code:
         seed.remove(seeds)
     return code or after(connection, name, user, options)
+
+
+def no_image(word: str) -> NoReturn:
+    """Nothing is known by that word: a file that is not there, a misspelled image, or the name of a guest to be."""
+    import difflib
+
+    from . import catalogue
+
+    names = catalogue.names()
+    if "/" in word or word.endswith((".qcow2", ".img", ".raw", ".iso")):
+        fail(f"there is no file {word!r}", "kvasir images")
+    near = difflib.get_close_matches(word, names, 1)
+    hint = f"kvasir launch {near[0]}" if near else f"kvasir launch {word} --image tiny"
+    fail(f"no image {word!r}: name a disk image, an ISO image, or one of {', '.join(names)}", hint)
 
 
 def wanted_seed(name: str, options: argparse.Namespace) -> list[str]:
@@ -207,7 +222,8 @@ def after(connection: Any, name: str, user: str, options: argparse.Namespace) ->
     ports = [row for row in network.forwards(domain.XMLDesc(0)) if row["guest"] == network.SSH]
     if user and user != "root":
         told.append(f"Log in as {user}: kvasir ssh {name}")
-    told += [f"Its port {row['guest']} is {row['address']}:{row['host']} here." for row in ports]
+    if user != "root":  # the tiny guest has no ssh server
+        told += [f"Its port {row['guest']} is {row['address']}:{row['host']} here." for row in ports]
     print("\n".join(told))
     if options.console and sys.stdin.isatty():
         options.name = name

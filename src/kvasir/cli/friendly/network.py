@@ -85,9 +85,40 @@ def published(words: list[str]) -> list[tuple[str, int, int]]:
     return found
 
 
+def may_publish(connection: Any, protocol: str, port: int) -> None:
+    """End with the reason where no guest can have a port of this host. Ports of other hosts are not looked at."""
+    import errno
+    import os
+    import socket
+
+    if connection.getHostname() != socket.gethostname():
+        return
+    other = f"--publish {port + 8000 if port < 1024 else port + 1}:..."
+    try:
+        with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:
+            lowest = int(file.read())
+    except OSError:
+        lowest = 0
+    if port < lowest and (os.geteuid() or "<baselabel type='kvm'>+0:" not in connection.getCapabilities()):
+        fail(f"port {port} is one of root's (below {lowest}), and guests do not run as root", other)
+    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if protocol == "tcp":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                fail(f"port {port}/{protocol} of this host is in use by another program or guest", other)
+
+
 def user_network(connection: Any, publish: list[str]) -> str:
     """virt-install's words for user networking with a port of the host's loopback for ssh, and those asked for."""
-    ports = [("tcp", free_port(taken(connection)), SSH), *published(publish)]
+    asked = published(publish)
+    for protocol, host, _ in asked:
+        may_publish(connection, protocol, host)
+    used = taken(connection) | {host for protocol, host, _ in asked if protocol == "tcp"}
+    ports = [("tcp", free_port(used), SSH), *asked]
     words = ["type=user", "model=virtio", *(["backend.type=passt"] if passt_works() else [])]
     for n, (protocol, host, guest) in enumerate(ports):
         head = f"portForward{n}."
@@ -114,7 +145,21 @@ def words(connection: Any, wanted: str, publish: list[str]) -> str:
         return user_network(connection, publish)
     if publish:
         fail("--publish is for user networking", "--network user")
-    return "network=default,model=virtio" if wanted == "auto" else wanted
+    return "network=default,model=virtio" if wanted == "auto" else named(connection, wanted)
+
+
+PLAIN = ("bridge", "default", "direct", "ethernet", "hostdev", "network", "none", "vdpa")
+"""Words that virt-install takes without more."""
+
+
+def named(connection: Any, wanted: str) -> str:
+    """The value where a network's bare name was said; any other as it is."""
+    if "=" in wanted or ":" in wanted or wanted in PLAIN:
+        return wanted
+    there = sorted(net.name() for net in connection.listAllNetworks(0))
+    if wanted not in there:
+        fail(f"no network {wanted!r}; there are: {', '.join(there) or 'none'}", "--network user")
+    return f"network={wanted},model=virtio"
 
 
 def renew(connection: Any, domain: Any) -> None:

@@ -68,8 +68,12 @@ def ip(options: argparse.Namespace) -> int:
     for row in ports:
         print(f"{row['address'] or '*'}:{row['host']} -> {row['guest']}/{row['protocol']}")
     if not rows and not ports:
-        fail(f"{options.name} has no address that is known yet", f"kvasir ip {options.name} --wait")
-    return 0 if rows or not options.wait else 1
+        name, waited = options.name, f" after {options.wait:g} seconds" if options.wait else " yet"
+        fail(
+            f"{name} has no address that is known{waited}",
+            f"kvasir {'console' if options.wait else 'ip --wait'} {name}",
+        )
+    return 0
 
 
 def ssh_options(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvasir.errors import Error
 
-from .base import INACTIVE, connect, disks, fail, find, guest_option
+from .base import INACTIVE, connect, count, disks, fail, find, gibibytes, guest_option, mebibytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ GIB = 1 << 30
 
 def resize_options(parser: argparse.ArgumentParser) -> None:
     guest_option(parser)
-    parser.add_argument("--memory", type=int, metavar="MIB")
-    parser.add_argument("--cpus", type=int)
-    parser.add_argument("--disk", type=float, metavar="GIB", help="new size of its first disk; disks only grow")
+    parser.add_argument("--memory", type=mebibytes, metavar="MIB", help="also as 2G")
+    parser.add_argument("--cpus", type=count, metavar="NUMBER")
+    parser.add_argument("--disk", type=gibibytes, metavar="GIB", help="new size of its first disk; disks only grow")
     parser.set_defaults(run=resize)
 
 
@@ -35,6 +35,8 @@ def resize(options: argparse.Namespace) -> int:
         grow(connection, domain, int(options.disk * GIB))
     if options.memory is not None and not memory(domain, options.memory * 1024):
         later.append(f"{options.memory} MiB of memory")
+    if options.cpus is not None and 0 < (most := most_cpus(connection, domain.XMLDesc(0))) < options.cpus:
+        fail(f"{options.name} can have {most} CPUs at most", f"kvasir resize {options.name} --cpus {most}")
     if options.cpus is not None and not cpus(domain, options.cpus):
         later.append(f"{options.cpus} CPUs")
     if later:
@@ -61,10 +63,35 @@ def grow(connection: Any, domain: Any, size: int) -> None:
         )
     if size == have:
         return
-    if domain.isActive():
-        domain.blockResize(paths[0], size, BYTES)
-    else:
-        volume.resize(size, 0)
+    try:
+        if domain.isActive():
+            domain.blockResize(paths[0], size, BYTES)
+        else:
+            volume.resize(size, 0)
+    except Error as error:
+        if "has snapshots" not in error.message:
+            raise
+        name = domain.name()
+        fail(
+            f"{paths[0]} has snapshots inside, and its format cannot grow with them",
+            f"kvasir snapshot {name} --list, then --delete those that may go",
+        )
+
+
+def most_cpus(connection: Any, text: str) -> int:
+    """How many CPUs a guest of that document can have at most, 0 where the daemon does not tell."""
+    import xml.etree.ElementTree as ET
+
+    root = ET.fromstring(text)
+    kind = root.find("os/type")
+    assert kind is not None
+    emulator = root.findtext("devices/emulator")
+    try:
+        found = connection.getDomainCapabilities(emulator, kind.get("arch"), kind.get("machine"), root.get("type"), 0)
+    except Error:
+        return 0
+    vcpu = ET.fromstring(found).find("vcpu")
+    return int(vcpu.get("max") or 0) if vcpu is not None else 0
 
 
 def volume_at(connection: Any, path: str) -> Any:

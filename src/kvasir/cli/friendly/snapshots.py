@@ -52,12 +52,20 @@ def snapshot(options: argparse.Namespace) -> int:
     if options.list:
         show(options, rows(domain), ("name", "created", "state", "parent"))
     elif options.restore:
-        domain.revertToSnapshot(domain.snapshotLookupByName(options.restore, 0), 0)
+        domain.revertToSnapshot(known(domain, options.restore), 0)
     elif options.delete:
-        domain.snapshotLookupByName(options.delete, 0).delete(0)
+        known(domain, options.delete).delete(0)
     else:
         make(domain, options.snapshot or "")
     return 0
+
+
+def known(domain: Any, name: str) -> Any:
+    """The snapshot of that name, with the list of names when there is none."""
+    there = {one.name(): one for one in domain.listAllSnapshots(0)}
+    if name not in there:
+        fail(f"{domain.name()} has no snapshot {name!r}; there are: {', '.join(sorted(there)) or 'none'}")
+    return there[name]
 
 
 def make(domain: Any, name: str) -> None:
@@ -66,7 +74,10 @@ def make(domain: Any, name: str) -> None:
     import xml.etree.ElementTree as ET
 
     root = ET.fromstring(domain.XMLDesc(0 if domain.isActive() else INACTIVE))
-    outside = not all(inside(disk) for disk in root.findall("devices/disk") if writable(disk))
+    kept = [disk for disk in root.findall("devices/disk") if writable(disk)]
+    if not kept:
+        fail(f"{domain.name()} has no disk that a snapshot could be kept in")
+    outside = not all(inside(disk) for disk in kept)
     wish = ET.Element("domainsnapshot")
     if name or outside:
         ET.SubElement(wish, "name").text = name = name or str(int(time.time()))

@@ -44,6 +44,7 @@ def delete(options: argparse.Namespace) -> int:
         keep(connection, domain, text)
     if domain.isActive():
         domain.destroy()
+        print(f"{options.name} was running: its power was cut")
     if persistent:
         domain.undefineFlags(
             SAVED | SNAPSHOTS | CHECKPOINTS | (NVRAM | TPM if options.purge else KEEP_NVRAM | KEEP_TPM)
@@ -102,7 +103,11 @@ def undo(options: argparse.Namespace) -> int:
     found = [entry for entry in there if options.name in (None, entry["name"], entry["uuid"])]
     if not found:
         names = ", ".join(sorted({entry["name"] for entry in there})) or "nothing"
-        fail(f"no {options.name or 'guest'} in the trash; there is: {names}")
+        fail(
+            f"no {options.name or 'guest'} in the trash; there is: {names}"
+            if options.name or there
+            else "the trash is empty"
+        )
     entry = found[0]
     text = entry["domain"]
     if options.new:

@@ -197,6 +197,10 @@ def _run(shell: Shell, words: list[str]) -> int:
 
 def main() -> int:
     """Entry point."""
+    if sys.stdout is None:  # closed before we began
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # open as long as we are
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # text streams both
     try:
