@@ -35,6 +35,11 @@ class Subject:
                 return int(line.split()[1]) / 1024
         raise ProcessLookupError(self.name)
 
+    def cpu(self) -> float:
+        """Seconds that all threads of the daemon have worked, user and system."""
+        fields = Path(f"/proc/{self.pid()}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def command(self, phase: str, number: int) -> list[str]:
         words = [DRIVE, self.uri, phase, str(number), str(self.folder / "images")]
         return [PEER, "run", "--", "python3", *words] if self.with_peers else [sys.executable, *words]
@@ -90,7 +95,9 @@ class Ours(Subject):
         if os.geteuid() == 0:  # a network of its own, as the real one has
             command = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *command]
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )  # the kernel shares out the CPUs by session, and the real one has its own
 
     def pid(self) -> int:
         return self.process.pid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+import subprocess
 import time
 from typing import Any
 
@@ -32,27 +32,50 @@ def opened(uri: str, number: int) -> None:
 
 
 def together(uri: str, number: int) -> None:
-    """So many clients at once, each with 100 calls: the time until all have their answers."""
-    connections = [libvirt.open(uri) for _ in range(number)]
+    """So many clients at once, each a C virsh of its own, with 100 calls each: the time until all have left with their answers."""
     for _ in range(5):
-        gate = threading.Barrier(number + 1)
-
-        def work(connection: Any, gate: threading.Barrier = gate) -> None:
-            gate.wait()
-            for _ in range(50):
-                connection.getLibVersion()
-                connection.listAllDomains()
-            gate.wait()
-
-        threads = [threading.Thread(target=work, args=(connection,)) for connection in connections]
-        for thread in threads:
-            thread.start()
-        gate.wait()
+        clients = [Client(uri) for _ in range(number)]
+        for client in clients:
+            client.connected()
         began = time.perf_counter()
-        gate.wait()
+        for client in clients:
+            client.ask("domstate bench-7\n" * 50)  # two calls: the guest by its name, and its state
+        for client in clients:
+            assert client.left().count(b"shut off") == 50
         print(time.perf_counter() - began)
-        for thread in threads:
-            thread.join()
+
+
+class Client:
+    """The C virsh in a process of its own, told what to do line by line."""
+
+    def __init__(self, uri: str) -> None:
+        self._process = subprocess.Popen(
+            ["virsh", "-q", "-c", uri], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+        )
+        self.ask("hostname\n", more=True)
+
+    def ask(self, lines: str, more: bool = False) -> None:
+        """Give it lines; ``more`` keeps its input open for others."""
+        assert self._process.stdin
+        self._process.stdin.write(lines.encode())
+        if not more:
+            self._process.stdin.close()
+
+    def connected(self) -> None:
+        """Wait until its first call is answered."""
+        assert self._process.stdout
+        seen, wanted = b"", os.uname().nodename.encode()
+        while wanted not in seen:
+            more = self._process.stdout.read(4096)
+            if not more:
+                raise SystemExit("virsh left before it was asked")
+            seen += more
+
+    def left(self) -> bytes:
+        """What it said until it ended; a pipe holds all of that."""
+        assert self._process.stdout
+        self._process.wait()
+        return self._process.stdout.read()
 
 
 def many_networks(connection: Any, number: int, folder: str) -> None:

@@ -60,7 +60,9 @@ class OursListening(Listening, Ours):
         command = [sys.executable, "-m", "kvasir.daemon", "--root", str(self.folder), "--listen"]
         inside = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", *command]
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen(inside, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                inside, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
 
     def command(self, phase: str, number: int) -> list[str]:
         words = [DRIVE, self.uri, phase, str(number), str(self.folder / "images")]
