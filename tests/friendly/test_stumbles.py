@@ -86,6 +86,7 @@ def test_ports_and_networks(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
             network.user_network(connection, [f"{port}:80"])
         assert f"port {port}/tcp of this host is in use" in capsys.readouterr().err
     monkeypatch.setattr(network, "FIRST_PORT", port)
+    monkeypatch.setattr(network, "LAST_PORT", 65535)
     words = network.user_network(connection, [f"{port}:80"]).split(",")
     assert f"portForward1.range0.start={port}" in words and f"portForward0.range0.start={port}" not in words
     assert network.named(connection, "default") == "default"
