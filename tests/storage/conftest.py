@@ -20,13 +20,19 @@ class Lone(KvasirDaemon):
     """Ours in a mount namespace of its own."""
 
     extra: dict[str, str] = {}
+    first = ":"
+    """What the shell does in the namespace before the daemon starts."""
 
     def start(self, *options: str) -> None:
         env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), **self.extra}
         command = [sys.executable, "-m", "kvasir.daemon", "--root", str(self.folder), *options]
         with open(self.folder / "kvasird.log", "ab") as log:
             self.process = subprocess.Popen(
-                ["unshare", "-m", *command], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                ["unshare", "-m", "sh", "-ec", f'{self.first}; exec "$@"', "sh", *command],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         end = time.monotonic() + 60
         while not self._serves():

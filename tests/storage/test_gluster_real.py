@@ -110,6 +110,10 @@ def test_a_guest_on_a_gluster_volume(server: Room) -> None:
     assert "isn't yet supported" in server.real.virsh("create", str(server.folder / "vol.xml")).stderr
     done = server.ours.virsh("create", str(server.folder / "vol.xml"))
     assert done.returncode == 0, done.stderr + server.log()
+    assert server.ours.virsh("domblkinfo", "one", "vda").stdout == said[1][0]
+    for words in (("domblkinfo", "one", "--all"), ("domstats", "one", "--block")):
+        assert server.ours.virsh(*words).returncode == 0, words
+    assert re.search(r"block.0.capacity=10485760\n", server.ours.virsh("domstats", "one", "--block").stdout)
     assert server.ours.virsh("destroy", "one").returncode == 0
 
 

@@ -63,7 +63,9 @@ def script(folder: Path) -> list[tuple[str, ...]]:
     for name in ("raw", "qcow2", "none", "mode"):
         steps += [
             ("define", f"{folder}/{name}.xml"),
+            ("domblkinfo", "vd", "vda"),
             ("start", "vd", "--paused"),
+            ("domblkinfo", "vd", "vda"),
             ("dumpxml", "vd", "--xpath", "//disk"),
             ("domblklist", "vd", "--details"),
             ("qemu-monitor-command", "vd", "--hmp", "info block"),

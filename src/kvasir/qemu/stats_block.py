@@ -135,6 +135,8 @@ async def sizes(guest: Guest, path: str) -> tuple[int, int, int]:
     if _remote(disk):
         return await _remote_sizes(guest, disk)
     source = live.source_path(disk)
+    if not source and disk.type == "volume" and not disk.empty:
+        raise InternalError("missing storage backend for 'volume' storage", origin=Origin.STORAGE)
     if not source:
         raise InvalidArg(f"disk '{path}' does not currently have a source assigned")
     try:
@@ -156,13 +158,16 @@ async def sizes(guest: Guest, path: str) -> tuple[int, int, int]:
 
 
 def _remote(disk: Any) -> bool:
-    return disk.type == "network" and not disk.empty
+    from .blocks import graph
+
+    return graph.of_disk(disk).type == "network" and not disk.empty
 
 
 async def _remote_sizes(guest: Guest, disk: Any) -> tuple[int, int, int]:
     """Of an image on a server, of which QEMU alone can tell. Raises InternalError for a guest that does not run."""
     if not guest.active:
-        text = f"missing storage backend for network files using {disk.source.protocol} protocol"
+        source = getattr(disk.source, "actual", None) or disk.source
+        text = f"missing storage backend for network files using {source.protocol} protocol"
         raise InternalError(text, origin=Origin.STORAGE)
     async with guest.jobs.normal(Kind.QUERY):
         guest.need_active()
