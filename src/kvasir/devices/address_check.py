@@ -12,6 +12,8 @@ from .address import CcwAddress, PciAddress, UnassignedAddress
 def check(device: Any, vm: Any) -> None:
     """Raise what libvirt raises for the kind of the device's address."""
     address = device.address
+    if device.acpi_index is not None and not isinstance(address, PciAddress):
+        raise ConfigUnsupported("ACPI index is only supported for PCI devices", origin=Origin.QEMU)
     if isinstance(address, UnassignedAddress) and device.TAG != "hostdev":
         raise ConfigUnsupported("address of type 'unassigned' is supported only for hostdevs", origin=Origin.DOMAIN)
     if isinstance(address, CcwAddress) and not vm.arch.startswith("s390"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import ConfigUnsupported, Origin, XmlError
 from kvasir.qemu.args import Audiodev
-from kvasir.xml import Element, Form, attr, variant
+from kvasir.xml import Element, Form, attr, flag, variant
 from kvasir.xml.element import ElementType
 from kvasir.xml.types import ENUM, INT, UINT, YESNO
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 FORMATS = ("s8", "u8", "s16", "u16", "s32", "u32", "f32")
 
 
+def _no_channels(value: int) -> str | None:
+    return None if value else "xml:Invalid value for attribute 'channels' in element 'settings': Zero is not permitted"
+
+
 class Stream(Element):
     """One direction of a backend. Lengths are in microseconds."""
 
@@ -28,13 +32,14 @@ class Stream(Element):
     voices: int | None = attr("@voices", UINT)
     buffer_length: int | None = attr("@bufferLength", UINT)
     frequency: int | None = attr("settings/@frequency", UINT, last=True)
-    channels: int | None = attr("settings/@channels", UINT, last=True)
+    channels: int | None = attr("settings/@channels", UINT, last=True, check=_no_channels)
     format: str | None = attr("settings/@format", ENUM(*FORMATS), last=True)
+    settings: bool = flag("settings", last=True)
 
     @classmethod
     def parse(cls, node: Any, keep: bool = False) -> Any:
         """Read it; settings without the flag are refused before their words are read."""
-        if node.find("settings") is not None and node.get("fixedSettings") != "yes":
+        if node.find("settings") is not None and node.get("fixedSettings") in (None, "no"):
             raise ConfigUnsupported("audio settings specified without fixed settings flag", origin=Origin.DOMAIN)
         return super().parse(node, keep)
 
@@ -43,7 +48,7 @@ class Stream(Element):
             raise ConfigUnsupported("fixed audio settings requires mixing engine", origin=Origin.DOMAIN)
 
     def written(self, form: Form) -> Element | None:
-        return self if any(getattr(self, name) is not None for name in self.FIELDS) else None
+        return self if any(getattr(self, name) not in (None, False) for name in self.FIELDS) else None
 
     def props(self, extra: dict[str, str]) -> dict[str, Any] | None:
         """QEMU's properties of the direction; ``extra`` maps the backend's own field names to QEMU's keys."""
@@ -136,7 +141,7 @@ OWN = {"try_mmap": "try-mmap", "exclusive": "exclusive", "dsp_policy": "dsp-poli
 class Audio(Device, tag="audio"):
     """An audio backend of the host. The timer period is in microseconds."""
 
-    ALIAS, HOTPLUG = "audio", False
+    ALIAS, HOTPLUG, FOREIGN = "audio", False, ("alias", "master", "acpi", "address")
 
     id: int = attr("@id", UINT, required=True, key=True)
     type: str = attr("@type", ENUM(*BACKENDS), required=True)

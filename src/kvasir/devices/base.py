@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kvasir.xml import Element, Form, attr, child
@@ -14,8 +14,25 @@ if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
 
 
-def _not_zero(value: int) -> str | None:
-    return None if value else "xml:Invalid value for attribute 'order' in element 'boot': Zero is not permitted"
+def _not_zero(name: str, element: str) -> Callable[[int], str | None]:
+    said = f"xml:Invalid value for attribute '{name}' in element '{element}': Zero is not permitted"
+    return lambda value: None if value else said
+
+
+def pass_over(node: Any, path: str) -> None:
+    """Take out of the node what a field at the path would read: its owner does not read it here."""
+    steps = path.split("/")
+    last = steps.pop()
+    for step in steps:
+        node = node.find(step)
+        if node is None:
+            return
+    if last.startswith("@"):
+        if last[1:] in node.attrib:
+            del node.attrib[last[1:]]
+    else:
+        for kid in node.findall(last):
+            node.remove(kid)
 
 
 def _alias_shown(device: Any, form: Form) -> bool:
@@ -31,16 +48,39 @@ class Device(Element):
     BOOT: ClassVar[bool] = False
     ROM: ClassVar[bool] = False
     HOTPLUG: ClassVar[bool] = True
+    FOREIGN: ClassVar[tuple[str, ...]] = ()
+    """Elements that libvirt does not read in a device of this kind, besides ROM and boot order."""
 
-    boot: int | None = attr("boot/@order", UINT, last=True, check=_not_zero, doc="Place in the boot order, from 1.")
+    boot: int | None = attr(
+        "boot/@order",
+        UINT,
+        last=True,
+        there=True,
+        check=_not_zero("order", "boot"),
+        doc="Place in the boot order, from 1.",
+    )
     loadparm: str | None = attr("boot/@loadparm", last=True)
     alias: str | None = attr("alias/@name", last=True, when=_alias_shown, doc="QEMU's id of the device.")
     master: int | None = attr("master/@startport", UINT, last=True, doc="First port of a USB companion controller.")
     rom_enabled: bool | None = attr("rom/@enabled", YESNO, last=True)
     rom_bar: str | None = attr("rom/@bar", ENUM("on", "off"), last=True)
     rom_file: str | None = attr("rom/@file", last=True, label=True)
-    acpi_index: int | None = attr("acpi/@index", UINT, last=True)
+    acpi_index: int | None = attr("acpi/@index", UINT, last=True, check=_not_zero("index", "acpi"))
     address: Any = child(Address, last=True)
+
+    @classmethod
+    def parse(cls, node: Any, keep: bool = False) -> Any:
+        """Read a device; what libvirt does not read of its kind is passed over, be it wrong. Raises XmlError."""
+        if not keep and len(node):
+            for name, read in (("rom", cls.ROM), ("boot", cls.BOOT)):
+                if not read:
+                    pass_over(node, name)
+            for name in cls.FOREIGN:
+                pass_over(node, name)
+            master = node.find("master")
+            if master is not None:
+                master.set("startport", master.get("startport", "0"))
+        return super().parse(node, keep)
 
     def drop_foreign(self) -> None:
         """Forget a ROM, boot order or alias that cannot be the user's, as libvirt's reader does."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.xml import Element, attr, children
 from kvasir.xml.types import ENUM, ONOFF, UINT, YESNO
 
-from .disk_source import SourceSeclabel
+from .disk_parts import SourceSeclabel
 
 TYPES = (
     "null", "vc", "pty", "dev", "file", "pipe", "stdio", "udp", "tcp", "unix", "spicevmc", "spiceport", "nmdm",
@@ -24,8 +24,20 @@ def _reconnect(source: Any) -> None:
 class Backend(Element):
     """What backends of all types share: the log."""
 
+    ENDS: ClassVar[int] = 1
+
     log: str | None = attr("log/@file", last=True, label=True)
-    log_append: bool | None = attr("log/@append", ONOFF, last=True)
+    log_append: bool | None = attr("log/@append", ONOFF, last=True, when=lambda backend, form: backend.log is not None)
+
+    @classmethod
+    def parse(cls, node: Any, keep: bool = False) -> Any:
+        """Read a backend, which has one source (UDP two). Raises XmlError."""
+        counts = {"source": "one" if cls.ENDS == 1 else "two", "log": "one", "protocol": "one"}
+        for name, word in counts.items():
+            if len(node.findall(name)) > (cls.ENDS if name == "source" else 1):
+                noun = "element is" if word == "one" else "elements are"
+                raise XmlError(f"only {word} {name} {noun} allowed for character device")
+        return super().parse(node, keep)
 
 
 class Plain(Backend):
@@ -106,6 +118,8 @@ class UdpEnd(Element, tag="source"):
 class Udp(Backend):
     """UDP packets to a peer, and from it."""
 
+    ENDS = 2
+
     ends: list[UdpEnd] = children(UdpEnd, "source")
 
     def parsed(self, node: Any) -> None:
@@ -155,20 +169,20 @@ def internal(what: str) -> InternalError:
 def check(device: Any, source: Any) -> None:
     """Refuse a backend that lacks what its type needs, in libvirt's words."""
     kind = device.type
-    if kind in ("file", "dev", "pipe") and not source.path:
+    if kind in ("file", "dev", "pipe") and source.path is None:
         raise internal("path")
-    if kind == "unix" and not source.path and device.TAG != "channel":
+    if kind == "unix" and source.path is None and device.TAG != "channel":
         raise internal("path")
     if kind == "nmdm" and not (source.master and source.slave):
         raise InternalError("Should define both master and slave path attributes for nmdm device", origin=Origin.DOMAIN)
     if kind == "tcp":
-        if not source.host:
+        if source.host is None:
             raise internal("host")
-        if not source.service:
+        if source.service is None:
             raise internal("service")
     if kind == "udp":
         end = source.end("connect")
-        if end is None or not end.service:
+        if end is None or end.service is None:
             raise internal("service")
     if kind in ("spiceport", "dbus") and not source.channel:
         raise ConfigUnsupported("Missing source channel attribute for char device", origin=Origin.DOMAIN)

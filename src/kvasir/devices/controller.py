@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 from kvasir.xml import attr, scaled, text
-from kvasir.xml.types import ENUM, HEX, INT, ONOFF, UINT, Type
+from kvasir.xml.types import ENUM, HEX, INT, ONOFF, UINT
 
-from .base import Device
+from .base import Device, pass_over
 
 if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
@@ -38,8 +39,13 @@ PCI_NAMES = (
     "none", "pci-bridge", "i82801b11-bridge", "pcie-pci-bridge", "ioh3420", "x3130-upstream", "xio3130-downstream", "pxb",
     "pxb-pcie", "pcie-root-port", "spapr-pci-host-bridge",
 )  # fmt: skip
-_NUMBER = Type("uint", HEX(1).read, str, json={"type": "integer"})
-_BYTE = Type("uint8", HEX(1, 255).read, str, json={"type": "integer", "minimum": 0, "maximum": 255})
+_NUMBER = replace(HEX(1, 2**31 - 1), write=str, expected="Expected integer value")
+_PORT = replace(HEX(1, 2**31 - 1), expected="Expected integer value")
+READ = {
+    "ports": ("virtio-serial", "usb"), "vectors": ("virtio-serial",), "maxGrantFrames": ("xenbus",),
+    "maxEventChannels": ("xenbus",),
+}  # fmt: skip
+"""Attributes that only controllers of these types have; others pass them over."""
 
 
 class Controller(Device, tag="controller"):
@@ -55,11 +61,11 @@ class Controller(Device, tag="controller"):
     model_name: str | None = attr("model/@name", ENUM(*PCI_NAMES))
     chassis_nr: int | None = attr("target/@chassisNr", _NUMBER)
     chassis: int | None = attr("target/@chassis", _NUMBER)
-    port: int | None = attr("target/@port", HEX(1))
+    port: int | None = attr("target/@port", _PORT)
     bus_nr: int | None = attr("target/@busNr", _NUMBER)
     target_index: int | None = attr("target/@index", INT)
     hotplug: bool | None = attr("target/@hotplug", ONOFF)
-    node: int | None = text("target/node", UINT)
+    node: int | None = text("target/node", UINT, error="invalid NUMA node in target")
     queues: int | None = attr("driver/@queues", UINT)
     cmd_per_lun: int | None = attr("driver/@cmd_per_lun", UINT)
     max_sectors: int | None = attr("driver/@max_sectors", UINT)
@@ -73,6 +79,21 @@ class Controller(Device, tag="controller"):
         "pcihole64", error="xml:Invalid value '{value}' for element or attribute './pcihole64'"
     )
 
+    @classmethod
+    def parse(cls, node: Any, keep: bool = False) -> Any:
+        """Read a controller; what its type does not have is passed over. Raises XmlError."""
+        kind = node.get("type", "ide")
+        if not keep:
+            for name, kinds in READ.items():
+                if kind not in kinds:
+                    pass_over(node, f"@{name}")
+            if kind != "pci":
+                for name in ("target", "model", "pcihole64"):
+                    pass_over(node, name)
+            elif node.get("model") not in (None, "pci-root", "pcie-root"):
+                pass_over(node, "pcihole64")
+        return super().parse(node, keep)
+
     def parsed(self, node: Any) -> None:
         self.type = self.type or "ide"
         for name in ("index", "ports", "vectors", "max_grant_frames", "max_event_channels"):
@@ -83,8 +104,6 @@ class Controller(Device, tag="controller"):
                                "Expected non-negative value", origin=Origin.XML)  # fmt: skip
         if self.model is not None and self.model not in MODELS.get(self.type, ()):
             raise ConfigUnsupported(f"Unknown model type '{self.model}'", origin=Origin.DOMAIN)
-        if self.type != "usb":
-            self.master = None
         if self.type != "pci":
             self.model_name = None
         if self.model not in ("pci-root", "pcie-root"):

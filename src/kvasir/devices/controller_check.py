@@ -23,7 +23,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 """QEMU's devices for each PCI model."""
 OPTION_NAMES = {
     "pcihole64": "pcihole64", "node": "node", "chassis_nr": "chassisNr", "chassis": "chassis", "port": "port",
-    "bus_nr": "busNr", "hotplug": "hotplug", "target_index": "index",
+    "bus_nr": "busNr", "hotplug": "hotplug", "target_index": "targetIndex",
 }  # fmt: skip
 VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
 VIRTIO_SCSI = ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
@@ -48,8 +48,9 @@ def check(controller: Any, vm: Any) -> None:
 
 
 def _any(controller: Any, vm: Any) -> None:
-    virtio = controller.type == "virtio-serial" or (controller.type == "scsi" and controller.model in VIRTIO_SCSI)
-    if not virtio:
+    if controller.iothread is not None and controller.type != "scsi":
+        raise XmlError("'iothread' attribute only supported for virtio scsi controllers")
+    if controller.type == "scsi" and controller.model not in VIRTIO_SCSI:
         for name in VIRTIO_OPTIONS:
             if getattr(controller, name) is not None:
                 raise unsupported(f"{name} driver option is only supported for virtio devices", Origin.DOMAIN)

@@ -10,14 +10,13 @@ from kvasir.xml import Element, Form, attr, child, children, flag, runtime, scal
 from kvasir.xml.types import ENUM, ONOFF, POSITIVE, UINT, ULLONG, YESNO
 
 from .base import Device
+from .disk_parts import Auth, Encryption
 from .disk_source import (
     DRIVER_FORMATS,
     FORMATS,
     SOURCE_TYPES,
     SOURCES,
-    Auth,
     BackingStore,
-    Encryption,
     NodeName,
     no_target,
 )
@@ -146,8 +145,8 @@ class Disk(Device, tag="disk"):
         "driver/@type", ENUM(*DRIVER_FORMATS), error="unsupported:unknown driver format value '{value}'"
     )
     cache: str | None = attr(
-        "driver/@cache", ENUM("none", "writethrough", "writeback", "directsync", "unsafe"), live=True
-    )
+        "driver/@cache", ENUM("default", "none", "writethrough", "writeback", "directsync", "unsafe"), live=True,
+    )  # fmt: skip
     error_policy: str | None = attr("driver/@error_policy", ENUM("stop", "report", "ignore", "enospace"))
     rerror_policy: str | None = attr("driver/@rerror_policy", ENUM("stop", "report", "ignore"))
     io: str | None = attr("driver/@io", ENUM("native", "threads", "io_uring"))
@@ -157,8 +156,8 @@ class Disk(Device, tag="disk"):
     discard: str | None = attr("driver/@discard", ENUM("unmap", "ignore"))
     iothread: int | None = attr("driver/@iothread", POSITIVE)
     detect_zeroes: str | None = attr("driver/@detect_zeroes", ENUM("off", "on", "unmap"))
-    queues: int | None = attr("driver/@queues", POSITIVE)
-    queue_size: int | None = attr("driver/@queue_size", POSITIVE)
+    queues: int | None = attr("driver/@queues", UINT)
+    queue_size: int | None = attr("driver/@queue_size", UINT)
     iommu: bool | None = attr("driver/@iommu", ONOFF)
     ats: bool | None = attr("driver/@ats", ONOFF)
     packed: bool | None = attr("driver/@packed", ONOFF)
@@ -222,12 +221,19 @@ class Disk(Device, tag="disk"):
             self.source.emptied = True
         if not self.target:
             raise no_target(self.location())
-        if self.device == "floppy" and not self.target.startswith("fd"):
+        if self.device == "floppy" and self.bus is None and not self.target.startswith("fd"):
             raise InternalError(f"Invalid floppy device name: {self.target}", origin=Origin.DOMAIN)
+        self.source.slices = [part for part in self.source.slices if part.type == "storage"]
+        if self.cache == "default":
+            self.cache = None
         if self.iotune is not None and not self.iotune.clean():
             self.iotune = None
         if self.device == "cdrom":
             self.readonly = True
+        self._check_words()
+
+    def _check_words(self) -> None:
+        """Refuse names that a disk cannot have."""
         if self.wwn is not None and not _is_wwn(self.wwn):
             raise InternalError(f"Malformed wwn: {self.wwn}", origin=Origin.NONE)
         for name, text_, most in (("vendor", self.vendor, 8), ("product", self.product, 16)):
@@ -246,7 +252,8 @@ class Disk(Device, tag="disk"):
         self.source.defaults()
         if self.encryption is not None:
             self.encryption.fill()
-        self.driver_name = self.driver_name or "qemu"
+        self.driver_name = "qemu" if self.driver_name is None else self.driver_name
+        self.queues, self.queue_size = self.queues or None, self.queue_size or None
         self.format = self.format or "raw"
         if self.type == "vhostuser" and self.snapshot is None:
             self.snapshot = "no"

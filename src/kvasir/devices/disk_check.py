@@ -43,6 +43,8 @@ def _general(disk: Any) -> None:
     _lun(disk)
     _auth(disk)
     _source(disk)
+    if disk.tray == "open" and disk.device not in ("cdrom", "floppy"):
+        raise unsupported("tray is only valid for cdrom and floppy", Origin.DOMAIN)
     if disk.removable is not None and disk.bus != "usb":
         raise XmlError("removable is only valid for usb disks")
     if disk.iotune is not None:
@@ -53,6 +55,8 @@ def _bus(disk: Any) -> None:
     dom = Origin.DOMAIN
     if disk.device == "floppy" and disk.bus != "fdc":
         raise InternalError(f"Invalid bus type '{disk.bus}' for floppy disk", origin=dom)
+    if disk.device == "floppy" and not disk.target.startswith("fd"):
+        raise InternalError(f"Invalid floppy device name: {disk.target}", origin=dom)
     if disk.device != "floppy" and disk.bus == "fdc":
         raise InternalError("Invalid bus type 'fdc' for disk", origin=dom)
     if disk.bus in DRIVE_BUSES and disk.address is not None and not isinstance(disk.address, DriveAddress):
@@ -90,6 +94,8 @@ def _lun(disk: Any) -> None:
         if disk.encryption is not None or disk.source.encryption is not None:
             raise unsupported("disk device 'lun' doesn't support encryption", dom)
         return
+    if disk.sgio == "unfiltered":
+        raise unsupported("unfiltered sgio is no longer supported", dom)
     if disk.rawio is not None:
         raise unsupported("rawio can be used only with device='lun'", dom)
     if disk.sgio is not None:
@@ -111,19 +117,19 @@ def _auth(disk: Any) -> None:
             continue
         kind, wanted = auth.secret.type, {"rbd": "ceph", "iscsi": "iscsi"}.get(source.protocol or "")
         if source.protocol not in AUTHS:
-            raise unsupported(f"authentication is not supported for protocol '{source.protocol}'")
+            raise unsupported(f"authentication is not supported for protocol '{source.protocol}'", Origin.DOMAIN)
         if kind not in USAGES:
             raise unsupported(f"unknown secret type '{kind or '<null>'}'", Origin.DOMAIN)
         if wanted not in (None, kind):
-            raise unsupported(f"invalid secret type '{kind}'")
+            raise unsupported(f"invalid secret type '{kind}'", Origin.DOMAIN)
 
 
 def _source(disk: Any) -> None:
     policy = disk.source.startup_policy
-    if policy and disk.type == "network":
-        raise XmlError(f"disk startupPolicy '{policy}' is not allowed for disk of 'network' type")
+    if policy and disk.type in ("network", "nvme", "vhostuser"):
+        raise XmlError(f"disk startupPolicy '{policy}' is not allowed for disk of '{disk.type}' type")
     if policy == "requisite" and disk.device not in ("cdrom", "floppy"):
-        raise XmlError("'startupPolicy' requisite is only allowed for cdrom or floppy")
+        raise XmlError("disk startupPolicy 'requisite' is allowed only for cdrom or floppy")
 
 
 def _unique(disk: Any, domain: Any) -> None:
@@ -182,6 +188,8 @@ def _encryption(disk: Any) -> None:
             raise unsupported("old qcow/qcow2 encryption is not supported")
         if encryption.engine == "librbd" and not (disk.type == "network" and disk.source.protocol == "rbd"):
             raise unsupported("librbd encryption is supported only with RBD backed disks")
+        if encryption.engine == "qemu" and encryption.format == "luks2":
+            raise unsupported("luks2 is currently not supported by the qemu encryption engine")
 
 
 def _format(disk: Any) -> None:
@@ -189,6 +197,10 @@ def _format(disk: Any) -> None:
         raise unsupported("storage format 'iso' is not directly supported by QEMU, use 'raw' instead")
     if disk.format == "dir":
         raise unsupported("'directory' storage format is not directly supported by QEMU, use 'dir' disk type instead")
+    if disk.format == "cow":
+        raise unsupported("'cow' storage format is not supported")
+    if disk.format == "fat" and disk.type not in ("dir", "volume"):
+        raise unsupported("storage format 'fat' is supported only with 'dir' storage type")
     if disk.shareable and disk.format not in ("raw", "luks") and not disk.readonly:
         raise unsupported(f"shared access for disk '{disk.target}' requires use of supported storage format")
     if disk.type == "network" and disk.source.protocol == "tftp":

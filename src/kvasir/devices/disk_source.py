@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlError
-from kvasir.xml import Element, Form, attr, child, children, custom, runtime, scaled, text, variant
-from kvasir.xml.types import ENUM, HEX, UINT, ULLONG, UUID, YESNO
+from kvasir.xml import Element, Form, attr, child, children, custom, runtime, scaled, variant
+from kvasir.xml.types import ENUM, HEX, UINT, ULLONG, YESNO, lenient
+
+from .disk_parts import Auth, Cookie, Encryption, Host, Reservations, Slice, SourceSeclabel
 
 SOURCE_TYPES = ("file", "block", "dir", "network", "volume", "nvme", "vhostuser")
 FORMATS = (
@@ -21,125 +23,8 @@ PORTS = {
 """Ports that a host without one gets (rbd and nfs leave it to their libraries)."""
 
 
-class Secret(Element, tag="secret"):
-    """A stored secret, by its uuid or by what it is used for."""
-
-    type: str | None = attr("@type")
-    uuid: str | None = attr("@uuid", UUID, error="malformed uuid '{value}'")
-    usage: str | None = attr("@usage")
-
-
-class Auth(Element, tag="auth"):
-    """The user and secret with which a network source is opened."""
-
-    type: str | None = attr("@type", ENUM("none", "chap", "ceph"), error="unsupported-storage:unknown auth type '{value}'",
-                            when=lambda auth, form: auth.type != "none")  # fmt: skip
-    username: str | None = attr("@username")
-    secret: Secret | None = child(Secret)
-
-    def parsed(self, node: Any) -> None:
-        if self.username is None:
-            raise XmlError("missing username for auth", origin=Origin.STORAGE)
-        if self.secret is None:
-            raise XmlError("missing secret element in auth", origin=Origin.STORAGE)
-        if self.secret.uuid is None and self.secret.usage is None:
-            raise XmlError("missing auth secret uuid or usage attribute", origin=Origin.STORAGE)
-
-
 DRIVER_FORMATS = tuple(word for word in FORMATS if word not in ("none", "luks"))
 """Formats that a disk's driver may name; luks is said by its encryption."""
-
-
-class EncryptionSecret(Element, tag="secret"):
-    """The passphrase that opens an encrypted image."""
-
-    type: str | None = attr("@type", ENUM("passphrase"), error="unknown volume encryption secret type '{value}'")
-    uuid: str | None = attr("@uuid", UUID)
-    usage: str | None = attr("@usage")
-
-
-class Encryption(Element, tag="encryption"):
-    """How an image is encrypted, and the secrets that open it."""
-
-    format: str | None = attr("@format", ENUM("default", "qcow", "luks", "luks2"),
-                              error="unsupported-storage:unknown volume encryption format type {value}")  # fmt: skip
-    engine: str | None = attr("@engine", ENUM("qemu", "librbd"))
-    secrets: list[EncryptionSecret] = children(EncryptionSecret)
-    cipher: str | None = attr("cipher/@name")
-    cipher_size: int | None = attr("cipher/@size", UINT)
-    cipher_mode: str | None = attr("cipher/@mode")
-    cipher_hash: str | None = attr("cipher/@hash")
-    ivgen: str | None = attr("ivgen/@name")
-    ivgen_hash: str | None = attr("ivgen/@hash")
-
-    def parsed(self, node: Any) -> None:
-        if self.format is None:
-            raise XmlError("Missing required attribute 'format' in element 'encryption'", origin=Origin.XML)
-
-    def write(self, out: list[str], pad: str, form: Form, tag: str) -> None:
-        """An encryption without parts has both tags, as libvirt writes it."""
-        super().write(out, pad, form, tag)
-        if out and out[-1].startswith(f"{pad}<{tag}") and out[-1].endswith("/>\n"):
-            out[-1] = out[-1][:-3] + f">\n{pad}</{tag}>\n"
-
-    def fill(self) -> None:
-        """The engine that libvirt assumes."""
-        if self.engine is None and self.format != "default":
-            self.engine = "qemu"
-
-
-class SourceSeclabel(Element, tag="seclabel"):
-    """Overrides the labelling of one source."""
-
-    model: str | None = attr("@model")
-    relabel: bool | None = attr("@relabel", YESNO)
-    labelskip: bool | None = attr("@labelskip", YESNO)
-    label: str | None = text("label")
-
-    def written(self, form: Form) -> Element | None:
-        return None if self.labelskip and not form.live else self
-
-
-class Slice(Element, tag="slice"):
-    """The part of a file that is the image, in bytes."""
-
-    type: str = attr("@type", ENUM("storage"), required=True)
-    offset: int = attr("@offset", ULLONG, required=True)
-    size: int = attr("@size", ULLONG, required=True)
-
-
-class Reservations(Element, tag="reservations"):
-    """Who keeps SCSI reservations: the daemon's own helper, or one at a socket."""
-
-    managed: bool | None = attr("@managed", YESNO)
-    type: str | None = attr("source/@type")
-    path: str | None = attr("source/@path")
-    mode: str | None = attr("source/@mode")
-
-
-class Host(Element, tag="host"):
-    """A server of a network source."""
-
-    name: str | None = attr("@name")
-    port: int | None = attr("@port", UINT)
-    transport: str | None = attr("@transport", ENUM("tcp", "unix", "rdma"), when=lambda host, form: host.transport != "tcp",
-                                 error="unsupported:unknown protocol transport type '{value}'")  # fmt: skip
-    socket: str | None = attr("@socket")
-
-    def parsed(self, node: Any) -> None:
-        if self.transport == "unix" and not self.socket:
-            raise XmlError("missing socket for unix transport")
-        if self.socket and self.transport != "unix":
-            raise XmlError(f"transport '{self.transport or 'tcp'}' does not support socket attribute")
-        if self.transport != "unix" and not self.name:
-            raise XmlError("missing name for host")
-
-
-class Cookie(Element, tag="cookie"):
-    """A cookie sent to the HTTP server."""
-
-    name: str = attr("@name", required=True)
-    value: str | None = text(".")
 
 
 def _has_medium(source: Any, form: Form) -> bool:
@@ -158,7 +43,7 @@ class Source(Element):
     """What sources of all types share."""
 
     startup_policy: str | None = attr("source/@startupPolicy", ENUM("mandatory", "requisite", "optional"), last=True)
-    index: int | None = attr("source/@index", UINT, last=True, only="live", when=_has_medium)
+    index: int | None = attr("source/@index", lenient(UINT), last=True, only="live", when=_has_medium)
     slices: list[Slice] = children(Slice, "source/slices/slice", last=True)
     seclabels: list[SourceSeclabel] = children(SourceSeclabel, "source/seclabel", last=True)
     auth: Auth | None = child(Auth, "source/auth", last=True)
@@ -226,9 +111,9 @@ class NetworkSource(Source):
     config: str | None = attr("source/config/@file")
     initiator: str | None = attr("source/initiator/iqn/@name")
     ssl_verify: bool | None = attr("source/ssl/@verify", YESNO)
-    cookies: list[Cookie] = children(Cookie, "source/cookies/cookie")
-    readahead: int | None = attr("source/readahead/@size", ULLONG)
-    timeout: int | None = attr("source/timeout/@seconds", ULLONG)
+    cookies: list[Cookie] = children(Cookie, "source/cookies/cookie", secret=True)
+    readahead: int | None = attr("source/readahead/@size", ULLONG, error="invalid readahead size or timeout")
+    timeout: int | None = attr("source/timeout/@seconds", ULLONG, error="invalid readahead size or timeout")
     user: str | None = attr("source/identity/@user")
     group: str | None = attr("source/identity/@group")
 
@@ -259,7 +144,11 @@ class VolumeSource(Source):
 
     pool: str | None = attr("source/@pool")
     volume: str | None = attr("source/@volume")
-    mode: str | None = attr("source/@mode", ENUM("host", "direct"))
+    mode: str | None = attr(
+        "source/@mode",
+        ENUM("host", "direct"),
+        error="unsupported:unknown source mode '{value}' for volume type disk",
+    )
     actual: Any = runtime(None)
     """The source that the volume is, while the guest runs."""
 
@@ -284,7 +173,7 @@ class VolumeSource(Source):
 class NvmeSource(Source):
     """A namespace of an NVMe controller of the host, given to QEMU alone."""
 
-    type: str | None = attr("source/@type", ENUM("pci"))
+    type: str | None = attr("source/@type", ENUM("pci"), error="unsupported source type '{value}'")
     managed: bool | None = attr("source/@managed", YESNO)
     namespace: int | None = attr("source/@namespace", ULLONG)
     domain: int | None = attr("source/address/@domain", HEX(4, 0xFFFFFFFF))
@@ -305,7 +194,7 @@ class NvmeSource(Source):
             return
         for name, value in (("type", self.type), ("namespace", self.namespace)):
             if value is None:
-                raise XmlError(f"Missing required attribute '{name}' in element 'source'", origin=Origin.XML)
+                raise XmlError(f"missing '{name}' attribute to disk source")
         if self.namespace == 0:
             raise ConfigUnsupported("NVMe namespace can't be zero", origin=Origin.DOMAIN)
         if source.find("address") is None:
@@ -321,7 +210,7 @@ class NvmeSource(Source):
 class VhostUserSource(Source):
     """A disk served by another process over a vhost-user socket."""
 
-    type: str | None = attr("source/@type", ENUM("unix"))
+    type: str | None = attr("source/@type", ENUM("unix"), error="invalid 'type' attribute for vhostuser disk source")
     path: str | None = attr("source/@path", label=True)
     reconnect: bool | None = attr("source/reconnect/@enabled", YESNO)
     reconnect_timeout: int | None = attr("source/reconnect/@timeout", UINT)
@@ -330,8 +219,11 @@ class VhostUserSource(Source):
         return self.path
 
     def parsed(self, node: Any) -> None:
-        if node.find("source") is not None and not self.path:
-            raise XmlError("Missing required attribute 'path' in element 'source'", origin=Origin.XML)
+        if node.find("source") is None:
+            return
+        for name in ("type", "path"):
+            if getattr(self, name) is None:
+                raise XmlError(f"missing '{name}' attribute for vhostuser disk source")
 
 
 SOURCES: dict[str, Any] = {
@@ -351,7 +243,7 @@ def _write_layer(layer: BackingStore, form: Form, pad: str) -> str:
 class BackingStore(Element, tag="backingStore"):
     """The layer below an image; empty where the chain ends."""
 
-    type: str | None = attr("@type", ENUM(*SOURCE_TYPES))
+    type: str | None = attr("@type", ENUM(*SOURCE_TYPES), error="unknown storage source type '{value}'")
     index: int | None = attr("@index", UINT, only="live")
     format: str | None = attr("format/@type", ENUM(*FORMATS), error="unknown storage source format '{value}'")
     metadata_cache: int | None = scaled("format/metadata_cache/max_size", unit="bytes")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlError
+from kvasir.model.words import no_size
 from kvasir.qemu.args import Arg, Chardev, Dev, Opt, comma
 from kvasir.xml import Form, attr, flag, scaled
 from kvasir.xml.types import ENUM, INT, ONOFF, Type
@@ -89,8 +90,8 @@ class Filesystem(Device, tag="filesystem"):
     source_socket: str | None = attr("source/@socket")
     target: str | None = attr("target/@dir", key=True, doc="The mount tag that the guest names.")
     readonly: bool = flag("readonly")
-    hard_limit: int | None = scaled("space_hard_limit", "bytes", last=True)
-    soft_limit: int | None = scaled("space_soft_limit", "bytes", last=True)
+    hard_limit: int | None = scaled("space_hard_limit", "bytes", last=True, error=no_size("./space_hard_limit"))
+    soft_limit: int | None = scaled("space_soft_limit", "bytes", last=True, error=no_size("./space_soft_limit"))
 
     @property
     def is_virtiofs(self) -> bool:

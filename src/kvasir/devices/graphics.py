@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
@@ -11,8 +12,8 @@ from kvasir.qemu.args import Arg, Opt, comma
 from kvasir.xml import Element, Form, attr, children, runtime
 from kvasir.xml.types import ENUM, INT, UINT, YESNO, Type
 
-from .base import Device
-from .words import check_audio, missing
+from .base import Device, pass_over
+from .words import bad_value, check_audio, missing
 
 TYPES = ("sdl", "vnc", "rdp", "desktop", "spice", "egl-headless", "dbus")
 PASSWORD = ("passwd", "passwd_valid_to", "connected")
@@ -52,6 +53,8 @@ class Listen(Element, tag="listen"):
             setattr(self, name, getattr(self, name) or None)
         if self.type == "network" and self.network is None:
             raise XmlError("'network' attribute is required for listen type 'network'")
+        if self.type != "network" and self.network is not None:
+            raise XmlError("'network' attribute is valid only for listen type 'network'")
 
     def written(self, form: Form) -> Listen | None:
         """An address that a network or qemu.conf gave is shown in the live document only."""
@@ -74,10 +77,17 @@ class Channel(Element, tag="channel"):
     mode: str = attr("@mode", ENUM("any", "secure", "insecure"), required=True)
 
 
+@cache
+def _foreign(kind: str) -> tuple[str, ...]:
+    """What a display of another type reads."""
+    fields = [field for field in Graphics.FIELDS.values() if field.owner is Graphics and field.path]
+    return tuple(field.path for field in fields if field.name not in (*KNOWN[kind], "type", "auto_ws"))
+
+
 class Graphics(Device, tag="graphics"):
     """A display of the guest."""
 
-    HOTPLUG = False
+    HOTPLUG, FOREIGN = False, ("alias", "master", "acpi", "address")
 
     type: str = attr("@type", ENUM(*TYPES), required=True)
     socket: str | None = attr("@socket")
@@ -117,18 +127,26 @@ class Graphics(Device, tag="graphics"):
     audio: int | None = attr("audio/@id", UINT)
 
     @classmethod
-    def parse(cls, node: Any, keep: bool = False) -> Graphics:
+    def parse(cls, node: Any, keep: bool = False) -> Any:
         """Read a display. Raises InternalError for ports that are no numbers, as libvirt does."""
         kind = node.get("type")
         port, connected = node.get("port"), node.get("connected")
         if kind in ("vnc", "rdp") and port is not None and not re.match(r"\s*[+-]?\d+\Z", port):
-            raise InternalError(f"cannot parse {kind} port {port}")
+            raise InternalError(f"cannot parse {kind} port {port}", origin=Origin.DOMAIN)
         if (
             connected is not None
             and node.get("passwd") is not None
             and connected not in cls.FIELDS["connected"].type.words
         ):
             raise ConfigUnsupported(f"unknown connected value {connected}", origin=Origin.DOMAIN)
+        autoport = node.get("autoport")
+        if kind == "spice" and autoport not in (None, "yes", "no"):
+            raise bad_value("autoport", "graphics", autoport)
+        if kind in KNOWN and not keep:
+            for path in _foreign(kind):
+                pass_over(node, path)
+            if node.get("passwd") is None:
+                pass_over(node, "@connected")
         return super().parse(node, keep)
 
     def parsed(self, node: Any) -> None:
@@ -143,7 +161,8 @@ class Graphics(Device, tag="graphics"):
             self.passwd_valid_to = self.connected = None
         elif self.passwd_valid_to is not None and not _TIME.match(self.passwd_valid_to):
             raise InternalError(
-                f"cannot parse password validity time '{self.passwd_valid_to}', expect YYYY-MM-DDTHH:MM:SS"
+                f"cannot parse password validity time '{self.passwd_valid_to}', expect YYYY-MM-DDTHH:MM:SS",
+                origin=Origin.DOMAIN,
             )
         if self.type in LISTENING:
             for line in self.listens:
@@ -153,7 +172,8 @@ class Graphics(Device, tag="graphics"):
                     )
             self._listens()
         self._required(node)
-        self.channels = [c for c in self.channels if c.mode != "any"]
+        said = {channel.name: channel for channel in self.channels}
+        self.channels = [said[name] for name in CHANNELS if name in said and said[name].mode != "any"]
         no_port = self.port == -1 or node.get("port") is None
         vnc = self.type == "vnc" and no_port and self.autoport is not False
         if vnc or (self.type == "spice" and self.port == -1 and self.tls_port == -1):

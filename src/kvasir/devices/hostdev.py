@@ -47,7 +47,7 @@ class Hostdev(Device, tag="hostdev"):
     backend: str | None = runtime()
 
     @classmethod
-    def parse(cls, node: Any, keep: bool = False) -> Hostdev:
+    def parse(cls, node: Any, keep: bool = False) -> Any:
         """Read it. A document without a source is refused before anything else of it is looked at."""
         mode = node.get("mode") or "subsystem"
         if mode in ("subsystem", "capabilities"):

@@ -10,7 +10,7 @@ from kvasir.qemu.args import Dev, Obj
 from kvasir.xml import attr, child
 from kvasir.xml.types import ENUM, ONOFF
 
-from .base import Device
+from .base import Device, pass_over
 from .virtio_options import MODELS, SUFFIX, VirtioDriver, bus_of, props
 from .words import internal, unsupported
 
@@ -40,7 +40,7 @@ class Input(Device, tag="input"):
         "@bus", ENUM(*BUSES), error=unsupported("unknown input bus type '{value}'"), key=True,
         when=lambda device, form: device.bus != "none",
     )  # fmt: skip
-    model: str | None = attr("@model", ENUM(*MODELS))
+    model: str | None = attr("@model", ENUM(*MODELS), error=unsupported("unknown input model '{value}'"))
     driver: VirtioDriver | None = child(VirtioDriver)
     evdev: str | None = attr("source/@evdev", label=True)
     dev: str | None = attr("source/@dev", label=True)
@@ -48,9 +48,22 @@ class Input(Device, tag="input"):
     grab_toggle: str | None = attr("source/@grabToggle", ENUM(*TOGGLES))
     repeat: bool | None = attr("source/@repeat", ONOFF)
 
+    @classmethod
+    def parse(cls, node: Any, keep: bool = False) -> Any:
+        """Read an input; settings of another type's source are passed over."""
+        if not keep and node.get("type") != "evdev":
+            for name in ("dev", "grab", "grabToggle", "repeat"):
+                pass_over(node, f"source/@{name}")
+        return super().parse(node, keep)
+
     def parsed(self, node: Any) -> None:
         if self.bus == "default":
-            self.bus = None
+            raise ConfigUnsupported("unknown input bus type 'default'", origin=Origin.DOMAIN)
+        if self.type == "passthrough" and self.bus not in (None, "virtio"):
+            text = "only bus 'virtio' is supported for 'passthrough' input devices"
+            raise ConfigUnsupported(text, origin=Origin.DOMAIN)
+        if self.type == "passthrough" and node.find("source") is not None and not self.evdev:
+            raise XmlError("Missing evdev path for input device")
         if self.bus == "ps2" and self.type not in ("mouse", "keyboard"):
             raise InternalError(f"ps2 bus does not support {self.type} input device", origin=Origin.DOMAIN)
         if self.bus == "xen":

@@ -11,7 +11,7 @@ from kvasir.errors import ConfigUnsupported, InvalidArg, Origin, XmlDetail, XmlE
 from kvasir.xml import Form, attr, child, children, text, variant
 from kvasir.xml.types import ENUM, ONOFF, STR, UINT, ULLONG, YESNO, Type
 
-from .base import Device
+from .base import Device, pass_over
 from .interface_parts import Bandwidth, FilterRef, Ip, PortForward, Route, VirtualPort, Vlan, bad_value
 from .interface_source import SOURCES, ActualSource
 
@@ -23,6 +23,8 @@ TYPES = (
     "udp", "vdpa", "null", "vds",
 )  # fmt: skip
 VIRTIO = ("virtio", "virtio-transitional", "virtio-non-transitional")
+PORTED = ("network", "bridge", "direct", "hostdev")
+"""Types that may have a virtual port."""
 VIRTIO_ONLY = ("iommu", "ats", "packed", "page_per_vq")
 GENERATED_NAMES = ("vnet", "macvtap", "macvlan")
 
@@ -40,6 +42,10 @@ MAC = Type("mac", _read_mac, STR.write, pattern="([0-9a-fA-F]{1,2}:){5}[0-9a-fA-
 def unsupported(text: str) -> ConfigUnsupported:
     """Error 67 of the document's reader."""
     return ConfigUnsupported(text, origin=Origin.DOMAIN)
+
+
+def _no_teaming(value: str) -> ConfigUnsupported:
+    return unsupported(f"unknown teaming type '{value or '(null)'}'")
 
 
 def coalesce_error(value: str) -> XmlDetail:
@@ -118,7 +124,7 @@ class Interface(Device, tag="interface"):
     backend_log: str | None = attr("backend/@logFile")
     filterref: FilterRef | None = child(FilterRef, live=True)
     sndbuf: int | None = text("tune/sndbuf", ULLONG, error="sndbuf must be a positive integer")
-    teaming: str | None = attr("teaming/@type", ENUM("persistent", "transient"))
+    teaming: str | None = attr("teaming/@type", ENUM("persistent", "transient"), error=_no_teaming)
     teaming_persistent: str | None = attr("teaming/@persistent")
     link: str | None = attr("link/@state", live=True)
     mtu: int | None = attr("mtu/@size", UINT, error="malformed mtu size")
@@ -159,9 +165,28 @@ class Interface(Device, tag="interface"):
     def is_virtio(self) -> bool:
         return self.model in VIRTIO
 
+    @classmethod
+    def parse(cls, node: Any, keep: bool = False) -> Any:
+        """Read an interface; what its type or model does not have is passed over. Raises XmlError, ConfigUnsupported."""
+        if not keep:
+            kind, model = node.get("type", "user"), node.find("model")
+            if kind != "hostdev":
+                pass_over(node, "@managed")
+            driver = node.find("driver")
+            if driver is not None and (model is None or model.get("type") not in VIRTIO):
+                for name in [name for name in driver.attrib if name not in (*VIRTIO_ONLY, "name")]:
+                    del driver.attrib[name]
+                driver[:] = []
+            if kind not in PORTED and node.find("virtualport") is not None:
+                raise unsupported(f"<virtualport> element unsupported for <interface type='{kind}'>")
+        return super().parse(node, keep)
+
     def parsed(self, node: Any) -> None:
         if self.type is None:
-            raise XmlError("Missing required attribute 'type' in element 'interface'", origin=Origin.XML)
+            self.type, self.source = "user", self.source or SOURCES["user"]()
+        if self.rom_enabled is False and (self.rom_bar or self.rom_file is not None):
+            raise unsupported("ROM tuning is not supported when ROM is disabled")
+        self.model = self.model or None
         if self.mac is not None and int(self.mac[:2], 16) & 1:
             word = node.find("mac").get("address")
             raise XmlError(f"expected unicast mac address, found multicast '{word}'")
@@ -192,6 +217,8 @@ class Interface(Device, tag="interface"):
             self.bandwidth = None
 
     def _check_teaming(self) -> None:
+        if self.teaming is None and self.teaming_persistent is not None:
+            raise _no_teaming("")
         if self.teaming == "transient" and not self.teaming_persistent:
             raise unsupported("teaming persistent attribute must be set if teaming type is 'transient'")
         if self.teaming == "persistent" and self.teaming_persistent:
@@ -217,6 +244,7 @@ class Interface(Device, tag="interface"):
             self.virtualport.fill()
         if self.queues == 1:
             self.queues = None
+        self.rx_queue_size, self.tx_queue_size = self.rx_queue_size or None, self.tx_queue_size or None
         if self.target_dev and self.target_dev.startswith(GENERATED_NAMES) and not self.target_managed_no():
             self.target_dev = None
 

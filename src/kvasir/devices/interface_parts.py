@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from kvasir.errors import ConfigUnsupported, Origin, XmlDetail, XmlError
 from kvasir.xml import Element, attr, children
@@ -27,7 +27,7 @@ class Ip(Element, tag="ip"):
 
     address: str | None = attr("@address")
     family: str | None = attr("@family")
-    prefix: int | None = attr("@prefix", UINT)
+    prefix: int | None = attr("@prefix", UINT, error="Invalid prefix value '{value}' in <ip>")
     peer: str | None = attr("@peer")
 
     def parsed(self, node: Any) -> None:
@@ -37,27 +37,52 @@ class Ip(Element, tag="ip"):
             version = ipaddress.ip_address(self.address).version
         except ValueError:
             raise XmlError(f"Invalid address '{self.address}' in <ip>") from None
-        if self.family is None:
+        if self.family not in ("ipv4", "ipv6"):
             self.family = f"ipv{version}"
         if self.family != f"ipv{version}":
             raise XmlError(f"Failed to parse IP address: '{self.address}'")
 
 
-class Route(Element, tag="route"):
-    """A static route."""
+def _no_metric(value: int) -> str | None:
+    return None if value else "xml:Invalid value for attribute 'metric' in element 'route': Zero is not permitted"
 
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return text.isdigit() and int(text) < 2**32
+    return True
+
+
+class Route(Element, tag="route"):
+    """A static route of the guest's side."""
+
+    WHERE: ClassVar[str] = "guest interface"
     family: str | None = attr("@family")
     address: str | None = attr("@address")
     netmask: str | None = attr("@netmask")
     prefix: int | None = attr("@prefix", UINT)
     gateway: str | None = attr("@gateway")
-    metric: int | None = attr("@metric", UINT)
+    metric: int | None = attr("@metric", UINT, check=_no_metric)
 
     def parsed(self, node: Any) -> None:
-        if not self.address:
-            raise XmlError("Missing required address attribute in network route", origin=Origin.NETWORK)
-        if not self.gateway:
-            raise XmlError("Missing required gateway attribute in network route", origin=Origin.NETWORK)
+        for name, what in (("address", "network"), ("gateway", "gateway")):
+            if not getattr(self, name):
+                self._refuse(f"Missing required {name} attribute in route definition")
+            if not _is_address(getattr(self, name)):
+                self._refuse(f"Bad {what} address '{getattr(self, name)}' in route definition")
+        if self.family not in (None, "ipv4", "ipv6"):
+            self._refuse(f"Unrecognized family '{self.family}' in route definition")
+
+    def _refuse(self, text: str) -> None:
+        raise XmlError(f"{self.WHERE}: {text}", origin=Origin.NETWORK)
+
+
+class HostRoute(Route, tag="route"):
+    """A static route of the host's side."""
+
+    WHERE = "interface host IP"
 
 
 def _decimal(high: int) -> Type:
@@ -65,16 +90,33 @@ def _decimal(high: int) -> Type:
     return Type("uint", HEX(1, high).read, str, json={"type": "integer", "maximum": high})
 
 
+def _parameter(name: str) -> Any:
+    """libvirt's error for a number of a virtual port."""
+    return lambda value: XmlError(f"cannot parse value of {name} parameter", origin=Origin.NONE)
+
+
+def _identity(name: str) -> Any:
+    """libvirt's error for a uuid of a virtual port."""
+    return lambda value: XmlError(f"cannot parse {name} parameter as a uuid", origin=Origin.NONE)
+
+
+def _unknown_port(value: str) -> ConfigUnsupported:
+    return ConfigUnsupported(f"unknown virtualport type {value}", origin=Origin.NONE)
+
+
 class VirtualPort(Element, tag="virtualport"):
     """How a switch outside of the host's bridges knows the port."""
 
-    type: str | None = attr("@type", ENUM("none", "802.1Qbg", "802.1Qbh", "openvswitch", "midonet"))
-    managerid: int | None = attr("parameters/@managerid", _decimal(0xFF))
-    typeid: int | None = attr("parameters/@typeid", _decimal(0xFFFFFF))
-    typeidversion: int | None = attr("parameters/@typeidversion", _decimal(0xFF))
-    instanceid: str | None = attr("parameters/@instanceid", UUID)
-    interfaceid: str | None = attr("parameters/@interfaceid", UUID)
+    type: str | None = attr("@type", ENUM("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"), error=_unknown_port)
+    managerid: int | None = attr("parameters/@managerid", _decimal(0xFF), error=_parameter("managerid"))
+    typeid: int | None = attr("parameters/@typeid", _decimal(0xFFFFFF), error=_parameter("typeid"))
+    typeidversion: int | None = attr("parameters/@typeidversion", _decimal(0xFF), error=_parameter("typeidversion"))
+    instanceid: str | None = attr("parameters/@instanceid", UUID, error=_identity("instanceid"))
+    interfaceid: str | None = attr("parameters/@interfaceid", UUID, error=_identity("interfaceid"))
     profileid: str | None = attr("parameters/@profileid")
+
+    def parsed(self, node: Any) -> None:
+        self.profileid = self.profileid or None
 
     def fill(self) -> None:
         """Make up the identities that a port of this type has."""
@@ -117,6 +159,8 @@ class Bandwidth(Element, tag="bandwidth"):
             raise ConfigUnsupported("'floor' attribute allowed only in <inbound> element", origin=Origin.NONE)
         for name in ("inbound", "outbound"):
             part = node.find(name)
+            if len(node.findall(name)) > 1:
+                raise _detail(f"Only one child <{name}> element allowed")
             if part is not None and part.get("average") is None and part.get("floor") is None:
                 raise _detail("Missing mandatory average or floor attributes")
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from kvasir.errors import XmlError
 from kvasir.xml import Element, Form, attr, child, children, variant
 from kvasir.xml.types import ANYBASE, ENUM, HEX, INT, UINT, ULLONG, UUID, YESNO
 
-from .interface_parts import Bandwidth, Ip, Route, VirtualPort, Vlan, bad_value, missing
+from .interface_parts import Bandwidth, HostRoute, Ip, VirtualPort, Vlan, bad_value, missing
 
 
 class Source(Element):
     """What sources of all interface types share: addresses and routes on the host's side."""
 
     ips: list[Ip] = children(Ip, "source/ip", last=True)
-    routes: list[Route] = children(Route, "source/route", last=True)
+    routes: list[HostRoute] = children(HostRoute, "source/route", last=True)
 
 
 def _not_status(source: Any, form: Form) -> bool:
@@ -190,7 +191,7 @@ class VdpaSource(Source):
 class VdsSource(Source):
     """A port of a VMware distributed switch (not QEMU)."""
 
-    switchid: str | None = attr("source/@switchid", UUID)
+    switchid: str | None = attr("source/@switchid", replace(UUID, expected="Expected UUID"))
     portid: int | None = attr("source/@portid", ULLONG)
     portgroupid: str | None = attr("source/@portgroupid")
     connectionid: int | None = attr("source/@connectionid", ULLONG)

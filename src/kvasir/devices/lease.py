@@ -12,6 +12,8 @@ from .words import wrong
 class Lease(Device, tag="lease"):
     """A lease that the guest must hold to run."""
 
+    FOREIGN = ("alias", "master", "acpi", "address")
+
     lockspace: str | None = text("lockspace", required=True, missing=wrong("Missing 'lockspace' element for lease"))
     key: str | None = text("key", required=True, missing=wrong("Missing 'key' element for lease"))
     path: str | None = attr(

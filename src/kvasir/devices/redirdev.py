@@ -77,6 +77,8 @@ class UsbRule(Element, tag="usbdev"):
 class Redirfilter(Device, tag="redirfilter"):
     """Which USB devices may be redirected; the first rule that fits decides."""
 
+    FOREIGN = ("alias", "master", "acpi", "address")
+
     HOTPLUG = False
 
     rules: list[UsbRule] = children(UsbRule)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlError
 from kvasir.qemu.args import Chardev, Dev
 from kvasir.xml import Form, attr
-from kvasir.xml.types import ENUM, ONOFF, UINT, YESNO
+from kvasir.xml.types import ENUM, ONOFF, UINT, YESNO, blank, lenient
 
 from .base import Device
 from .virtio_options import props
@@ -48,13 +48,18 @@ class Video(Device, tag="video"):
     page_per_vq: bool | None = attr("driver/@page_per_vq", ONOFF)
     driver: str | None = attr("driver/@name", ENUM("qemu", "vhostuser"))
     vgaconf: str | None = attr("driver/@vgaconf", when=lambda video, form: False)
-    type: str = attr("model/@type", ENUM(*TYPES), error=unsupported("unknown video model '{value}'"), abi=True)
-    ram: int | None = attr("model/@ram", UINT, error=wrong("cannot parse video ram '{value}'"), abi=True)
-    vram: int | None = attr("model/@vram", UINT, error=wrong("cannot parse video vram '{value}'"), abi=True)
-    vram64: int | None = attr("model/@vram64", UINT, error=wrong("cannot parse video vram64 '{value}'"), abi=True)
-    vgamem: int | None = attr("model/@vgamem", UINT, error=wrong("cannot parse video vgamem '{value}'"), abi=True)
-    heads: int | None = attr("model/@heads", UINT, error=internal("cannot parse video heads '{value}'"), abi=True)
-    primary: bool | None = attr("model/@primary", YESNO, when=lambda video, form: bool(video.primary))
+    type: str = attr("model/@type", blank(ENUM(*TYPES)), error=unsupported("unknown video model '{value}'"), abi=True)
+    ram: int | None = attr("model/@ram", blank(UINT), error=wrong("cannot parse video ram '{value}'"), abi=True)
+    vram: int | None = attr("model/@vram", blank(UINT), error=wrong("cannot parse video vram '{value}'"), abi=True)
+    vram64: int | None = attr(
+        "model/@vram64", blank(UINT), error=wrong("cannot parse video vram64 '{value}'"), abi=True
+    )
+    vgamem: int | None = attr(
+        "model/@vgamem", blank(UINT), error=wrong("cannot parse video vgamem '{value}'"), abi=True
+    )
+    heads: int | None = attr("model/@heads", blank(UINT), error=internal("cannot parse video heads '{value}'"), abi=True,
+                             when=lambda video, form: bool(video.heads))  # fmt: skip
+    primary: bool | None = attr("model/@primary", lenient(YESNO), when=lambda video, form: bool(video.primary))
     blob: bool | None = attr("model/@blob", ONOFF, when=lambda video, form: False)
     accel3d: bool | None = attr("model/acceleration/@accel3d", YESNO)
     accel2d: bool | None = attr("model/acceleration/@accel2d", YESNO)

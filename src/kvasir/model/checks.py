@@ -6,6 +6,7 @@ from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlDetail, XmlError
 
+OS_TYPES = ("hvm", "xen", "linux", "xenpvh", "exe", "uml")
 TIMERS = {"pit", "rtc", "hpet", "tsc", "kvmclock", "hypervclock", "armvtimer"}
 NOT_X86 = ("gic", "hpt", "htm", "nested-hv", "ccf-assist", "cfpc", "sbbc", "ibs")
 
@@ -13,11 +14,13 @@ NOT_X86 = ("gic", "hpt", "htm", "nested-hv", "ccf-assist", "cfpc", "sbbc", "ibs"
 def check_root(domain: Any, vm: Any) -> None:
     """Refuse what cannot be. Raises XmlError, ConfigUnsupported."""
     _names(domain)
+    if domain.os.type not in (None, *OS_TYPES):
+        raise ConfigUnsupported(f"unknown OS type '{domain.os.type}'", origin=Origin.DOMAIN)
     if domain.os.type not in (None, "hvm"):
         raise ConfigUnsupported(f"Emulator '{domain.emulator}' does not support os type '{domain.os.type}'")
     if domain.bootloader:
         raise ConfigUnsupported("bootloader is not supported by QEMU")
-    _boot(domain)
+    _boot(domain, vm)
     _cpus(domain, vm)
     _features(domain, vm)
     _clock(domain)
@@ -37,7 +40,7 @@ def _names(domain: Any) -> None:
         raise XmlError("Domain title can't contain newlines")
 
 
-def _boot(domain: Any) -> None:
+def _boot(domain: Any, vm: Any) -> None:
     os = domain.os
     pflash = os.firmware == "efi" or (os.loader is not None and os.loader.type == "pflash")
     if pflash and os.arch in ("x86_64", "i686") and not (domain.features is not None and domain.features.acpi):
@@ -45,6 +48,8 @@ def _boot(domain: Any) -> None:
     if os.useserial and not getattr(domain, "serials", []):
         raise XmlError("need at least one serial port to use BIOS serial output", origin=Origin.QEMU)
     if os.loader is not None and os.loader.secure and domain.os.firmware is None:
+        if os.arch in ("x86_64", "i686") and not vm.is_q35:
+            raise ConfigUnsupported("Secure boot is supported with q35 machine types only")
         smm = domain.features is not None and domain.features.smm_state
         if not smm:
             raise ConfigUnsupported("Secure boot requires SMM feature enabled")
@@ -54,6 +59,12 @@ def _cpus(domain: Any, vm: Any) -> None:
     limit = vm.max_cpus()
     if limit and domain.vcpu > limit:
         raise ConfigUnsupported(f"Maximum CPUs greater than specified machine type limit {limit}")
+    if domain.vcpus and (domain.vcpus[0].id != 0 or domain.vcpus[0].enabled is False):
+        raise ConfigUnsupported("vcpu 0 can't be offline")
+    cpu = domain.cpu
+    if cpu is not None and cpu.maxphysaddr_mode == "emulate" and cpu.maxphysaddr_bits is None:
+        text = "if using CPU maximum physical address mode='emulate', bits= must be specified too"
+        raise ConfigUnsupported(text)
     topology = domain.cpu.topology if domain.cpu is not None else None
     if (
         topology is not None
@@ -118,6 +129,9 @@ def _clock(domain: Any) -> None:
 
 def _pages(domain: Any) -> None:
     """Each guest cell has its pages of one size only, and is there."""
+    backing = domain.memory_backing
+    if backing is not None and backing.source == "anonymous" and (backing.hugepages or backing.pages):
+        raise ConfigUnsupported("hugepages are not allowed with anonymous memory source")
     pages = domain.memory_backing.pages if domain.memory_backing is not None else []
     cells = len(domain.cpu_cells())
     for number, page in enumerate(pages):

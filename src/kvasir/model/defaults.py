@@ -149,6 +149,9 @@ def _check_cells(domain: Any, cpu: Cpu) -> None:
                 text = f"NUMA cells {number} and {other} have overlapping vCPU ids"
                 raise ConfigUnsupported(text, origin=Origin.DOMAIN)
     placed = [number for cell in cpu.cells for number in cell.cpus or ()]
+    if len(placed) < domain.vcpu:
+        elsewhere = {number for cell in cpu.cells[1:] for number in cell.cpus or ()}
+        cpu.cells[0].cpus = (cpu.cells[0].cpus or frozenset()) | (frozenset(range(domain.vcpu)) - elsewhere)
     if len(placed) > domain.vcpu:
         raise InternalError("Number of CPUs in <numa> exceeds the <vcpu> count", origin=Origin.DOMAIN)
     if placed and max(placed) >= domain.vcpu:
@@ -208,6 +211,10 @@ def _iothreads(domain: Any) -> None:
         domain.iothreads = None
 
 
+def _static(domain: Any) -> bool:
+    return bool(domain.vcpu_placement == "static")
+
+
 def _numatune(domain: Any) -> None:
     if domain.vcpu_placement == "auto" and (domain.numatune is None or domain.numatune.memory is None):
         domain.numatune = domain.numatune or Numatune()
@@ -215,7 +222,7 @@ def _numatune(domain: Any) -> None:
     memory = domain.numatune.memory if domain.numatune is not None else None
     if memory is not None:
         memory.mode = memory.mode or "strict"
-        if memory.placement == "static" and not memory.nodeset:
+        if not memory.nodeset and (memory.placement == "static" or (memory.placement is None and _static(domain))):
             text = "nodeset for NUMA memory tuning must be set if 'placement' is 'static'"
             raise ConfigUnsupported(text, origin=Origin.DOMAIN)
         if memory.placement == "auto":
@@ -225,6 +232,9 @@ def _numatune(domain: Any) -> None:
         elif memory.placement is None and domain.vcpu_placement == "auto":
             memory.placement = "auto"
     if domain.numatune is not None:
+        if memory is not None and memory.placement == "auto" and domain.numatune.memnodes:
+            text = "Per-node binding is not compatible with automatic NUMA placement."
+            raise ConfigUnsupported(text, origin=Origin.DOMAIN)
         for node in domain.numatune.memnodes:
             node.mode = node.mode or "strict"
 
@@ -279,7 +289,9 @@ def _drop_empty(domain: Any) -> None:
         if value is not None and value == type(value)():
             setattr(domain, name, None)
     if domain.os.type == "hvm":
-        domain.os.init, domain.os.initargs = None, []
+        os = domain.os
+        os.init, os.initargs, os.initenvs = None, [], []
+        os.initdir = os.inituser = os.initgroup = None
 
 
 def _seclabels(domain: Any) -> None:
@@ -305,3 +317,5 @@ def _seclabels(domain: Any) -> None:
             label.relabel = label.type == "dynamic"
         if label.type == "dynamic" and not label.baselabel:
             label.label = None
+        if label.type != "dynamic":
+            label.baselabel = None

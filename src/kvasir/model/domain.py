@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-from kvasir.errors import Code, ConfigUnsupported, Error, Origin
+from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
 from kvasir.xml import Element, Form, attr, child, children, flag, raw, scaled, text
 from kvasir.xml.fields import NAMESPACES
-from kvasir.xml.types import ENUM, INT, UINT, UUID, YESNO
+from kvasir.xml.types import ENUM, INT, NATURAL, UINT, UUID, YESNO, lenient
 
 from . import forms
 from .clock import Clock
@@ -96,7 +96,7 @@ class NoName(Error):
 ACTIONS = ("destroy", "restart", "rename-restart", "preserve")
 CRASH_ACTIONS = (*ACTIONS, "coredump-destroy", "coredump-restart")
 VIRT_TYPES = (
-    "qemu", "kqemu", "kvm", "xen", "lxc", "uml", "openvz", "test", "vmware", "hyperv", "vbox", "phyp", "parallels",
+    "none", "qemu", "kqemu", "kvm", "xen", "lxc", "uml", "openvz", "test", "vmware", "hyperv", "vbox", "phyp", "parallels",
     "bhyve", "vz", "hvf",
 )  # fmt: skip
 
@@ -122,11 +122,11 @@ class Domain(Element, tag="domain"):
     """A guest. Memory is in KiB."""
 
     type: str = attr("@type", ENUM(*VIRT_TYPES), required=True, abi=True)
-    id: int | None = attr("@id", INT, only="live")
+    id: int | None = attr("@id", lenient(INT), only="live")
     namespace: str | None = attr("@xmlns:qemu", value=_qemu_namespace)
     name: str = text("name")
     uuid: str = text("uuid", UUID, error=internal("malformed uuid element"))
-    genid: str | None = text("genid", UUID)
+    genid: str | None = text("genid", UUID, error=internal("malformed genid element"))
     genid_wanted: bool = flag("genid", when=lambda domain, form: False)
     title: str | None = text("title")
     description: str | None = text("description")
@@ -146,8 +146,8 @@ class Domain(Element, tag="domain"):
     vcpus: list[Vcpu] = children(Vcpu, "vcpus/vcpu")
     iothreads: int | None = text("iothreads", UINT)
     iothreadids: list[Iothread] = children(Iothread, "iothreadids/iothread")
-    default_iothread_min: int | None = attr("defaultiothread/@thread_pool_min", UINT)
-    default_iothread_max: int | None = attr("defaultiothread/@thread_pool_max", UINT)
+    default_iothread_min: int | None = attr("defaultiothread/@thread_pool_min", NATURAL)
+    default_iothread_max: int | None = attr("defaultiothread/@thread_pool_max", NATURAL)
     cputune: Cputune | None = child(Cputune)
     numatune: Numatune | None = child(Numatune)
     partition: str | None = text("resource/partition")
@@ -208,7 +208,9 @@ class Domain(Element, tag="domain"):
     def parse(cls, node: Any, keep: bool = False) -> Domain:
         """Read a guest's document. Raises ConfigUnsupported for a wrong type or action, XmlError for the rest."""
         kind = node.get("type")
-        if kind is not None and kind not in VIRT_TYPES:
+        if not kind:
+            raise InternalError("missing domain type attribute", origin=Origin.DOMAIN)
+        if kind not in VIRT_TYPES:
             raise ConfigUnsupported(f"invalid domain type {kind}", origin=Origin.DOMAIN)
         for name in ("on_poweroff", "on_reboot", "on_crash"):
             word = node.findtext(name)
@@ -227,3 +229,9 @@ class Domain(Element, tag="domain"):
             self.os = Os()
         if self.metadata is not None:
             _one_of_each_namespace(self.metadata)
+        if bool(self.idmap_uids) != bool(self.idmap_gids):
+            raise ConfigUnsupported("uid and gid should be mapped both", origin=Origin.DOMAIN)
+        events = [event.name for event in self.perf]
+        for name in events:
+            if events.count(name) > 1:
+                raise XmlError(f"perf event '{name}' was already specified")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from kvasir.errors import Error, XmlError
 from kvasir.xml import Element, attr, child, children, text, texts
-from kvasir.xml.types import ENUM, INT, UINT, YESNO
+from kvasir.xml.types import ENUM, INT, UINT, YESNO, blank, lenient
 
 
 class Loader(Element, tag="loader"):
@@ -36,17 +37,23 @@ class InitEnv(Element, tag="initenv"):
     value: str | None = text(".")
 
 
+def _no_table() -> Error:
+    return XmlError("Missing acpi table type")
+
+
 class AcpiTable(Element, tag="table"):
     """An ACPI table given to the guest."""
 
-    type: str | None = attr("@type", ENUM("slic"))
+    type: str | None = attr(
+        "@type", ENUM("slic"), required=True, error="Unknown acpi table type: {value}", missing=_no_table
+    )
     path: str | None = text(".", label=True)
 
 
 class Os(Element, tag="os"):
     """Operating system booting."""
 
-    firmware: str | None = attr("@firmware", ENUM("bios", "efi"))
+    firmware: str | None = attr("@firmware", blank(ENUM("bios", "efi")), error="unknown firmware value {value}")
     arch: str | None = attr("type/@arch")
     machine: str | None = attr("type/@machine")
     type: str | None = text("type")
@@ -58,8 +65,8 @@ class Os(Element, tag="os"):
     inituser: str | None = text("inituser")
     initgroup: str | None = text("initgroup")
     loader: Loader | None = child(Loader)
-    nvram_type: str | None = attr("nvram/@type", ENUM("file", "block", "network"))
     nvram_template: str | None = attr("nvram/@template")
+    nvram_type: str | None = attr("nvram/@type", ENUM("file", "block", "network"))
     nvram_file: str | None = attr("nvram/source/@file", label=True)
     nvram_dev: str | None = attr("nvram/source/@dev", label=True)
     nvram: str | None = text("nvram", label=True)
@@ -71,10 +78,12 @@ class Os(Element, tag="os"):
     acpi_tables: list[AcpiTable] = children(AcpiTable, "acpi/table")
     boots: list[BootDevice] = children(BootDevice)
     bootmenu: bool | None = attr("bootmenu/@enable", YESNO)
-    bootmenu_timeout: int | None = attr("bootmenu/@timeout", UINT)
-    useserial: bool | None = attr("bios/@useserial", YESNO)
+    bootmenu_timeout: int | None = attr("bootmenu/@timeout", lenient(UINT), when=lambda os, form: os.bootmenu)
+    useserial: bool | None = attr("bios/@useserial", lenient(YESNO))
     reboot_timeout: int | None = attr("bios/@rebootTimeout", INT)
-    smbios: str | None = attr("smbios/@mode", ENUM("emulate", "host", "sysinfo"))
+    smbios: str | None = attr(
+        "smbios/@mode", ENUM("emulate", "host", "sysinfo"), error="unsupported:unknown smbios mode '{value}'"
+    )
 
     def parsed(self, node: object) -> None:
         """The space around a ``<source>`` in ``<nvram>`` is no path."""

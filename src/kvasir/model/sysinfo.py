@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
-from kvasir.errors import Code, Error, Origin
+from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
 from kvasir.xml import Element, attr, children, text, texts
-from kvasir.xml.types import ANYBASE, ENUM, HEX, UINT, UUID, YESNO
+from kvasir.xml.types import ANYBASE, ENUM, HEX, NATURAL, UINT, UUID, YESNO
 
 
 class Entry(Element, tag="entry"):
@@ -66,27 +67,42 @@ class LaunchSecurity(Element, tag="launchSecurity"):
     session: str | None = text("session")
 
 
+PERF_EVENTS = (
+    "cmt", "mbmt", "mbml", "cpu_cycles", "instructions", "cache_references", "cache_misses", "branch_instructions",
+    "branch_misses", "bus_cycles", "stalled_cycles_frontend", "stalled_cycles_backend", "ref_cpu_cycles", "cpu_clock",
+    "task_clock", "page_faults", "context_switches", "cpu_migrations", "page_faults_min", "page_faults_maj",
+    "alignment_faults", "emulation_faults",
+)  # fmt: skip
+
+
 class PerfEvent(Element, tag="event"):
     """A performance event."""
 
-    name: str | None = attr("@name", required=True)
+    name: str | None = attr("@name", ENUM(*PERF_EVENTS), required=True)
     enabled: bool | None = attr("@enabled", YESNO, required=True)
+
+
+_BAD_MAP = "invalid idmap start/target/count settings"
+
+
+def _bad_map() -> Error:
+    return XmlError(_BAD_MAP)
 
 
 class IdMapEntry(Element, tag="uid"):
     """A range of ids of a container."""
 
-    start: int | None = attr("@start", UINT)
-    target: int | None = attr("@target", UINT)
-    count: int | None = attr("@count", UINT)
+    start: int | None = attr("@start", UINT, required=True, error=_BAD_MAP, missing=_bad_map)
+    target: int | None = attr("@target", UINT, required=True, error=_BAD_MAP, missing=_bad_map)
+    count: int | None = attr("@count", UINT, required=True, error=_BAD_MAP, missing=_bad_map)
 
 
 class Iothread(Element, tag="iothread"):
     """An I/O thread by id."""
 
     id: int | None = attr("@id", UINT, required=True)
-    thread_pool_min: int | None = attr("@thread_pool_min", UINT)
-    thread_pool_max: int | None = attr("@thread_pool_max", UINT)
+    thread_pool_min: int | None = attr("@thread_pool_min", NATURAL)
+    thread_pool_max: int | None = attr("@thread_pool_max", NATURAL)
 
 
 class Vcpu(Element, tag="vcpu"):
@@ -98,23 +114,41 @@ class Vcpu(Element, tag="vcpu"):
     order: int | None = attr("@order", UINT)
 
 
+def _of_qemu(text: str) -> Callable[[], Error]:
+    return lambda: InternalError(text)
+
+
+def _no_alias() -> Error:
+    return XmlError("missing 'alias' attribute for qemu:device", origin=Origin.QEMU)
+
+
 class QemuArg(Element, tag="qemu:arg"):
     """An argument passed through to QEMU."""
 
-    value: str | None = attr("@value")
+    value: str | None = attr("@value", required=True, missing=_of_qemu("No qemu command-line argument specified"))
 
 
 class QemuEnv(Element, tag="qemu:env"):
     """An environment variable passed through to QEMU."""
 
-    name: str | None = attr("@name")
+    name: str | None = attr("@name", required=True, missing=_of_qemu("No qemu environment name specified"))
     value: str | None = attr("@value")
+
+    def parsed(self, node: object) -> None:
+        name = self.name or ""
+        if not name:
+            raise InternalError("Empty qemu environment name specified")
+        if not re.match(r"[A-Za-z_]", name):
+            raise InternalError("Invalid environment name, it must begin with a letter or underscore")
+        if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+            text_ = "Invalid environment name, it must contain only alphanumerics and underscore"
+            raise InternalError(text_)
 
 
 class QemuCapability(Element, tag="qemu:add"):
     """A capability switched by hand."""
 
-    capability: str | None = attr("@capability")
+    capability: str | None = attr("@capability", required=True, missing=_of_qemu("missing capability name"))
 
 
 class QemuProperty(Element, tag="qemu:property"):
@@ -128,7 +162,7 @@ class QemuProperty(Element, tag="qemu:property"):
 class QemuDevice(Element, tag="qemu:device"):
     """A device whose properties are overridden by hand."""
 
-    alias: str | None = attr("@alias")
+    alias: str | None = attr("@alias", required=True, missing=_no_alias)
     frontend: list[QemuProperty] = children(QemuProperty, "qemu:frontend/qemu:property")
 
 
@@ -153,11 +187,15 @@ def fill(domain: Any) -> None:
     """Keep what SMBIOS knows of each block; the guest's UUID and that of its system block are one. Raises XmlDetail."""
     for info in domain.sysinfos:
         if info.type != "smbios":
+            _firmware_entries(info)
             continue
+        for entry in (*info.bios, *info.system, *info.chassis, *(e for board in info.boards for e in board.entries)):
+            entry.file = None
         info.bios, info.chassis = _known(info.bios, "bios"), _known(info.chassis, "chassis")
         info.system = _known(info.system, "system")
         for board in info.boards:
             board.entries = _known(board.entries, "board")
+        info.boards = [board for board in info.boards if board.entries]
         for entry in info.bios:
             if entry.name == "date" and not _is_date(entry.value or ""):
                 raise _wrong("Invalid BIOS 'date' format")
@@ -170,6 +208,18 @@ def fill(domain: Any) -> None:
                 if domain.uuid and UUID.read(domain.uuid) != said:
                     raise _wrong("UUID mismatch between <uuid> and <sysinfo>")
                 domain.uuid = entry.value = said
+
+
+def _firmware_entries(info: Sysinfo) -> None:
+    """fw_cfg has nothing but named entries, of a value or a file."""
+    info.bios, info.system, info.boards, info.chassis, info.oem_strings = [], [], [], [], []
+    for entry in info.entries:
+        if not entry.value and not entry.file:
+            raise XmlError("Firmware entry must have either value or 'file' attribute")
+        if entry.file:
+            entry.value = None
+        if not (entry.name or "").startswith("opt/"):
+            raise ConfigUnsupported("Invalid firmware name")
 
 
 def _is_date(text: str) -> bool:

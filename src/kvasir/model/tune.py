@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, Error, InternalError, InvalidArg, Origin
+from kvasir.errors import ConfigUnsupported, Error, InternalError, InvalidArg, Origin, XmlError
 from kvasir.xml import Element, attr, child, children, flag, scaled, text
-from kvasir.xml.types import CPUSET, ENUM, INT, LLONG, UINT, ULLONG, Type, read_cpuset, write_cpuset
+from kvasir.xml.types import CPUSET, ENUM, INT, LLONG, UINT, ULLONG, Type, blank, read_cpuset, write_cpuset
 
 from .words import internal, no_size
 
@@ -88,12 +89,16 @@ class Memtune(Element, tag="memtune"):
     swap_hard_limit: int | None = scaled("swap_hard_limit", error=no_size("./memtune/swap_hard_limit"))
 
 
+def _bad_page(value: str) -> Error:
+    return XmlError(f"Invalid value '{value}' for element or attribute './@size'", origin=Origin.XML)
+
+
 class HugePage(Element, tag="page"):
     """A huge page size and the guest cells that use it."""
 
-    size: int | None = attr("@size", ULLONG, required=True, missing=no_size("./@size"))
+    size: int | None = attr("@size", ULLONG, required=True, error=_bad_page, missing=no_size("./@size"))
     unit: str | None = attr("@unit")
-    nodeset: frozenset[int] | None = attr("@nodeset", CPUSET)
+    nodeset: frozenset[int] | None = attr("@nodeset", CPUSET, error=bad_cpus)
 
     def parsed(self, node: object) -> None:
         from kvasir.xml.types import UNITS
@@ -105,6 +110,10 @@ class HugePage(Element, tag="page"):
         self.unit = "KiB"
 
 
+def _backing(name: str) -> str:
+    return f"unsupported:unknown memoryBacking/{name} '{{value}}'"
+
+
 class MemoryBacking(Element, tag="memoryBacking"):
     """What the guest's memory is made of."""
 
@@ -112,10 +121,12 @@ class MemoryBacking(Element, tag="memoryBacking"):
     hugepages: bool = flag("hugepages")
     nosharepages: bool = flag("nosharepages")
     locked: bool = flag("locked")
-    source: str | None = attr("source/@type", ENUM("file", "anonymous", "memfd"))
-    access: str | None = attr("access/@mode", ENUM("shared", "private"))
-    allocation: str | None = attr("allocation/@mode", ENUM("immediate", "ondemand"))
-    allocation_threads: int | None = attr("allocation/@threads", UINT)
+    source: str | None = attr("source/@type", blank(ENUM("file", "anonymous", "memfd")), error=_backing("source/type"))
+    access: str | None = attr("access/@mode", blank(ENUM("shared", "private")), error=_backing("access/mode"))
+    allocation: str | None = attr(
+        "allocation/@mode", blank(ENUM("immediate", "ondemand")), error=_backing("allocation/mode")
+    )
+    allocation_threads: int | None = attr("allocation/@threads", blank(UINT))
     discard: bool = flag("discard")
 
 
@@ -137,20 +148,46 @@ class IothreadPin(Element, tag="iothreadpin"):
     )
 
 
+def priority(scheduler: str | None, value: int | None, tag: str) -> int | None:
+    """The priority that a scheduler has: two of them must have one, the others have none. Raises XmlError."""
+    if scheduler not in ("fifo", "rr"):
+        return None
+    if value is None:
+        raise XmlError(f"Missing required attribute 'priority' in element '{tag}'", origin=Origin.XML)
+    return value
+
+
+def _no_list(name: str, tag: str) -> Callable[[], Error]:
+    return lambda: XmlError(f"Missing attribute '{name}' in element '{tag}'")
+
+
 class VcpuSched(Element, tag="vcpusched"):
     """Scheduler of vCPUs."""
 
-    vcpus: frozenset[int] | None = attr("@vcpus", CPUSET)
-    scheduler: str | None = attr("@scheduler", ENUM("batch", "idle", "fifo", "rr"))
+    vcpus: frozenset[int] | None = attr(
+        "@vcpus", CPUSET, required=True, error=bad_cpus, missing=_no_list("vcpus", "vcpusched")
+    )
+    scheduler: str | None = attr("@scheduler", ENUM("batch", "idle", "fifo", "rr"), required=True)
     priority: int | None = attr("@priority", INT)
+
+    def parsed(self, node: Any) -> None:
+        self.priority = priority(self.scheduler, self.priority, node.tag)
 
 
 class IothreadSched(Element, tag="iothreadsched"):
     """Scheduler of I/O threads."""
 
-    iothreads: frozenset[int] | None = attr("@iothreads", CPUSET)
-    scheduler: str | None = attr("@scheduler", ENUM("batch", "idle", "fifo", "rr"))
+    iothreads: frozenset[int] | None = attr(
+        "@iothreads", CPUSET, required=True, error=bad_cpus, missing=_no_list("iothreads", "iothreadsched")
+    )
+    scheduler: str | None = attr("@scheduler", ENUM("batch", "idle", "fifo", "rr"), required=True)
     priority: int | None = attr("@priority", INT)
+
+    def parsed(self, node: Any) -> None:
+        self.priority = priority(self.scheduler, self.priority, node.tag)
+
+
+_BAD_VCPUS = "Invalid {} attribute 'vcpus' value '{{value}}'"
 
 
 class Cache(Element, tag="cache"):
@@ -173,7 +210,7 @@ class CacheMonitor(Element, tag="monitor"):
 class Cachetune(Element, tag="cachetune"):
     """Cache allocation of vCPUs."""
 
-    vcpus: frozenset[int] | None = attr("@vcpus", CPUSET, required=True)
+    vcpus: frozenset[int] | None = attr("@vcpus", CPUSET, required=True, error=_BAD_VCPUS.format("cachetune"))
     id: str | None = attr("@id", only="live")
     caches: list[Cache] = children(Cache)
     monitors: list[CacheMonitor] = children(CacheMonitor)
@@ -189,7 +226,7 @@ class MemoryNode(Element, tag="node"):
 class Memorytune(Element, tag="memorytune"):
     """Memory bandwidth allocation of vCPUs."""
 
-    vcpus: frozenset[int] | None = attr("@vcpus", CPUSET, required=True)
+    vcpus: frozenset[int] | None = attr("@vcpus", CPUSET, required=True, error=_BAD_VCPUS.format("memorytune"))
     id: str | None = attr("@id", only="live")
     nodes: list[MemoryNode] = children(MemoryNode)
     monitors: list[CacheMonitor] = children(CacheMonitor)
@@ -201,6 +238,11 @@ class Cputune(Element, tag="cputune"):
     def parsed(self, node: Any) -> None:
         if node.find("emulatorpin") is not None and self.emulatorpin is None:
             raise InternalError("missing cpuset for emulatorpin", origin=Origin.DOMAIN)
+        self.emulator_priority = priority(self.emulator_scheduler, self.emulator_priority, "emulatorsched")
+        pinned = [pin.iothread for pin in self.iothreadpins]
+        for number in pinned:
+            if pinned.count(number) > 1:
+                raise InternalError(f"duplicate iothreadpin for same iothread '{number}'", origin=Origin.DOMAIN)
 
     shares: int | None = text("shares", ULLONG)
     period: int | None = text("period", ULLONG, error="can't parse cputune period value")
@@ -214,7 +256,7 @@ class Cputune(Element, tag="cputune"):
     vcpupins: list[VcpuPin] = children(VcpuPin)
     emulatorpin: frozenset[int] | None = attr("emulatorpin/@cpuset", CPUS, error=bad_cpus)
     iothreadpins: list[IothreadPin] = children(IothreadPin)
-    emulator_scheduler: str | None = attr("emulatorsched/@scheduler", ENUM("batch", "idle", "fifo", "rr"))
+    emulator_scheduler: str | None = attr("emulatorsched/@scheduler", ENUM("batch", "idle", "fifo", "rr"), there=True)
     emulator_priority: int | None = attr("emulatorsched/@priority", INT)
     vcpuscheds: list[VcpuSched] = children(VcpuSched)
     iothreadscheds: list[IothreadSched] = children(IothreadSched)
@@ -222,12 +264,17 @@ class Cputune(Element, tag="cputune"):
     memorytunes: list[Memorytune] = children(Memorytune)
 
 
+_NO_NODES = "Missing required nodeset attribute in memnode element"
+
+
 class MemNode(Element, tag="memnode"):
     """Placement of one guest cell's memory."""
 
     cellid: int | None = attr("@cellid", UINT, required=True)
     mode: str | None = attr("@mode", ENUM("strict", "preferred", "interleave", "restrictive"))
-    nodeset: frozenset[int] | None = attr("@nodeset", CPUSET)
+    nodeset: frozenset[int] | None = attr(
+        "@nodeset", CPUSET, required=True, error=bad_cpus, missing=lambda: XmlError(_NO_NODES)
+    )
 
 
 class NumaMemory(Element, tag="memory"):

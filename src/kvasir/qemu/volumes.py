@@ -69,7 +69,8 @@ def _local(volume: Any) -> Any:
 
 def _iscsi(pool: Any, volume: Any) -> Any:
     """QEMU is the initiator: the target of the pool, the unit of the volume's name."""
-    from kvasir.devices.disk_source import SOURCES, Host
+    from kvasir.devices.disk_parts import Host
+    from kvasir.devices.disk_source import SOURCES
 
     source = pool.document.source
     match = re.fullmatch(r"unit:\d+:\d+:(\d+)", str(volume.name))
@@ -85,7 +86,7 @@ def _iscsi(pool: Any, volume: Any) -> Any:
 
 
 def _auth(said: Any) -> Any:
-    from kvasir.devices.disk_source import Auth
+    from kvasir.devices.disk_parts import Auth
 
     text = f"<auth username='{_quote(said.username)}'><secret type='iscsi' "
     name = f"uuid='{said.secret_uuid}'" if said.secret_uuid else f"usage='{_quote(said.secret_usage)}'"
@@ -97,7 +98,8 @@ def _quote(value: str) -> str:
 
 
 def _gluster(pool: Any, volume: Any) -> Any:
-    from kvasir.devices.disk_source import SOURCES, Host
+    from kvasir.devices.disk_parts import Host
+    from kvasir.devices.disk_source import SOURCES
 
     host = pool.document.source.hosts[0]
     found = SOURCES["network"](protocol="gluster", name=str(volume.path).split("/", 3)[3])

@@ -6,6 +6,7 @@ The functions are ordinary Python text compiled once, so that a document costs n
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported, Error, InvalidArg, Origin, XmlError
@@ -109,11 +110,21 @@ def fail_value(field: Field, value: str, tag: str) -> Error:
     if field.kind == "attr":
         steps = field.path.rpartition("@")
         element = steps[0].rstrip("/").rpartition("/")[2] or tag
-        tail = f". {field.type.expected}" if field.type.expected else "."
         return XmlError(
-            f"Invalid value for attribute '{steps[2]}' in element '{element}': '{value}'{tail}", origin=Origin.XML
+            f"Invalid value for attribute '{steps[2]}' in element '{element}': {_wrong(field, value)}",
+            origin=Origin.XML,
         )
     return XmlError(f"Invalid value for element '{field.path.rpartition('/')[2].strip('.') or tag}': '{value}'")
+
+
+def _wrong(field: Field, value: str) -> str:
+    """How libvirt says what is wrong with a word; a number of the right form but out of bounds has words of its own."""
+    said = re.fullmatch(r"\s*([+-]?)(\d+)", value)
+    if said and field.type.name == "positiveInteger" and not int(said[2]):
+        return "Zero is not permitted"
+    if said and field.type.name == "naturalInteger" and said[1] == "-" and int(said[2]) <= 2**31:
+        return f"'{value}'. Expected non-negative value"
+    return f"'{value}'. {field.type.expected}" if field.type.expected else f"'{value}'."
 
 
 def fail_missing(field: Field, tag: str) -> Error:
@@ -133,10 +144,10 @@ def fail_missing(field: Field, tag: str) -> Error:
 def read_scaled(field: Field, value: str, unit: str | None, tag: str) -> int:
     """Read a size to the field's unit, rounded up as libvirt does."""
     try:
-        factor = UNITS[(unit or field.by).lower()]
         number = int(value.strip())
         if number < 0 or not value.strip()[0].isdigit():
             raise ValueError(value)
+        factor = UNITS[(unit or field.by).lower()]
     except KeyError:
         raise InvalidArg(f"unknown suffix '{unit}'", origin=Origin.NONE) from None
     except ValueError:
@@ -228,6 +239,8 @@ class ParserMaker:
                 w(depth, f"v = {el}.get({clark(field.path.rpartition('@')[2])!r})")
                 w(depth, "if v is not None:")
                 self.convert(field, "v", depth + 1)
+                if field.there:
+                    w(depth, f"else: raise fail_missing({w.name(field)}, el.tag)")
         text = node.text()
         if text is not None:
             w(depth, f"v = all_text({el}) if len({el}) else {el}.text")

@@ -31,7 +31,7 @@ class Field:
     __slots__ = (
         "abi", "by", "check", "cli", "default", "doc", "error", "factory", "key", "kind", "label", "last", "live",
         "missing", "model", "name", "needs", "only", "owner", "parse", "path", "read", "required", "secret", "since", "table",
-        "type", "ui", "unit", "value", "when", "write",
+        "there", "type", "ui", "unit", "value", "when", "write",
     )  # fmt: skip
 
     def __init__(self, kind: str, path: str, type: Type = STR, **columns: Any) -> None:
@@ -58,6 +58,7 @@ class Field:
         self.ui: str = columns.pop("ui", "")
         self.cli: str = columns.pop("cli", "")
         self.required: bool = columns.pop("required", False)
+        self.there: bool = columns.pop("there", False)
         self.only: str = columns.pop("only", "")
         self.when: Callable[[Any, Any], bool] | None = columns.pop("when", None)
         self.value: Callable[[Any], str | None] | None = columns.pop("value", None)
@@ -84,7 +85,7 @@ class Field:
 
 
 def attr(path: str, type: Type = STR, **columns: Any) -> Any:
-    """An attribute: ``@name``, or ``driver/@name`` of a sub-element."""
+    """An attribute: ``@name``, or ``driver/@name`` of a sub-element, which must have it where it is ``there``."""
     return Field("attr", path, type, **columns)
 
 

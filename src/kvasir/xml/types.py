@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid as _uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -67,7 +67,9 @@ def _str(value: str) -> str:
 STR = Type("string", _str, _str, json={"type": "string"})
 INT = number("int", -(2**31), 2**31 - 1, "Expected integer value")
 UINT = number("unsignedInt", 0, 2**32 - 1, "Expected non-negative integer value")
-POSITIVE = number("positiveInteger", 1, 2**32 - 1, "Expected positive integer value")
+POSITIVE = number("positiveInteger", 1, 2**32 - 1, "Expected non-negative integer value")
+NATURAL = number("naturalInteger", 0, 2**31 - 1, "Expected integer value")
+"""A number that libvirt reads as a signed one and then refuses below 0."""
 LLONG = number("long", -(2**63), 2**63 - 1, "Expected integer value")
 ULLONG = number("unsignedLong", 0, 2**64 - 1, "Expected non-negative integer value")
 ANYBASE = Type(
@@ -81,6 +83,7 @@ def HEX(width: int, high: int = 2**64 - 1) -> Type:
         f"hex{width}",
         _any_base(0, high),
         lambda v: f"0x{v:0{width}x}",
+        "Expected non-negative integer value",
         pattern="0x[0-9a-fA-F]+|[0-9]+",
         json={"type": "integer"},
     )
@@ -90,6 +93,23 @@ def ENUM(*words: str) -> Type:
     """One of the words, kept as the word."""
     table = {w: w for w in words}
     return Type("enum", table.__getitem__, _str, words=words, json={"enum": list(words)})
+
+
+def blank(type: Type) -> Type:
+    """The same type where an empty word counts as absent."""
+    return replace(type, read=lambda value: type.read(value) if value else None)
+
+
+def lenient(type: Type) -> Type:
+    """The same type where any wrong word counts as absent."""
+
+    def read(value: str) -> Any:
+        try:
+            return type.read(value)
+        except (KeyError, ValueError):
+            return None
+
+    return replace(type, read=read)
 
 
 def _switch(true: str, false: str) -> Type:
