@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,9 @@ class Network:
     def autostart(self) -> int:
         return int(self.auto)
 
+    def XMLDesc(self, flags: int) -> str:
+        return "<network><ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.2'/></dhcp></ip></network>"
+
 
 class Pool(Network):
     def __init__(self, active: bool, autostart: bool, adapter: str = "") -> None:
@@ -249,6 +253,21 @@ def test_the_default_network(tmp_path: Path) -> None:
         ("fail", ["net-start", "default"]),
         ("warn", ["net-autostart", "default"]),
     ]
+
+
+def test_the_default_networks_addresses_are_taken(tmp_path: Path) -> None:
+    """As where Kvasir's host is itself a guest of libvirt: starting the network would fail, so other addresses are told."""
+    head = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"
+    lines = "eth0 00000000 017AA8C0 0003 0 0 0 00000000 0 0 0\neth0 007AA8C0 00000000 0001 0 0 0 00FFFFFF 0 0 0\n"
+    root = tree(tmp_path, **{"proc/net/route": head + lines})
+    found = next(f for f in doctor_guests.findings(Daemon(network=Network(False, True)), root) if f.verdict == "fail")
+    assert found.text == "it is not active, and its addresses (192.168.122.0/24) are those of eth0" and not found.fix
+    script = f'virsh() {{ [ $3 = net-dumpxml ] && echo "$XML"; :; }}; cd {tmp_path}; {found.repair}; cat default.xml'
+    done = subprocess.run(
+        ["bash", "-c", script], env={"XML": Network(False, True).XMLDesc(0)}, capture_output=True, text=True
+    )
+    assert done.stdout == Network(False, True).XMLDesc(0).replace("192.168.122", "192.168.123") + "\n", done.stderr
+    assert Network(False, True).XMLDesc(0).count("192.168.122") == 2
 
 
 @pytest.mark.guide("trouble-loop-max")

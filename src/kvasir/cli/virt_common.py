@@ -239,5 +239,5 @@ def guarded(
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except KeyboardInterrupt:
-        print(aborted, file=sys.stderr)
+        print("kvasir: stopped" if LEVEL["brief"] else aborted, file=sys.stderr)
         return 1

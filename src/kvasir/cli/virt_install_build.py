@@ -192,6 +192,15 @@ class Wanted:
             self.require = bool(on_off("os_variant", found, "require"))
 
 
+def near(name: str) -> str:
+    """The known name that is like one misspelled."""
+    import difflib
+
+    known = [word for names in osinfo.groups() for word in names]
+    found = difflib.get_close_matches(name, known, 1)
+    return f"Is it '{found[0]}'? " if found else ""
+
+
 def _set_system(guest: Guest, installer: Installer, wanted: Wanted) -> None:
     """Find the operating system's facts. An unknown name is a hint, and an error only where a system is required."""
     name = wanted.name or guest.domain.attrib.pop("_os_name", "")
@@ -199,7 +208,7 @@ def _set_system(guest: Guest, installer: Installer, wanted: Wanted) -> None:
     if name and found is None:
         if wanted.require:
             fail(f"Unknown OS name '{name}'. See `--osinfo list` for valid values.")
-        warn(f"Unknown OS name '{name}': using generic defaults. `--osinfo list` prints the known names.")
+        warn(f"Unknown OS name '{name}': using generic defaults. {near(name)}`--osinfo list` prints the known names.")
     if wanted.detect and installer.method.installs and guest.local:
         found = _detected(installer) or found
     if found is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
+from kvasir.cli import hostcheck
 from kvasir.errors import Error
 
 from . import doctor_storage
@@ -39,7 +40,7 @@ def findings(connection: Any, root: str = "") -> Iterator[Finding]:
     import xml.etree.ElementTree as ET
 
     if not session(connection):
-        yield from default_network(connection)
+        yield from default_network(connection, root)
     guests = [(d, ET.fromstring(d.XMLDesc(0))) for d in connection.listAllDomains(0)]
     if not session(connection):
         yield from closed_folders(guests, root)
@@ -50,7 +51,7 @@ def findings(connection: Any, root: str = "") -> Iterator[Finding]:
     yield from doctor_storage.findings(connection, guests, not session(connection))
 
 
-def default_network(connection: Any) -> Iterator[Finding]:
+def default_network(connection: Any, root: str = "") -> Iterator[Finding]:
     """The first thing that new users stumble over."""
     virsh = f"virsh -c {connection.getURI()}"
     try:
@@ -63,7 +64,9 @@ def default_network(connection: Any) -> Iterator[Finding]:
             f"{virsh} net-define FILE; see man virsh, net-define",
         )
         return
-    if not network.isActive():
+    if not network.isActive() and (taken := addresses_taken(network.XMLDesc(0), root, virsh)):
+        yield Finding("network default", FAIL, *taken)
+    elif not network.isActive():
         yield Finding("network default", FAIL, "it is not active", f"{virsh} net-start default", safe=True)
     else:
         yield Finding("network default", PASS)
@@ -71,6 +74,34 @@ def default_network(connection: Any) -> Iterator[Finding]:
         yield Finding(
             "network default at boot", WARN, "it does not start by itself", f"{virsh} net-autostart default", safe=True
         )
+
+
+def addresses_taken(text: str, root: str, virsh: str) -> tuple[str, str] | None:
+    """What is wrong and what repairs it, where an interface of the host has the network's addresses already."""
+    import xml.etree.ElementTree as ET
+    from ipaddress import IPv4Interface, IPv4Network
+
+    document = ET.fromstring(text)
+    ip = next((ip for ip in document.findall("ip") if "." in (ip.get("address") or "")), None)
+    if ip is None:
+        return None
+    try:
+        ours = IPv4Interface(f"{ip.get('address')}/{ip.get('netmask') or ip.get('prefix')}").network
+    except ValueError:
+        return None
+    routes = {}
+    for line in hostcheck.read(f"{root}/proc/net/route").splitlines()[1:]:
+        link, where, *_, mask = line.split()[:8]
+        numbers = [int.from_bytes(bytes.fromhex(word), "little") for word in (where, mask)]
+        if numbers[1]:
+            routes[IPv4Network((numbers[0], numbers[1].bit_count()))] = link
+    if ours not in routes or ours.prefixlen != 24:
+        return None
+    head, _, third = str(ours.network_address).rpartition(".")[0].rpartition(".")
+    free = next((n for n in range(int(third) + 1, 255) if IPv4Network(f"{head}.{n}.0/24") not in routes), 0)
+    edit = f"{virsh} net-dumpxml default | sed 's/{head}.{third}\\./{head}.{free}./g' > default.xml"
+    said = f"it is not active, and its addresses ({ours}) are those of {routes[ours]}"
+    return said, f"{edit}; {virsh} net-define default.xml; {virsh} net-start default"
 
 
 def sources(document: Element) -> list[str]:
