@@ -100,6 +100,10 @@ def make(procedure: programs.Procedure, bound: bool) -> Callable[..., Any]:
         return [self._wrap(value, kind) for value, (_, kind) in zip(answer, results, strict=True)]
 
     method.__name__ = procedure.name
+    words = [field if at < least else f"{field}=0" for at, (field, _) in enumerate(wanted)]
+    method.__doc__ = (
+        f"({', '.join(words)}) -> {', '.join(name for name, _ in results) or '0'}: libvirt's {procedure.name}."
+    )
     return method
 
 
