@@ -59,7 +59,7 @@ class Change:
             if self.live is not None:
                 statusdoc.save(self.guest)
             if error is None and self.config is not None:
-                self.guest.driver.rewrite(self.guest, self.config)
+                await self.guest.driver.rewrite(self.guest, self.config)
         finally:
             await self.stack.aclose()
 

@@ -28,7 +28,7 @@ async def _change(found: Any, flags: int) -> AsyncIterator[tuple[bool, Any]]:
         domain = found.config.copy() if in_config else None
         yield in_live, domain
         if domain is not None:
-            found.driver.rewrite(found, domain)
+            await found.driver.rewrite(found, domain)
 
 
 async def domain_attach_device(session: Session, dom: Any, xml: str) -> None:

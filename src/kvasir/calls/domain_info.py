@@ -133,7 +133,7 @@ async def domain_set_memory_stats_period(session: Session, dom: Any, period: int
             domain = found.config.copy()
             for balloon in live.list_of(domain, "memballoons"):
                 balloon.period = period or None
-            session.driver.rewrite(found, domain)
+            await session.driver.rewrite(found, domain)
 
 
 async def domain_block_stats(session: Session, dom: Any, path: str) -> tuple[int, int, int, int, int]:

@@ -55,7 +55,7 @@ async def domain_set_metadata(
         if in_config:
             domain = found.config.copy()
             _put(domain, type, metadata, key, uri)
-            session.driver.rewrite(found, domain)
+            await session.driver.rewrite(found, domain)
         session.driver.bus.publish(MetadataChange(found, type, uri))
 
 

@@ -48,7 +48,7 @@ async def domain_set_memory_flags(session: Session, dom: Any, memory: int, flags
         if flags & MEM_MAXIMUM:
             if in_live:
                 raise OperationInvalid("cannot resize the maximum memory on an active domain")
-            _change(found, max_memory=memory)
+            await _change(found, max_memory=memory)
             return
         if in_live and memory > stats.total_memory(found.live):
             raise InvalidArg("cannot set memory higher than max memory")
@@ -62,10 +62,10 @@ async def domain_set_memory_flags(session: Session, dom: Any, memory: int, flags
             await found.monitor().command("balloon", {"value": memory * 1024})
             statusdoc.save(found)
         if in_config:
-            _change(found, memory=memory)
+            await _change(found, memory=memory)
 
 
-def _change(found: Guest, memory: int | None = None, max_memory: int | None = None) -> None:
+async def _change(found: Guest, memory: int | None = None, max_memory: int | None = None) -> None:
     domain = found.config.copy()
     if max_memory is not None:
         if domain.cpu_cells():
@@ -75,4 +75,4 @@ def _change(found: Guest, memory: int | None = None, max_memory: int | None = No
             domain.current_memory = max_memory
     if memory is not None:
         domain.current_memory = memory
-    found.driver.rewrite(found, domain)
+    await found.driver.rewrite(found, domain)

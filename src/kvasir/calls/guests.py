@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import InvalidArg, OperationInvalid, Origin
@@ -21,6 +22,7 @@ def guest(session: Session, dom: Any) -> Guest:
     return found
 
 
+@cache
 def dispatcher(procedure: str) -> str:
     """The name under which libvirt's daemon holds a lock: ``remoteDispatchDomainSuspend``."""
     return "remoteDispatch" + "".join(word.capitalize() for word in procedure.split("_"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-import random
+import os
 import re
 from typing import Any
 
@@ -378,7 +378,7 @@ def _validate_groups(net: Any) -> None:
 
 def random_mac() -> str:
     """A bridge's MAC address with QEMU's prefix."""
-    return "52:54:00:" + ":".join(f"{random.randrange(256):02x}" for _ in range(3))
+    return "52:54:00:" + os.urandom(3).hex(":")
 
 
 def no_range(name: str) -> InternalError:

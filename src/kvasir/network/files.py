@@ -59,10 +59,11 @@ class Files:
 
     def save_status(self, net: VirtualNetwork) -> None:
         """Keep what is needed to take the running network up again."""
-        write_file(self.state(net.name), banner(f"virsh net-edit {net.name}") + net.status(INACTIVE))
+        text = banner(f"virsh net-edit {net.name}") + net.status(INACTIVE)
+        write_file(self.state(net.name), text, durable=False)
 
     def save_port(self, port: NetworkPort) -> None:
-        write_file(self.port(port.net.name, str(port.document.uuid)), port.document.xml(STORED))
+        write_file(self.port(port.net.name, str(port.document.uuid)), port.document.xml(STORED), durable=False)
 
     def set_link(self, name: str, on: bool) -> None:
         """The link that marks a network for autostart."""

@@ -282,8 +282,25 @@ class QemuDriver:
         self.event(guest, L.DEFINED, Detail.DEFINED_ADDED if new else Detail.DEFINED_UPDATED)
         return guest
 
-    def rewrite(self, guest: Guest, domain: Any) -> None:
-        """Store a changed persistent definition (title, metadata, autostart actions ...)."""
+    async def rewrite(self, guest: Guest, domain: Any) -> None:
+        """Store a changed persistent definition (title, devices, limits ...). It counts at once; the disk is waited for without
+        holding up others. The caller holds a job of the guest. Raises SystemFailure, and all is as before then."""
+        before, name, text = (guest.config, guest.text), guest.name, stored_text(domain)
+        guest.set_config(domain, text)
+        self._remember(guest)
+        try:
+            async with self._storing:
+                await self.store.save_beside(name, text)
+        except OSError as error:
+            if guest.text == text:
+                guest.set_config(*before)
+                self._remember(guest)
+            raise SystemFailure(f"cannot write config file '{self.store.path(name)}'", error) from error
+        if guest.text not in (text, None):  # a block job had its say meanwhile
+            self.store.save(guest.name, guest.text)
+
+    def rewrite_at_once(self, guest: Guest, domain: Any) -> None:
+        """The same with nothing in between: for snapshots and block jobs, whose next step counts on the file."""
         text = stored_text(domain)
         try:
             self.store.save(guest.name, text)

@@ -384,7 +384,7 @@ async def set_action(guest: Guest, kind: int, action: int, live_too: bool, confi
         if config_too:
             domain = guest.config.copy()
             setattr(domain, field, word)
-            guest.driver.rewrite(guest, domain)
+            await guest.driver.rewrite(guest, domain)
 
 
 __all__ = ["InternalError", "destroy", "died", "finish", "reboot", "reset", "resume", "shutdown", "stop", "suspend"]

@@ -206,7 +206,7 @@ class Start:
         await chain.complete(self.domain, self.driver)
         await live.prepare(self.guest, self.domain, self.vm)
         await numa.ask_numad(self.guest, self.domain, self.vm)
-        firmware.make_variables(self.vm, self.host, getattr(self, "vm_reset_nvram", False))
+        await asyncio.to_thread(firmware.make_variables, self.vm, self.host, getattr(self, "vm_reset_nvram", False))
         for device in live.devices(self.domain):
             await device.prepare(self.host)
         if self.driver.identity.uid is not None:

@@ -153,12 +153,9 @@ class Store:
         """Remove definition and autostart link. The definition goes last: a crash between leaves a whole guest."""
         self._changes += 1
         for path, folder in ((self.link(name), self.autostart), (self.path(name), self.etc)):
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-            except FileNotFoundError:
-                continue
-            with contextlib.suppress(OSError):
-                sync_folder(folder)
+                self._folders.soon(folder)
 
     def autostarts(self) -> set[str]:
         """The names of the guests that start with the host."""
@@ -176,7 +173,7 @@ class Store:
             os.unlink(link)
         if on:
             os.symlink(self.path(name), link)
-        sync_folder(self.autostart)
+        self._folders.soon(self.autostart)
 
 
 def _over(name: str) -> str:

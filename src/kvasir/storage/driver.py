@@ -86,7 +86,7 @@ class StorageDriver:
 
     def _save_state(self, pool: StoragePool) -> None:
         head, body = banner(f"virsh pool-edit {pool.name}"), pool.document.xml(STORED, pad="  ")
-        write_file(self._state(pool.name), head + f"<poolstate>\n{body}</poolstate>\n")
+        write_file(self._state(pool.name), head + f"<poolstate>\n{body}</poolstate>\n", durable=False)
 
     def load(self) -> None:
         """Read the pools that ran and those that are defined. A broken file is reported and left as it is."""

@@ -140,12 +140,15 @@ class Virtual(Kind):
         return f"{self.files.dnsmasq}/{self.net.name}.{kind}"
 
     def _write_conf(self) -> None:
+        """Each start of the network writes them anew: none need outlast the host."""
         doc = self.document
-        write_file(
-            self._path("conf"), conf.configuration(doc, self.files.pid(self.net.name), self.files.dnsmasq), 0o644
-        )
-        write_file(self._path("hostsfile"), conf.hosts_file(doc), 0o644)
-        write_file(self._path("addnhosts"), conf.names_file(doc), 0o644)
+        texts = {
+            "conf": conf.configuration(doc, self.files.pid(self.net.name), self.files.dnsmasq),
+            "hostsfile": conf.hosts_file(doc),
+            "addnhosts": conf.names_file(doc),
+        }
+        for kind, text in texts.items():
+            write_file(self._path(kind), text, 0o644, durable=False)
 
     def _dnsmasq(self, undo: contextlib.ExitStack) -> None:
         if not conf.wanted(self.document):
@@ -155,7 +158,7 @@ class Virtual(Kind):
         self._write_conf()
         status = f"{self.files.dnsmasq}/{self.document.bridge}.status"
         if not os.path.exists(status):
-            write_file(status, "", 0o644)
+            write_file(status, "", 0o644, durable=False)
         dnsmasq.start(self._path("conf"), helper(self.files.dnsmasq), str(self.document.bridge))
 
     def _end_dnsmasq(self) -> None:

@@ -177,7 +177,7 @@ def _config(guest: Any, disk: Any, path: str | None, change: Any) -> None:
     for known in domain.disks:
         if known.target == disk.target and known.location() == path:
             change(known)
-            guest.driver.rewrite(guest, domain)
+            guest.driver.rewrite_at_once(guest, domain)
             return
 
 

@@ -130,7 +130,7 @@ def _unsaid(guest: Any, disk: Any) -> None:
     for known in domain.disks:
         if known.target == disk.target and known.backing_store is not None and known.backing_store.type is None:
             known.backing_store = None
-            guest.driver.rewrite(guest, domain)
+            guest.driver.rewrite_at_once(guest, domain)
 
 
 async def _by_tool(guest: Any, tree: Tree, entry: SnapshotDisk, below: Image) -> None:
@@ -169,7 +169,7 @@ def _in_config(guest: Any, entry: SnapshotDisk, below: Image) -> None:
             disk.backing_store = None
         else:
             disk.backing_store = None
-    guest.driver.rewrite(guest, domain)
+    guest.driver.rewrite_at_once(guest, domain)
 
 
 def _rename(tree: Tree, gone: Snapshot, path: str, below: Image) -> None:

@@ -71,7 +71,7 @@ async def external(guest: Any, snap: Snapshot, *, reuse: bool) -> None:
                 put_above_plain(disk, new)
             else:
                 graph.put(disk, new)
-        guest.driver.rewrite(guest, domain)
+        guest.driver.rewrite_at_once(guest, domain)
     except BaseException:
         for new in made:
             create.unlink(new)

@@ -60,7 +60,7 @@ async def take(guest: Any, tree: Tree | None, snap: Snapshot, *, reuse: bool) ->
         await guest.monitor().command("transaction", {"actions": actions})
     except BaseException:
         if configs is not None and guest.active:
-            guest.driver.rewrite(guest, configs)
+            guest.driver.rewrite_at_once(guest, configs)
         await _undo(guest, tree, snap, done)
         raise
     for each in done:

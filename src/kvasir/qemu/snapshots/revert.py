@@ -89,7 +89,7 @@ async def _bring(guest: Any, snap: Snapshot, domain: Any, flags: int, *, memory:
     if not snap.external and not with_state:
         await offline.apply(guest, snap, domain)
     if guest.persistent:
-        guest.driver.rewrite(guest, inactive.copy())
+        guest.driver.rewrite_at_once(guest, inactive.copy())
     paused = bool(flags & PAUSED) or (snap.state == "paused" and not flags & RUNNING)
     if with_state:
         await _start_with_state(guest, snap, domain, paused, memory, flags)
