@@ -133,11 +133,11 @@ def _source(disk: Any) -> None:
 
 
 def _unique(disk: Any, domain: Any) -> None:
+    place = disk.address if isinstance(disk.address, DriveAddress) else None
     for other in domain.disks:
         if other is disk:
             return
-        if isinstance(disk.address, DriveAddress) and disk.bus == other.bus and disk.address == other.address:
-            place = disk.address
+        if place is not None and disk.bus == other.bus and _same_unit(place, other.address):
             raise unsupported(
                 f"Found duplicate drive address for disk with target name '{other.target}' "
                 f"controller='{place.controller or 0}' bus='{place.bus or 0}' target='{place.target or 0}' "
@@ -149,6 +149,11 @@ def _unique(disk: Any, domain: Any) -> None:
                 f"target '{disk.target}' duplicated for disk sources '{other.location() or '<null>'}' and "
                 f"'{disk.location() or '<null>'}'"
             )
+
+
+def _same_unit(place: DriveAddress, other: Any) -> bool:
+    """Whether they are one place; most differ in the unit, which is quick to see."""
+    return isinstance(other, DriveAddress) and place.unit == other.unit and place == other
 
 
 def _models(disk: Any) -> None:

@@ -42,24 +42,27 @@ def sort_controllers(domain: Any) -> None:
 def sort_disks(domain: Any) -> None:
     """Disks stand by target name among those of their bus."""
     given, domain.disks = domain.disks, []
+    numbers: list[int | None] = []
     for disk in given:
-        at = -1
-        for number in range(len(domain.disks) - 1, -1, -1):
-            current = domain.disks[number]
-            if current.bus != disk.bus:
+        own, at = _number_of(disk), -1
+        for place in range(len(numbers) - 1, -1, -1):
+            if domain.disks[place].bus != disk.bus:
                 continue
-            try:
-                later = ports.disk_index(current.target) > ports.disk_index(disk.target)
-            except XmlError:
-                later = False
-            if later:
-                at = number
+            number = numbers[place]
+            if own is not None and number is not None and number > own:
+                at = place
             elif at == -1:
-                at = number + 1
-        if at == -1:
-            domain.disks.append(disk)
-        else:
-            domain.disks.insert(at, disk)
+                at = place + 1
+        at = len(numbers) if at == -1 else at
+        domain.disks.insert(at, disk)
+        numbers.insert(at, own)
+
+
+def _number_of(disk: Any) -> int | None:
+    try:
+        return ports.disk_index(disk.target or "")
+    except XmlError:
+        return None
 
 
 def add_default_devices(vm: Any) -> bool:
