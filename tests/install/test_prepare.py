@@ -155,7 +155,7 @@ def test_words_of_virt_sysprep(folder: Path) -> None:
     names = {line.split()[0]: "*" in line.split()[1:2] for line in done.stdout.splitlines()}
     assert done.returncode == 0 and names["ssh-hostkeys"] and not names["firewall-rules"] and len(names) > 35
     for words, said in (
-        (["--enable", "nosuch", "-a", "/x"], "no operation 'nosuch'"), (["--enable", "fs-uuids", "-a", "/x"], "'fs-uuids' is not built"),
+        (["--enable", "nosuch", "-a", "/x"], "no operation 'nosuch'"), (["--install", "vim", "-a", "/x"], "--install is not built"),
         (["-a", "/nonexistent"], "/nonexistent: no such file"), ([], "-a FILE"), (["-a", "/x", "--enable", "utmp,-utmp"], "names only"),
     ):  # fmt: skip
         done = tool("virt-sysprep", *words)

@@ -12,6 +12,8 @@ PANIC = "ba0505 b001 ee f4 ebfd"
 """Tells the pvpanic device that the kernel crashed."""
 POWEROFF = "ba0406 b80020 ef f4 ebfd"
 """Switches the machine off through ACPI (machine pc, port 0x604)."""
+BUTTON = f"baf803 b052 ee ba0206 b80001 ef ba0006 ed a90001 74fa fb b94800 f4 e2fd {POWEROFF}"
+"""Writes R to the first serial port, waits for the power button, and switches the machine off four seconds (72 ticks) after it."""
 SLEEP = "ba0406 b80024 ef f4 ebfd"
 """Goes to sleep (S3) in the same way."""
 

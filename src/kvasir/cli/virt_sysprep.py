@@ -6,13 +6,22 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import replace
+from typing import Any
 
-from kvasir.disk import appliance, operations
+from kvasir.disk import appliance, customize, operations
 from kvasir.disk.appliance import DiskError
+from kvasir.disk.operations import Operation
 
 from . import disk_options
 
-NOT_BUILT = ("customize", "fs-uuids", "lvm-uuids", "script", "user-account")
+
+class Step(argparse.Action):
+    """An option of ``customize``; they are done in the order in which they are given."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        name = (option_string or "").lstrip("-")
+        namespace.steps = [*namespace.steps, (name, values if isinstance(values, str) else "")]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,8 +42,22 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--list-operations", action="store_true", help="List the operations, * for those done by default")
     p.add_argument(
-        "--root-password", metavar="SELECTOR", help="New password of root: password:WORD, or file:PATH (its first line)"
+        "--keep-user-accounts", action="append", default=[], metavar="USERS", help="user-account leaves these"
     )
+    p.add_argument(
+        "--remove-user-accounts", action="append", default=[], metavar="USERS", help="... removes these only"
+    )
+    p.add_argument(
+        "--script", action="append", default=[], metavar="SCRIPT",
+        help="Run a script in the guest's root folder: of the appliance's shell, or a program that needs no library",
+    )  # fmt: skip
+    p.add_argument("--scriptdir", metavar="DIR", help="Not needed: the scripts run in the appliance")
+    group = p.add_argument_group("customize", "Done last, in the order given.")
+    p.set_defaults(steps=[])
+    for name, (form, about) in customize.OPTIONS.items():
+        group.add_argument(f"--{name}", action=Step, nargs=None if form else 0, metavar=form, help=about)
+    for name in customize.NOT_BUILT:
+        group.add_argument(f"--{name}", action=Step, nargs="?", help=argparse.SUPPRESS)
     p.add_argument("-q", "--quiet", action="store_true", help="Print nothing but errors")
     p.add_argument("-v", "--verbose", action="store_true", help="Print every file that is touched")
     return p
@@ -51,9 +74,6 @@ def picked(options: argparse.Namespace) -> list[operations.Operation]:
         if options.operations is not None
         else "defaults"
     )
-    for word in words.split(","):
-        if word.removeprefix("-") in NOT_BUILT:
-            raise DiskError(f"operation {word.removeprefix('-')!r} is not built")
     if options.enable is not None and any(word.startswith("-") for word in words.split(",")):
         raise DiskError("--enable takes names only")
     try:
@@ -62,20 +82,33 @@ def picked(options: argparse.Namespace) -> list[operations.Operation]:
         raise DiskError(f"{error}; virt-sysprep --list-operations shows them") from None
 
 
-def password(selector: str) -> operations.Operation:
-    """The operation that gives root another password; only its hash comes into the machine."""
-    from kvasir.install.unattended import crypt
+def names(values: list[str], option: str) -> str:
+    """Users' names of an option, with commas between. Raises DiskError."""
+    found = [name for value in values for name in value.split(",") if name]
+    for name in found:
+        if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+            raise DiskError(f"--{option}: {name!r} is no user's name")
+    return ",".join(found)
 
-    kind, _, value = selector.partition(":")
-    if kind == "file":
-        with open(value, encoding="utf-8") as file:
-            value = file.readline().rstrip("\r\n")
-    elif kind != "password":
-        raise DiskError(f"--root-password: {kind!r} is neither password: nor file:")
-    if not value:
-        raise DiskError("--root-password: the password is empty")
-    line = f"edited etc/shadow 's|^root:[^:]*:|root:{crypt(value)}:|'"
-    return operations.Operation("customize", "Set root's password", line)
+
+def filled(todo: list[Operation], options: argparse.Namespace, steps: customize.Customize) -> list[Operation]:
+    """The operations with what their own options say. Raises DiskError."""
+    for name, value in options.steps:
+        steps.add(name, value)
+    scripts = [steps.luggage.add(customize.read(path), 0o100755) for path in options.script]
+    keep = names(options.keep_user_accounts, "keep-user-accounts")
+    only = names(options.remove_user_accounts, "remove-user-accounts")
+    own = {
+        "customize": customize.TOOLS + steps.script() if steps.steps else "",
+        "script": "".join(f"{path} || exit 1\n" for path in scripts),
+        "user-account": operations.ACCOUNTS.replace("KEEP", keep).replace("ONLY", only),
+    }
+    for what, given in (("customize", steps.steps), ("script", scripts), ("user-account", keep or only)):
+        if given and what not in [one.name for one in todo]:
+            raise DiskError(
+                f"options of {what} are given, and the operation is not\nhint: --operations defaults,{what}"
+            )
+    return [replace(one, script=own.get(one.name, one.script)) for one in todo]
 
 
 def work(options: argparse.Namespace) -> int:
@@ -89,12 +122,14 @@ def work(options: argparse.Namespace) -> int:
         if not options.quiet:
             print(f"[{time.monotonic() - begin:6.1f}] {text}", flush=True)
 
-    todo = picked(options)
-    if options.root_password:
-        todo.append(password(options.root_password))
+    steps = customize.Customize(say)
+    todo = filled(picked(options), options, steps)
     disks = disk_options.disks(options)
     say("Examining the guest ...")
-    said = appliance.run(disks, operations.script(todo), readonly=options.dry_run)
+    after = operations.script(todo, unmounted=True)
+    said = appliance.run(
+        disks, operations.script(todo), readonly=options.dry_run, after=after, luggage=steps.luggage.files
+    )
     for line in said.splitlines():
         if line.startswith("@"):
             say(f"Performing {line[1:]!r} ...".replace("'", '"'))

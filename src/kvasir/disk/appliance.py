@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from . import places
 
-MEMORY = 384
+MEMORY = 256
+"""MiB besides twice the initrd's."""
 TIMEOUT = 900
 PATIENCE = 20
 EMULATORS = ("qemu-system-x86_64", "/usr/libexec/qemu-kvm", "qemu-kvm")
@@ -49,8 +50,8 @@ def accelerators() -> list[str]:
     return [said] if said else ["kvm", "tcg"] if os.access("/dev/kvm", os.R_OK | os.W_OK) else ["tcg"]
 
 
-def initrd(folder: str, target: str, script: str, *, readonly: bool) -> None:
-    """The tiny guest's initramfs, drivers of more file systems where they are there, our init and the script."""
+def initrd(folder: str, target: str, files: list[tuple[str, bytes, int]]) -> None:
+    """The tiny guest's initramfs, drivers of more file systems where they are there, our init and these files."""
     from kvasir.install.media import inject
 
     with open(target, "wb") as out:
@@ -62,15 +63,15 @@ def initrd(folder: str, target: str, script: str, *, readonly: bool) -> None:
                 out.write(b"\0" * (-out.tell() % 512))
     with open(os.path.join(os.path.dirname(__file__), "init.txt"), "rb") as file:
         init = file.read()
-    mode = b"ro" if readonly else b"rw"
-    inject(target, [("appliance", init, 0o100755), ("script", script.encode(), 0o100644), ("mode", mode, 0o100644)])
+    inject(target, [("appliance", init, 0o100755), *files])
 
 
 def command(disks: list[Disk], folder: str, work: str, accelerator: str, *, readonly: bool) -> list[str]:
     """QEMU's command line."""
+    memory = MEMORY + 2 * (os.path.getsize(os.path.join(work, "initrd")) >> 20)
     with open(os.path.join(folder, "cmdline"), encoding="ascii") as file:
         line = file.read().strip()
-    words = [emulator(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", str(MEMORY),
+    words = [emulator(), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", str(memory),
              "-machine", f"pc,accel={accelerator}", "-kernel", os.path.join(folder, "kernel"), "-initrd", os.path.join(work, "initrd"),
              "-append", f"{line} rdinit=/appliance", "-serial", f"file:{work}/console",
              "-chardev", f"file,id=out,path={work}/out", "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=out"]  # fmt: skip
@@ -86,16 +87,30 @@ def command(disks: list[Disk], folder: str, work: str, accelerator: str, *, read
     return words
 
 
-def run(disks: list[Disk], script: str, *, readonly: bool = False) -> str:
+def run(
+    disks: list[Disk],
+    script: str,
+    *,
+    readonly: bool = False,
+    after: str = "",
+    luggage: list[tuple[str, bytes, int]] | None = None,
+) -> str:
     """Mount the guest on these disks and run a shell script in its root folder; give what it printed.
 
-    ``readonly`` throws away what is written. Raises DiskError: no appliance, a disk in use, no Linux found, a script that fails.
+    ``after`` is a script that runs when the guest is unmounted again, ``luggage`` files (name, bytes, mode) that lie in the root of the
+    appliance. ``readonly`` throws away what is written. Raises DiskError: no appliance, a disk in use, no Linux found, a script that fails.
     """
     folder = places.tiny()
     if not folder:
         raise DiskError(f"the appliance's kernel is not built yet\nhint: {places.PROJECT}/scripts/tiny-guest")
     with tempfile.TemporaryDirectory(prefix="kvasir-disk-") as work:
-        initrd(folder, os.path.join(work, "initrd"), script, readonly=readonly)
+        files = [
+            ("script", script.encode(), 0o100644),
+            ("mode", b"ro" if readonly else b"rw", 0o100644),
+            *(luggage or []),
+        ]
+        files += [("after", after.encode(), 0o100644)] if after else []
+        initrd(folder, os.path.join(work, "initrd"), files)
         first, *others = accelerators()
         done = machine(command(disks, folder, work, first, readonly=readonly), work, PATIENCE if others else TIMEOUT)
         if done is None and others:  # KVM is there but does not get a machine up

@@ -33,7 +33,7 @@ def find(name: str) -> Hook:
             if os.access(path, os.X_OK) and os.path.isfile(path):
                 return _program(path)
     own = sorted({name for folder in folders() if os.path.isdir(folder) for name in os.listdir(folder)})
-    known = [*own, "clone", *operations.BY_NAME]
+    known = [*own, "clone", *(one.name for one in operations.OPERATIONS if one.script)]
     raise OptionError(f"--prepare: no hook '{name}'; there are: {', '.join(known)} (looked in {', '.join(folders())})")
 
 
@@ -61,7 +61,7 @@ def inside(names: list[str]) -> Hook:
             raise OptionError("--prepare: no disk was copied, so there is none to prepare")
         todo = [operations.BY_NAME[one] for one in names]
         try:
-            appliance.run(disks, operations.script(todo))
+            appliance.run(disks, operations.script(todo), after=operations.script(todo, unmounted=True))
         except appliance.DiskError as error:
             raise OptionError(f"--prepare failed: {error}") from None
 
@@ -75,7 +75,7 @@ def chain(names: list[str]) -> Hook:
     for name in names:
         if name == "clone":
             known += operations.CLONE
-        elif name in operations.BY_NAME:
+        elif name in operations.BY_NAME and operations.BY_NAME[name].script:
             known.append(name)
         else:
             hooks.append(find(name))
