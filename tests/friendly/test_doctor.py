@@ -307,6 +307,20 @@ def test_a_virtual_adapter_is_for_one_guest(tmp_path: Path) -> None:
     assert both == [("virtual adapters", "warn", text)]
 
 
+@pytest.mark.guide("gpu-assignment-methods")
+def test_one_mediated_device_for_a_guest(tmp_path: Path) -> None:
+    """A card (pci) may have any number of kin, of vGPUs (mdev) a guest has one. Both kinds are in the golden documents and in tests/hotplug."""
+    root = tree(tmp_path)
+    mdev = "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='{}'/></source></hostdev>"
+    pci = "<hostdev mode='subsystem' type='pci'><source><address bus='{}'/></source></hostdev>"
+    fine = Guest("fine", 64, 1, mdev.format(1) + pci.format(1) + pci.format(2), running=False)
+    assert complaints(root, fine) == []
+    text = "two has 2 mediated devices (vGPU), of which one is supported for a guest"
+    assert complaints(root, Guest("two", 64, 1, mdev.format(1) + mdev.format(2), running=False)) == [
+        ("mediated devices", "warn", text)
+    ]
+
+
 def test_the_default_pool(tmp_path: Path) -> None:
     root = tree(tmp_path)
     daemon = Daemon()

@@ -113,6 +113,7 @@ ASSIGNMENT = {
     "xml-hostdev-rom-bar": f"{D}/hostdev/rom[@bar]",
     "xml-hostdev-driver-vfio": f"{D}/*[self::hostdev or self::interface]/driver[@name='vfio']",
     "xml-hostdev-mdev": f"{D}/hostdev[@type='mdev' and @display]/source/address[@uuid]",
+    "vgpu-concept": f"{D}/hostdev[@type='mdev']/source/address[@uuid]",
     "xml-hostdev-usb": f"{D}/hostdev[@type='usb']/source/vendor/@id",
     "xml-interface-hostdev": f"{D}/interface[@type='hostdev']/source/address[@type='pci']",
     "xml-redirdev-usb": f"{D}/redirdev[@bus='usb' and @type='spicevmc']",

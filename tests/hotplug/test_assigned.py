@@ -159,6 +159,23 @@ def test_plugged_into_a_running_guest(faked: tuple[KvasirDaemon, fake.Host, Kern
     assert daemon.virsh("destroy", "plain").returncode == 0
 
 
+@pytest.mark.guide("limit-pci-assignment-host-support")
+def test_a_host_without_iommu(
+    faked: tuple[KvasirDaemon, fake.Host, Kernel], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same card on a host without IOMMU groups: no guest starts with it, nothing is bound, and virt-host-validate says what is missing."""
+    from kvasir.cli import virt_host_validate
+
+    daemon, host, kernel = faked
+    for entry in (host.sys / "kernel/iommu_groups").iterdir():
+        entry.rename(daemon.folder / f"group-{entry.name}")
+    said = refused(daemon, "none", HOSTDEV.format(managed="yes"))
+    assert "host doesn't support passthrough of host PCI devices" in said and kernel.bound == []
+    virt_host_validate.main(["qemu"], str(daemon.folder))
+    rows = [line for line in capsys.readouterr().out.splitlines() if "IOMMU" in line]
+    assert len(rows) == 1 and ": WARN" in rows[0], rows
+
+
 @pytest.mark.guide("proc-assign-pci-virsh", "virsh-detach-device-hostdev", "virsh-edit-add-hostdev")
 def test_in_the_definition(faked: tuple[KvasirDaemon, fake.Host, Kernel]) -> None:
     daemon, _, _ = faked

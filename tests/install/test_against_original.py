@@ -28,6 +28,7 @@ BETTER = {
     "sharePolicy=force-shared": "every field of the element is a sub-option",
     "--controller virtio-serial,ports=8": "every field of the element is a sub-option",
     "--edit --iothreads 3": "what is not there yet can be set",
+    "--osinfo rhel5.4": "its installer has no graphical mode on QXL: it gets cirrus",
     "--edit --disk clearxml=yes,path=": "the type that the source has is said",
 }
 

@@ -56,9 +56,8 @@ def guest(folder: Path, tiny: TinyGuest) -> Path:
     return fixture.ext4(root, folder / "guest.img")
 
 
-def test_all_that_is_put_in(folder: Path, tiny_guest: TinyGuest) -> None:
-    """Every option of customize that a guest without perl has, a script, and accounts that go: one run."""
-    image = guest(folder, tiny_guest)
+def arguments(folder: Path) -> list[str]:
+    """The options, and the files that they name."""
     (folder / "script").write_text("#!/bin/sh\npwd > srv/where\n[ -f etc/passwd ] && echo seen\n")
     (folder / "inside").write_text("#!/bin/sh\necho $0 ran as $(id -u) > /srv/inside\n")
     (folder / "more").write_text("# more\nmkdir /opt/more\n\ntouch /opt/more/file\n")
@@ -76,7 +75,13 @@ def test_all_that_is_put_in(folder: Path, tiny_guest: TinyGuest) -> None:
     --run inside --commands-from-file more --firstboot first.sh --firstboot-command echo~second --firstboot-install httpd,vim --selinux-relabel"""
     files = {"script", "inside", "more", "first.sh", "up", "tree", "word"}
     given = [word.replace("~", " ") for word in words.split()]
-    given = [re.sub(r"^(kay:file:)?(\w[\w.]*)(:/.*)?$", lambda m: f"{m[1] or ''}{folder}/{m[2]}{m[3] or ''}" if m[2] in files else m[0], word) for word in given]  # fmt: skip
+    return [re.sub(r"^(kay:file:)?(\w[\w.]*)(:/.*)?$", lambda m: f"{m[1] or ''}{folder}/{m[2]}{m[3] or ''}" if m[2] in files else m[0], word) for word in given]  # fmt: skip
+
+
+def test_all_that_is_put_in(folder: Path, tiny_guest: TinyGuest) -> None:
+    """Every option of customize that a guest without perl has, a script, and accounts that go: one run."""
+    image = guest(folder, tiny_guest)
+    given = arguments(folder)
     done = tool("virt-sysprep", "-v", "-a", str(image), *given)
     assert done.returncode == 0, done
     assert "s3cret" not in done.stdout and 'Performing "customize" ...' in done.stdout and "seen" in done.stdout
@@ -103,6 +108,11 @@ def test_all_that_is_put_in(folder: Path, tiny_guest: TinyGuest) -> None:
         "stat /home/kay/.ssh/authorized_keys"
     )
     assert 'dest: "../usr/share/zoneinfo/Europe/Oslo"' in it._ask("stat /etc/localtime")
+    files_are_in(it, image)
+
+
+def files_are_in(it: Inside, image: Path) -> None:
+    """What was copied, written, run."""
     copied = subprocess.run(["debugfs", "-R", "cat /usr/lib/tool", str(image)], capture_output=True).stdout
     assert copied == bytes(range(256)) and "Mode:  0750" in it._ask("stat /usr/lib/tool")
     assert it.read("srv/first.sh").endswith("echo first\n") and it.read("opt/tree/deep/leaf") == "leaf\n"

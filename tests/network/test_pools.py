@@ -42,6 +42,27 @@ def port(number: int) -> str:
       <uuid>11111111-2222-3333-4444-555555555555</uuid></owner><mac address='52:54:00:aa:bb:c{number}'/></networkport>"""
 
 
+@pytest.mark.guide("virsh-net-define-pool", "virsh-net-autostart-start-pool")
+def test_pool_is_defined_and_comes_with_the_daemon(daemon: NetDaemon) -> None:
+    """The guide's passthrough.xml, from its file to the network that is there again after a kill of the daemon; both virsh say the same."""
+    path = daemon.folder / "passthrough.xml"
+    path.write_text("<network><name>passthrough</name><forward mode='hostdev' managed='yes'><pf dev='pf0'/></forward></network>")
+    for virsh in (daemon.virsh, daemon.our_virsh):
+        assert virsh("net-define", str(path)).stdout == f"Network passthrough defined from {path}\n\n"
+        assert re.search(r"(?m)^ passthrough +inactive +no +yes$", virsh("net-list", "--all").stdout)
+        assert virsh("net-autostart", "passthrough").stdout == "Network passthrough marked as autostarted\n\n"
+        assert virsh("net-start", "passthrough").stdout == "Network passthrough started\n\n"
+        assert re.search(r"(?m)^ passthrough +active +yes +yes$", virsh("net-list").stdout)
+        if virsh == daemon.virsh:
+            for words in (("net-destroy", "passthrough"), ("net-undefine", "passthrough")):
+                assert virsh(*words).returncode == 0
+    daemon.kill()
+    daemon.start()
+    assert re.search(r"(?m)^ passthrough +active +yes +yes$", daemon.say("net-list"))
+    for words in (("net-destroy", "passthrough"), ("net-undefine", "passthrough")):
+        daemon.say(*words)
+
+
 @pytest.mark.guide("domxml-net-forward-mode-host-setup")
 def test_pool_of_functions(daemon: NetDaemon) -> None:
     """``<pf>`` becomes the list of its functions at the start; each port gets one; the third finds none."""

@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +16,10 @@ from typing import Any
 
 import pytest
 
+import kvasir.client
 from kvasir.errors import Error
 from kvasir.host import netlink, vport
-from tests.conftest import PROJECT, DaemonHandle, Peers, short_folder
+from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, Peers, short_folder
 
 from .conftest import NetDaemon
 
@@ -109,6 +111,40 @@ def theirs(real_libvirtd: DaemonHandle) -> dict[str, tuple[list[str], list[str]]
 
 
 @pytest.mark.guide("xml-virtualport-8021qbg", "domxml-interface-8021qbg")
+def test_a_port_of_802_1qbg(ours: dict[str, Any], kvasird: KvasirDaemon) -> None:
+    """What its parameters may be, what is made up, and that a start associates it or says why not; ours alone, whatever the real daemon can do."""
+    with kvasir.client.open(kvasird.uri) as connection:
+
+        def written(parameters: str) -> str:
+            port = f"<virtualport type='802.1Qbg'><parameters {parameters}/></virtualport>"
+            domain = connection.defineXML(GUEST.format(mode="vepa", port=port))
+            shown = re.search(r"<virtualport type='802.1Qbg'>\s*<parameters (.*)/>", domain.XMLDesc(0))
+            domain.undefine()
+            assert shown
+            return shown[1]
+
+        whole = "managerid='11' typeid='1193047' typeidversion='2' instanceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f'"
+        assert written(whole) == whole
+        made = re.fullmatch(r"(managerid='255' typeid='16777215' typeidversion='255') instanceid='([0-9a-f-]{36})'",
+                            written("managerid='255' typeid='16777215' typeidversion='255'"))  # fmt: skip
+        assert made and uuid.UUID(made[2])
+        for parameters, said in (
+            ("managerid='1' typeidversion='1'", "missing typeid in <virtualport type='802.1Qbg'>"),
+            ("typeid='1' typeidversion='1'", "missing managerid"), ("managerid='1' typeid='1'", "missing typeidversion"),
+            ("managerid='256' typeid='1' typeidversion='1'", "managerid"), ("managerid='x' typeid='1' typeidversion='1'", "managerid"),
+            ("managerid='1' typeid='16777216' typeidversion='1'", "typeid"), ("managerid='1' typeid='1' typeidversion='256'", "typeidversion"),
+            ("managerid='1' typeid='1' typeidversion='1' instanceid='no uuid'", "instanceid"),
+        ):  # fmt: skip
+            with pytest.raises(Error, match=said):
+                written(parameters)
+        assert "802.1Qbg" not in kvasird.log()
+        written("managerid='0' typeid='1' typeidversion='1'")
+    assert "managerid 0 of a virtualport is reserved by 802.1Qbg" in kvasird.log()
+    assert "error" in ours["no lldpad"][0][0], "nobody associates it"
+    assert ours["at once"][0] == ["", ""] and [line[-8:-6] for line in ours["at once"][1] if line[8:12] == "1300"] == ["02", "03"]
+    assert "error" in ours["refused"][0][0] and "error" in ours["invalid"][0][0]
+
+
 @pytest.mark.parametrize("name", ["802.1Qbh", "no lldpad", *PLAYS])
 def test_as_the_real_libvirt(ours: dict[str, Any], theirs: dict[str, Any], name: str) -> None:
     """The same messages to lldpad, the same questions until it has answered, the same errors; the port is given up at the stop."""

@@ -304,6 +304,7 @@ def test_detach_and_back(faked: tuple[KvasirDaemon, fake.Host]) -> None:
     assert "no FLR" in daemon.virsh("nodedev-reset", "pci_0000_03_10_2").stderr
 
 
+@pytest.mark.guide("vgpu-concept")
 def test_mediated_devices(faked: tuple[KvasirDaemon, fake.Host]) -> None:
     """With a mdevctl of our own: define, start, autostart, stop, undefine, create; events tell of each."""
     daemon, _ = faked

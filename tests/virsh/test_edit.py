@@ -116,7 +116,7 @@ def test_a_broken_edit_can_be_tried_again(kvasird: KvasirDaemon, tools: Path, mo
 
 
 @pytest.mark.guide(
-    "virsh-save-image-edit", "virsh-save-image-edit-opt-running", "virsh-save-image-edit-opt-paused",
+    "virsh-save-image-edit", "virsh-save-image-edit-running", "virsh-save-image-edit-opt-running", "virsh-save-image-edit-opt-paused",
     "virsh-editor-selection",
 )  # fmt: skip
 def test_saved_images_are_edited(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle, tools: Path) -> None:
@@ -150,6 +150,15 @@ def test_saved_images_are_edited(kvasird: KvasirDaemon, real_libvirtd: DaemonHan
                     assert running == ("--running" in options)
         assert len(set(said)) == 1 or editor in refused, "\n".join(said)
     assert kvasird.virsh("restore", str(kvasird.folder / "b.save"), "--paused").returncode == 0
+    for who in ("real", "ours"):
+        image = str(kvasird.folder / "paused.save")
+        assert kvasird.virsh("save", "b", image, "--paused").returncode == 0
+        done = edit(kvasird, who, tools, {"EDITOR": "changer"}, "save-image-edit", image, "--running")
+        assert done.returncode == 0 and "by changer" in kvasird.virsh("save-image-dumpxml", image).stdout, done.stderr
+        assert kvasird.virsh("restore", image).returncode == 0
+        assert kvasird.virsh("domstate", "b").stdout.strip() == "running", "it was saved paused"
+        for words in (("desc", "b", "--title", "--live", "--", ""), ("suspend", "b")):
+            kvasird.virsh(*words)
     for who in ("real", "ours"):
         assert kvasird.virsh("managedsave", "b").returncode == 0
         done = edit(kvasird, who, tools, {"EDITOR": "changer"}, "managedsave-edit", "b", "--running")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
+
+log = logging.getLogger(__name__)
 
 VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
 TAPS = ("network", "bridge", "ethernet")
@@ -89,6 +92,8 @@ def _virtualport(net: Any) -> None:
         for name in ("managerid", "typeid", "typeidversion"):
             if getattr(port, name) is None:
                 raise XmlError(f"missing {name} in <virtualport type='{port.type}'>", origin=Origin.NET)
+        if port.managerid == 0:
+            log.warning("managerid 0 of a virtualport is reserved by 802.1Qbg")
     if port.type == "802.1Qbh" and port.profileid is None:
         raise XmlError(f"missing profileid in <virtualport type='{port.type}'>", origin=Origin.NET)
     if port.type == "midonet" and port.interfaceid is None:

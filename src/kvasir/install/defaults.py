@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,10 @@ from .grammar import OptionError
 
 if TYPE_CHECKING:
     from .guest import Guest
+
+
+WITHOUT_QXL = re.compile(r"(rhel|centos|ol)[45](\.|$)")
+"""Their installers have no graphical mode on QXL (guide 3.3.2); the original gives it to them all the same."""
 
 
 def random_mac() -> str:
@@ -108,7 +113,7 @@ def _video_model(guest: Guest) -> str:
     if "virtio" in models and osinfo.has(guest.system, "virtio-gpu"):
         return "virtio"
     if spice and "qxl" in models:
-        return "qxl"
+        return "cirrus" if WITHOUT_QXL.match(guest.system.name) and "cirrus" in models else "qxl"
     return "bochs" if guest.uefi and "bochs" in models else "vga"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import platform
@@ -9,6 +10,10 @@ import shlex
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kvasir.errors import ConfigUnsupported, SystemFailure
+from kvasir.host import virtlogd
 
 MOST = 1024
 """Bytes of QEMU's last words that go into an error message, as libvirt."""
@@ -23,11 +28,12 @@ def stamp(now: float | None = None) -> str:
 class GuestLog:
     """One guest's log file, opened for its start."""
 
-    def __init__(self, path: str, privileged: bool) -> None:
-        """Raises OSError."""
+    def __init__(self, path: str, privileged: bool, pipe: int = -1, logd: str = "") -> None:
+        """``pipe`` leads to virtlogd, whose socket ``logd`` is. Raises OSError."""
         self.path = path
         mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | (0 if privileged else os.O_TRUNC)
-        self.fd = os.open(path, mode, 0o600)
+        self.fd = pipe if pipe >= 0 else os.open(path, mode, 0o600)
+        self.logd = logd
         self.start = os.fstat(self.fd).st_size
 
     def write(self, text: str) -> None:
@@ -45,6 +51,12 @@ class GuestLog:
         self.write(" \\\n".join([*(f"{k}={quote(v)}" for k, v in env.items()), *_lines(argv)]) + "\n")
         self.start = os.fstat(self.fd).st_size
 
+    async def settled(self) -> int:
+        """Where the file ends when all that was written is in it. Raises Error where virtlogd does not answer."""
+        if not self.logd:
+            return os.fstat(self.fd).st_size
+        return await asyncio.to_thread(virtlogd.position, self.logd, self.path)
+
     def words(self) -> str:
         """What QEMU said since the start, without the lines that are no complaint; at most 1 KiB."""
         return last_words(self.path, self.start)
@@ -53,6 +65,22 @@ class GuestLog:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+
+async def open_log(driver: Any, guest: Any) -> GuestLog:
+    """A guest's log as ``stdio_handler`` says: QEMU writes to the file, or virtlogd does. Raises Error."""
+    path = f"{driver.paths.qemu.log}/{guest.name}.log"
+    pipe, logd = -1, ""
+    if driver.config.stdio_handler not in ("file", "logd"):
+        raise ConfigUnsupported(f"Unknown stdio handler {driver.config.stdio_handler}")
+    if driver.config.stdio_handler == "logd":
+        logd = f"{driver.paths.run}/virtlogd-sock"
+        truncate = not driver.privileged
+        pipe = await asyncio.to_thread(virtlogd.open_log, logd, guest.uuid, guest.name, path, truncate=truncate)
+    try:
+        return GuestLog(path, driver.privileged, pipe, logd)
+    except OSError as error:
+        raise SystemFailure(f"failed to create logfile {path}", error) from error
 
 
 def quote(word: str) -> str:

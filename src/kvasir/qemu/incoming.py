@@ -59,7 +59,7 @@ class Incoming:
             if run.being_destroyed:
                 raise OperationFailed("domain is not running", origin=Origin.QEMU) from None
             await watch.wait(1)
-            raise start.refusal("qemu unexpectedly closed the monitor") from None
+            raise await start.refusal("qemu unexpectedly closed the monitor") from None
         finally:
             for task in (taking, failing):
                 task.cancel()

@@ -2,6 +2,7 @@
 
 QEMU writes into its log itself, so that no word is lost while no daemon runs. A log that has grown too large is copied and then cut off:
 QEMU appends, so it goes on at the new end. What is written between copy and cut is lost; virtlogd's own names and limits hold.
+Guests whose output goes through virtlogd (``stdio_handler = "logd"``, or started by a libvirtd) are left to it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import os
 import re
 import shutil
 from typing import Any
+
+from kvasir.host import virtlogd
 
 log = logging.getLogger(__name__)
 
@@ -59,5 +62,5 @@ async def watch(driver: Any) -> None:
         await asyncio.sleep(EVERY)
         for guest in list(driver.guests.by_id.values()):
             path = f"{driver.paths.qemu.log}/{guest.name}.log"
-            if guest.run is not None and not guest.run.starting:
+            if guest.run is not None and not guest.run.starting and not virtlogd.writes_for(guest.run.pid):
                 await asyncio.to_thread(rotate, path, size, backups)

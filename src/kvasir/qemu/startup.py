@@ -118,7 +118,7 @@ class Start:
         await self.identify()
         self.stack.push_async_callback(hooks.ended, self.guest)
         await hooks.ask(self.guest, "prepare")
-        self.folders()
+        await self.folders()
         await self.devices()
         await self.command()
         await hooks.ask(self.guest, "start")
@@ -165,7 +165,7 @@ class Start:
         guest.set_state(State.SHUTOFF, Shutoff.FAILED)
         self.run.ended.set()
 
-    def folders(self) -> None:
+    async def folders(self) -> None:
         """The guest's own folders and its log."""
         assert self.host is not None
         p, guest = self.driver.paths.qemu, self.guest
@@ -178,11 +178,7 @@ class Start:
         self.run.monitor_path = f"{self.run.lib}/monitor.sock"
         self._master_key()
         self.vm.facts.update(lib=self.run.lib, channel=self.run.channel, monitor_path=self.run.monitor_path)
-        path = f"{p.log}/{guest.name}.log"
-        try:
-            self.log = guestlog.GuestLog(path, self.driver.privileged)
-        except OSError as error:
-            raise SystemFailure(f"failed to create logfile {path}", error) from error
+        self.log = await guestlog.open_log(self.driver, guest)
         self.stack.callback(self.log.close)
 
     def _master_key(self) -> None:
@@ -239,7 +235,7 @@ class Start:
         if self.vm.software:
             self.log.write("warning: /dev/kvm cannot be opened: emulated by TCG\n")
         self.log.command(self.argv, env)
-        self.run.log_start = self.log.start
+        self.log.start = self.run.log_start = await self.log.settled()
         await self.save_status()
         self.stack.callback(self.driver.status.delete, self.guest.name)
         privileged = self.driver.privileged and os.geteuid() == 0
@@ -271,7 +267,7 @@ class Start:
         try:
             self.run.watch = process.Watch(pid)
         except ProcessLookupError:
-            raise self.refusal("process exited while connecting to monitor") from None
+            raise await self.refusal("process exited while connecting to monitor") from None
         self.stack.push_async_callback(self._kill)
 
     async def _gate(self, pid: int) -> None:
@@ -294,8 +290,11 @@ class Start:
             await watch.wait(10)
         watch.close()
 
-    def refusal(self, text: str) -> Error:
+    async def refusal(self, text: str) -> Error:
         """An error with QEMU's last words."""
+        if self.log is not None:
+            with contextlib.suppress(Error):
+                await self.log.settled()
         words = self.log.words() if self.log is not None else ""
         return InternalError(f"{text}: {words}" if words else text)
 
@@ -310,13 +309,13 @@ class Start:
         try:
             await asyncio.wait({connecting, dying}, return_when=asyncio.FIRST_COMPLETED)
             if not connecting.done():
-                raise self.refusal("process exited while connecting to monitor")
+                raise await self.refusal("process exited while connecting to monitor")
             try:
                 connecting.result()
             except Error as error:
                 if await watch.wait(1):
-                    raise self.refusal("process exited while connecting to monitor") from None
-                raise self.refusal(error.text) from error
+                    raise await self.refusal("process exited while connecting to monitor") from None
+                raise await self.refusal(error.text) from error
         finally:
             for task in (connecting, dying):
                 task.cancel()
@@ -335,7 +334,7 @@ class Start:
                 await self.incoming.take_in(self)
         except MonitorGone:
             await watch.wait(1)
-            raise self.refusal("process exited while connecting to monitor") from None
+            raise await self.refusal("process exited while connecting to monitor") from None
 
     async def save_status(self) -> None:
         statusdoc.save(self.guest)

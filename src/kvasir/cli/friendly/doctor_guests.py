@@ -48,6 +48,7 @@ def findings(connection: Any, root: str = "") -> Iterator[Finding]:
     yield from overcommit(guests, root)
     yield from space(guests, root)
     yield from wanted_pages(guests, root)
+    yield from mediated(guests)
     yield from doctor_storage.findings(connection, guests, not session(connection))
 
 
@@ -194,6 +195,15 @@ def overcommit(guests: list[tuple[Any, Element]], root: str) -> Iterator[Finding
         yield Finding("overcommit", FAIL, text, f"virsh detach-device {assigned[0]} FILE, or kvasir stop GUEST")
     elif not found:
         yield Finding("overcommit", PASS)
+
+
+def mediated(guests: list[tuple[Any, Element]]) -> Iterator[Finding]:
+    """Guide 16.7: a guest may have one mediated device (vGPU)."""
+    for domain, document in guests:
+        count = len(document.findall("devices/hostdev[@type='mdev']"))
+        if count > 1:
+            text = f"{domain.name()} has {count} mediated devices (vGPU), of which one is supported for a guest"
+            yield Finding("mediated devices", WARN, text, f"virsh detach-device {domain.name()} FILE --config")
 
 
 def host_of(root: str) -> Any:
