@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,6 +133,37 @@ def files_are_in(it: Inside, image: Path) -> None:
     assert "install httpd vim" in it.read(f"{scripts}/0003")
     assert it.exists("etc/systemd/system/multi-user.target.wants/kvasir-firstboot.service")
     assert "ExecStart=/usr/lib/virt-sysprep/firstboot.sh" in it.read("etc/systemd/system/kvasir-firstboot.service")
+
+
+@pytest.mark.guide("guestfs-test-tool")
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_the_appliance_tries_itself(folder: Path) -> None:
+    """As a user without rights: it boots, writes and reads; with a QEMU that is none it says so and never OK."""
+    words = [sys.executable, "-m", "kvasir.cli.guestfs_test_tool"]
+    env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "TMPDIR": str(folder), "HOME": str(folder)}
+    folder.chmod(0o777)
+    seen = [sys.executable, "-c", "import kvasir; open('{}/kernel')".format(env["KVASIR_TINY"])]
+    if subprocess.run(seen, env=env, user=65534, group=65534, cwd="/", capture_output=True).returncode:
+        pytest.skip("other users may not pass to the project's folder")
+    done = subprocess.run(
+        words, env=env, user=65534, group=65534, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0 and "user: 65534" in done.stdout and " /sysroot ext4 rw" in done.stdout, done
+    assert done.stdout.splitlines()[-1] == "===== TEST FINISHED OK ====="
+    (folder / "broken").write_text("#!/bin/sh\necho no machine today >&2\nexit 1\n")
+    (folder / "broken").chmod(0o755)
+    for qemu in (folder / "broken", folder / "nothing"):
+        done = subprocess.run(
+            [*words, "--qemu", str(qemu)],
+            env=env,
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            cwd="/",
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1 and "FINISHED OK" not in done.stdout and "error: " in done.stderr, done
 
 
 def test_the_first_boot(tmp_path: Path) -> None:

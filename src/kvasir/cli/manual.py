@@ -26,6 +26,7 @@ PAGES = {
     "virt-sysprep": ("kvasir.cli.virt_sysprep:parser", "take out of a guest's disks what must be its own"),
     "virt-cat": ("kvasir.cli.virt_cat", "print files of a guest that is off"),
     "virt-ls": ("kvasir.cli.virt_cat:main_ls", "list files of a guest that is off"),
+    "libguestfs-test-tool": ("kvasir.cli.guestfs_test_tool:parser", "do the tools for guests' disks work on this host"),
     "virt-host-validate": ("kvasir.cli.virt_host_validate", "can this host run virtual machines"),
     "virt-pki-validate": ("kvasir.cli.virt_pki_validate", "are the certificates for TLS in order"),
     "virt-pki-query-dn": ("kvasir.cli.virt_pki_query_dn", "print the distinguished name of a certificate"),
