@@ -68,7 +68,7 @@ while read -r user home; do
   gone "var/mail/$user" "var/spool/mail/$user"
 done < /tmp/accounts"""
 FS_UUIDS = """for device in $(devices); do case $(kind "$device") in
-  ext4) have tune2fs; tune2fs -f -U random "$device" < /dev/null > /tmp/said 2>&1 || { cat /tmp/said; exit 1; }; echo "new UUID of ext on $device" ;;
+  ext4) have tune2fs; e2fsck -f -p "$device" > /tmp/said 2>&1; [ $? -le 2 ] || { cat /tmp/said; exit 1; }; tune2fs -f -U random "$device" < /dev/null > /tmp/said 2>&1 || { cat /tmp/said; exit 1; }; echo "new UUID of ext on $device" ;;
   xfs) have xfs_db; xfs_db -x -p xfs_admin -c "uuid generate" "$device" > /tmp/said 2>&1 || { cat /tmp/said; exit 1; }; echo "new UUID of XFS on $device" ;;
   btrfs) have btrfstune; btrfstune -f -u "$device" > /tmp/said 2>&1 || { cat /tmp/said; exit 1; }; echo "new UUID of btrfs on $device" ;; esac; done"""
 LVM_UUIDS = """[ -x /sbin/lvm ] || exit 0  # disks with LVM were refused before this
