@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -323,14 +324,12 @@ def test_mediated_devices(faked: tuple[KvasirDaemon, fake.Host]) -> None:
     ok(daemon, "nodedev-start", name)
     assert "Device is already active" in daemon.virsh("nodedev-start", name).stderr
     assert name in ok(daemon, "nodedev-list", "--cap", "mdev").split()
-    ok(daemon, "nodedev-destroy", name)
-    ok(daemon, "nodedev-undefine", name)
+    for command in ("nodedev-destroy", "nodedev-undefine"):
+        ok(daemon, command, name)
     assert daemon.virsh("nodedev-info", name).returncode == 1
     assert f"Node device {name} created from" in ok(daemon, "nodedev-create", str(daemon.folder / "m.xml"))
     assert ok(daemon, "nodedev-info", name).split()[-6:] == ["Active:", "yes", "Persistent:", "no", "Autostart:", "no"]
     ok(daemon, "nodedev-destroy", name)
-    import signal
-
     watching.send_signal(signal.SIGINT)
     said = [line.rpartition(": ")[2] for line in watching.communicate(timeout=30)[0].splitlines() if name in line]
     assert said == ["Defined", "Created", "Deleted", "Undefined", "Created", "Deleted"]
