@@ -20,7 +20,7 @@ MEMORY = 256
 """MiB besides twice the initrd's."""
 TIMEOUT = 900
 PATIENCE = 20
-EMULATORS = ("qemu-system-x86_64", "/usr/libexec/qemu-kvm", "qemu-kvm")
+EMULATORS: tuple[str, ...] = ("qemu-system-x86_64", "/usr/libexec/qemu-kvm", "qemu-kvm")
 NO_ROOT = 3
 
 
