@@ -62,6 +62,19 @@ def test_one_sentence(
     assert said in refused(capsys, *TEST, *words)
 
 
+def test_misspelled_options_of_virt_install() -> None:
+    words = ["--connect", "test:///default", "--memory", "64", "--import", "--osinfo", "generic", "--dry-run"]
+    done = run(*words, "--disk", "szie=1", program="kvasir.cli.virt_install")
+    assert "ERROR    Unknown --disk options: ['szie']; is it size? --disk=? names all\n" in done.stderr
+    done = run(*words, "--disk", "none", "--osinfo", "ubunto22.04", program="kvasir.cli.virt_install")
+    assert "Is it 'ubuntu22.04'?" in done.stderr
+
+
+def test_a_console_wants_a_terminal() -> None:
+    done = run(*TEST, "console", "test", shell='"$@" < /dev/null')
+    assert done.returncode == 1 and "kvasir: a console wants a terminal" in done.stderr
+
+
 def test_an_image_that_is_not_here(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,6 +217,21 @@ def finish(root: tree.Node, actions: list[dict[str, str]]) -> None:
             del node.attrib[key]
 
 
+def guess(text: str) -> str:
+    """What may have been meant by an unknown sub-option, to be said after its error; '' for other errors."""
+    import difflib
+    import re
+
+    from kvasir.install.options import introspect
+
+    found = re.match(r"Unknown --(\S+) options: \['([^']*)'", text)
+    option = found[1].replace("-", "_") if found else ""
+    if not found or option not in OPTIONS:
+        return ""
+    near = difflib.get_close_matches(found[2], introspect(option), 1)
+    return f"; is it {near[0]}? --{found[1]}=? names all" if near else f"; --{found[1]}=? names all"
+
+
 def guarded(
     options: argparse.Namespace, work: Callable[[], int], aborted: str = "Installation aborted at user request"
 ) -> int:
@@ -229,7 +244,7 @@ def guarded(
     except OptionError as error:
         if options.debug:
             raise
-        fail(error)
+        fail(f"{error}{guess(str(error))}")
     except Error as error:
         if options.debug:
             raise

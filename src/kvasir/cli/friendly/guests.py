@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .base import STATES, connect, find, format_option, guest_option, show
+from .base import STATES, connect, fail, find, format_option, guest_option, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,5 +85,10 @@ def console(options: argparse.Namespace) -> int:
     """Open a guest's console; leave it with ctrl + ]."""
     from kvasir.cli.console import run_console
 
-    run_console(find(connect(options), options.name))
+    domain = find(connect(options), options.name)
+    if not domain.isActive():
+        fail(f"{options.name} is not running", f"kvasir start {options.name}")
+    if not sys.stdin.isatty():
+        fail("a console wants a terminal, and the standard input is none", f"ssh -t HOST kvasir console {options.name}")
+    run_console(domain)
     return 0

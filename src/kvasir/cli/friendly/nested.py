@@ -106,8 +106,9 @@ def nested(options: argparse.Namespace) -> int:
         show(options, [found], ())
     else:
         print(f"{found['module'] or 'no KVM'}: nested virtualization is {found['nested']}; host: {found['host']}")
-        for flag in found["missing"]:
-            print(f"the processor lacks {flag}, without which guests cannot run guests of their own")
+        if found["missing"]:
+            flags = (" and " if found["module"] else " or ").join(found["missing"])  # without a module: of either maker
+            print(f"the processor lacks {flags}, without which guests cannot run guests of their own")
         if found["on"] and not found["persistent"]:
             print("kvasir: try: kvasir nested --enable")
     return 0 if found["on"] and not found["missing"] else 1
