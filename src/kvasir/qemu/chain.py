@@ -10,7 +10,7 @@ import asyncio
 import os
 from typing import Any
 
-from kvasir.errors import OperationInvalid, SystemFailure
+from kvasir.errors import InternalError, OperationInvalid, SystemFailure
 from kvasir.storage import probe
 
 from . import live, volumes
@@ -22,7 +22,7 @@ FOLLOWED = ("qcow2", "qcow", "qed", "vmdk")
 async def complete(domain: Any, driver: Any) -> None:
     """Fill in the chains of the file and block disks of a guest that is about to run.
 
-    Raises SystemFailure for an image that is not there, OperationInvalid for a chain that cannot be followed.
+    Raises SystemFailure for an image that is not there, OperationInvalid or InternalError for a chain that cannot be followed.
     """
     volumes.resolve(domain, getattr(driver, "drivers", {}))
     disks = live.list_of(domain, "disks")
@@ -38,12 +38,13 @@ async def complete(domain: Any, driver: Any) -> None:
 def _complete(disks: list[Any], driver: Any) -> None:
     for disk in disks:
         path = live.source_path(disk) or ""
-        if not os.path.exists(path):
+        problem = _unseen(path)
+        if problem is not None:
             policy = getattr(disk.source, "startup_policy", None)
             if policy == "optional" and disk.device in ("cdrom", "floppy"):
                 _empty(disk)
                 continue
-            raise _missing(path, "", driver, probed=(disk.format or "raw") in FOLLOWED)
+            raise _missing(problem, path, "", driver, probed=(disk.format or "raw") in FOLLOWED)
         _extend(disk, path, driver)
 
 
@@ -68,13 +69,23 @@ def _empty(disk: Any) -> None:
             setattr(disk.source, name, None)
 
 
-def _missing(path: str, parent: str, driver: Any, *, probed: bool = True) -> SystemFailure:
+def _unseen(path: str) -> OSError | None:
+    """Why there is nothing at a path."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error
+    return None
+
+
+def _missing(error: OSError, path: str, parent: str, driver: Any, *, probed: bool = True) -> SystemFailure:
     """libvirt names its user where it would have read the image's head, which a raw image does not need."""
     identity = driver.identity
     who = f" (as uid:{identity.uid}, gid:{identity.gid})" if probed and identity.uid is not None else ""
     what = f"backing file '{path}' of storage file '{parent}'{who}" if parent else f"storage file '{path}'{who}"
-    error = OSError(2, os.strerror(2))
-    hint = f"qemu-img create -f qcow2 {path} 10G makes an empty image" if not parent else f"qemu-img info {parent}"
+    hint = f"qemu-img create -f qcow2 {path} 10G makes an empty image"
+    if parent:
+        hint = f"qemu-img info --backing-chain {parent}"
     return SystemFailure(f"Cannot access {what}", error, hint=hint)
 
 
@@ -92,9 +103,10 @@ def _layer(path: str, format: str, driver: Any, seen: list[str]) -> Any:
     if not backing.startswith("/"):
         return end  # a remote layer: QEMU opens what the image names
     if backing in seen or len(seen) > MAX_LAYERS:
-        raise OperationInvalid(f"backing store for {seen[0]} is self-referential")
-    if not os.path.exists(backing):
-        raise _missing(backing, path, driver)
+        raise InternalError(f"backing store for {seen[0]} is self-referential or too deeply nested")
+    problem = _unseen(backing)
+    if problem is not None:
+        raise _missing(problem, backing, seen[0], driver)
     below = info.backing_format
     if below is None:
         found = _read(backing)

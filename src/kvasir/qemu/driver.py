@@ -362,8 +362,13 @@ class QemuDriver:
         self.event(guest, L.DEFINED, Detail.DEFINED_RENAMED)
 
     def _remove(self, guest: Guest) -> None:
-        """Know a guest no longer. What hangs on it goes too: the trees name their guest and would keep it."""
+        """Know a guest no longer, nor its snapshots and checkpoints: the next one of this name has none of them."""
+        from .checkpoints.tree import CheckpointTree
+        from .snapshots.tree import Tree
+
         self.guests.remove(guest)
+        for kind in (Tree, CheckpointTree):
+            kind.of(guest).drop_all()
         self.snapshot_trees.pop(guest, None)
         self.checkpoint_trees.pop(guest, None)
 

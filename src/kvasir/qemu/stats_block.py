@@ -142,6 +142,8 @@ async def sizes(guest: Guest, path: str) -> tuple[int, int, int]:
     try:
         allocation, capacity, physical = image_sizes(source)
     except OSError as error:
+        if guest.active:  # QEMU has it open though its name is gone
+            return await _open_sizes(guest, disk)
         raise SystemFailure(f"cannot stat file '{source}'", error, origin=Origin.QEMU) from error
     if guest.active:
         async with guest.jobs.normal(Kind.QUERY):
@@ -161,6 +163,14 @@ def _remote(disk: Any) -> bool:
     from .blocks import graph
 
     return graph.of_disk(disk).type == "network" and not disk.empty
+
+
+async def _open_sizes(guest: Guest, disk: Any) -> tuple[int, int, int]:
+    """Of an image that only QEMU can reach."""
+    async with guest.jobs.normal(Kind.QUERY):
+        guest.need_active()
+        capacity, used = (await capacities(guest)).get(disk.alias, (0, 0))
+        return used, capacity, used
 
 
 async def _remote_sizes(guest: Guest, disk: Any) -> tuple[int, int, int]:

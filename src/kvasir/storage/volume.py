@@ -7,6 +7,7 @@ import stat
 import time
 from typing import Any, NamedTuple
 
+from kvasir.errors import InternalError, Origin
 from kvasir.model.storage import BackingStore, Permissions, Timestamps, Volume, VolumeEncryption
 
 from . import probe
@@ -105,14 +106,18 @@ def file_volume(path: str, name: str, status: os.stat_result) -> Volume | None:
 def describe(document: Volume, *, full: bool, status: os.stat_result | None = None) -> None:
     """Fill in a volume from its file or device: sizes, owner and times; with ``full`` its format and what lies below.
 
-    Raises OSError.
+    Raises OSError, InternalError (what took the file's place is no volume).
     """
     path = str(document.path)
     status = status or os.stat(path)
     document.permissions = permissions(path, status)
     document.timestamps = _times(status)
+    for kind, what in ((stat.S_ISFIFO, "FIFO"), (stat.S_ISSOCK, "socket")):
+        if kind(status.st_mode):
+            raise InternalError(f"Volume path '{path}' is a {what}", origin=Origin.STORAGE)
     if stat.S_ISDIR(status.st_mode):
-        document.type, document.format = "dir", "dir"
+        if full:
+            document.type, document.format = "dir", "dir"
         document.capacity = document.allocation = 0
         document.physical = None
         return

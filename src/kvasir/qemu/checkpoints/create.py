@@ -93,8 +93,6 @@ def keep(guest: Any, point: Checkpoint) -> None:
 
 async def create(guest: Any, xml: str, flags: int) -> Checkpoint:
     """Make (or redefine) a checkpoint. Raises OperationInvalid, OperationUnsupported, ConfigUnsupported."""
-    if not guest.persistent:
-        raise OperationInvalid("cannot create checkpoint for transient domain")
     if flags & (REDEFINE | REDEFINE_VALIDATE):
         return await _redefine(guest, parse(xml, redefine=True), validate=bool(flags & REDEFINE_VALIDATE))
     if not guest.active:

@@ -149,12 +149,13 @@ class FilePool(PoolKind):
 
     def remove(self, volume: Volume, flags: int) -> None:
         path = str(volume.path)
+        folder = os.path.isdir(path) and not os.path.islink(path)
         try:
-            os.rmdir(path) if volume.type == "dir" else os.unlink(path)
+            os.rmdir(path) if folder else os.unlink(path)
         except FileNotFoundError:
             return
         except OSError as error:
-            word = "remove directory" if volume.type == "dir" else "unlink file"
+            word = "remove directory" if folder else "unlink file"
             raise SystemFailure(f"cannot {word} '{path}'", error, origin=Origin.STORAGE) from None
 
     def resize(self, volume: Volume, capacity: int, flags: int) -> None:
@@ -165,10 +166,15 @@ class FilePool(PoolKind):
             images.resize(volume, capacity, flags, self.secret, self.secrets_folder, str(self.document.name))
             return
         try:
-            if flags & base.ALLOCATE:
-                allocate(path, capacity)
-            else:
-                os.truncate(path, capacity)
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY)
+        except OSError as closed:
+            raise SystemFailure(f"Unable to open '{path}'", closed, origin=Origin.STORAGE) from None
+        try:
+            with os.fdopen(fd, "r+b", 0) as file:
+                if flags & base.ALLOCATE:
+                    allocate(path, capacity)
+                else:
+                    os.ftruncate(file.fileno(), capacity)
         except (OSError, OverflowError) as problem:
             error = problem if isinstance(problem, OSError) else OSError(errno.EINVAL, os.strerror(errno.EINVAL))
             raise SystemFailure(f"Failed to truncate file '{path}'", error, origin=Origin.STORAGE) from None
