@@ -337,7 +337,7 @@ class QemuDriver:
             await startup.start(guest, domain, **options)
         except BaseException:
             if not guest.persistent and not guest.active:
-                self._remove(guest)
+                self._remove(guest, ran=False)
             raise
         return guest
 
@@ -361,13 +361,13 @@ class QemuDriver:
         self.store.delete(old)
         self.event(guest, L.DEFINED, Detail.DEFINED_RENAMED)
 
-    def _remove(self, guest: Guest) -> None:
+    def _remove(self, guest: Guest, *, ran: bool = True) -> None:
         """Know a guest no longer, nor its snapshots and checkpoints: the next one of this name has none of them."""
         from .checkpoints.tree import CheckpointTree
         from .snapshots.tree import Tree
 
         self.guests.remove(guest)
-        for kind in (Tree, CheckpointTree):
+        for kind in (Tree, CheckpointTree) if ran else ():
             kind.of(guest).drop_all()
         self.snapshot_trees.pop(guest, None)
         self.checkpoint_trees.pop(guest, None)
