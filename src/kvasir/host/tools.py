@@ -69,4 +69,5 @@ def run(command: str, *args: str, stdin: bytes | None = None, timeout: float | N
 def failure(status: int, problem: str, command: str, *args: str) -> InternalError:
     """The error of a tool that ended badly."""
     how = f"exit status {status}" if status > 0 else f"fatal signal {-status}"
-    return InternalError(f"Child process ({words(command, *args)}) unexpected {how}: {problem}", origin=Origin.NONE)
+    said = f": {problem}" if problem else ""
+    return InternalError(f"Child process ({words(command, *args)}) unexpected {how}{said}", origin=Origin.NONE)
