@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
-import struct
 
 from kvasir.errors import Origin, SystemFailure
 
 from . import netlink
-from .tap import IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_VNET_HDR, TUNSETIFF
+from .tap import open_queues
 
 MODES = ("private", "vepa", "bridge", "passthrough")
 
@@ -60,20 +58,12 @@ def _device(name: str) -> str:
 
 def open_device(name: str, queues: int = 1, *, vnet: bool = False) -> list[int]:
     """One descriptor for each queue. Raises SystemFailure."""
-    fds: list[int] = []
     path = ""
-    flags = IFF_TAP | IFF_NO_PI | (IFF_VNET_HDR if vnet else 0) | (IFF_MULTI_QUEUE if queues > 1 else 0)
     try:
         path = _device(name)
-        for _ in range(queues):
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            fds.append(fd)
-            fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+        return open_queues(path, name, queues, vnet=vnet)
     except OSError as error:
-        for fd in fds:
-            os.close(fd)
         raise SystemFailure(f"cannot open macvtap tap device {path or name}", error, origin=Origin.NONE) from None
     finally:
         if path.startswith("/run/"):
             os.unlink(path)
-    return fds

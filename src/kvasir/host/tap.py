@@ -23,6 +23,17 @@ def open_tap(name: str, queues: int = 1, *, vnet: bool = False, device: str = "/
     """
     if not name or len(name) > NAME_MAX or "/" in name or "%" in name:
         raise InternalError(f"Network interface name '{name}' is too long", origin=Origin.NONE)
+    try:
+        return open_queues(device, name, queues, vnet=vnet)
+    except OSError as error:
+        raise SystemFailure(
+            f"Unable to create tap device {name}", error, origin=Origin.NONE,
+            hint="a guest of an ordinary user has type='user' interfaces; type='bridge' needs the system's daemon",
+        ) from error  # fmt: skip
+
+
+def open_queues(device: str, name: str, queues: int, *, vnet: bool) -> list[int]:
+    """One descriptor of a device node for each queue of a tap. Raises OSError."""
     flags = IFF_TAP | IFF_NO_PI | (IFF_VNET_HDR if vnet else 0) | (IFF_MULTI_QUEUE if queues > 1 else 0)
     fds: list[int] = []
     try:
@@ -30,13 +41,10 @@ def open_tap(name: str, queues: int = 1, *, vnet: bool = False, device: str = "/
             fd = os.open(device, os.O_RDWR | os.O_CLOEXEC)
             fds.append(fd)
             fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
-    except OSError as error:
+    except OSError:
         for fd in fds:
             os.close(fd)
-        raise SystemFailure(
-            f"Unable to create tap device {name}", error, origin=Origin.NONE,
-            hint="a guest of an ordinary user has type='user' interfaces; type='bridge' needs the system's daemon",
-        ) from error  # fmt: skip
+        raise
     return fds
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 from kvasir.errors import (
     ConfigUnsupported,
@@ -84,15 +85,7 @@ class Making:
         document = self.read(xml, validate)
         mdev = document.data("mdev")
         if mdev is not None:
-            parent = self._mdev_parent(document)
-            words = [
-                "start",
-                f"--parent={parent}",
-                "--jsonfile=/dev/stdin",
-                *([f"--uuid={mdev.uuid}"] if mdev.uuid else []),
-            ]
-            uuid = (await mdevctl.run(*words, given=mdevctl.description(mdev))).strip() or str(mdev.uuid)
-            return await self._mdev(uuid)
+            return await self._mdevctl("start", document, mdev)
         host = document.data("scsi_host")
         port = next((part for part in getattr(host, "parts", ()) if part.type == "fc_host"), None)
         if port is None:
@@ -166,13 +159,12 @@ class Making:
         mdev = document.data("mdev")
         if mdev is None:
             raise unsupported_kind()
-        parent = self._mdev_parent(document)
-        words = [
-            "define",
-            f"--parent={parent}",
-            "--jsonfile=/dev/stdin",
-            *([f"--uuid={mdev.uuid}"] if mdev.uuid else []),
-        ]
+        return await self._mdevctl("define", document, mdev)
+
+    async def _mdevctl(self, verb: str, document: NodeDevice, mdev: Any) -> Device:
+        """Let mdevctl start or define a mediated device."""
+        words = [verb, f"--parent={self._mdev_parent(document)}", "--jsonfile=/dev/stdin"]
+        words += [f"--uuid={mdev.uuid}"] if mdev.uuid else []
         uuid = (await mdevctl.run(*words, given=mdevctl.description(mdev))).strip() or str(mdev.uuid)
         return await self._mdev(uuid)
 

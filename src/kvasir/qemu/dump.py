@@ -16,7 +16,7 @@ from . import jobstats, lifecycle, migrate_to_file, pipes, save, savefile
 from .events import run_cpus, stop_cpus
 from .guest import Guest
 from .jobs import Async, Operation
-from .monitor import MonitorError, MonitorGone
+from .monitor import MonitorError
 from .states import Detail, Paused, Running, Shutoff, State
 from .states import Lifecycle as L
 
@@ -140,17 +140,7 @@ async def _dump_guest_memory(guest: Guest, fd: int, form: str) -> None:
             await monitor.command("dump-guest-memory", arguments)
         except MonitorError as error:
             raise OperationFailed(f"memory-only dump failed: {error.reason}", origin=Origin.QEMU) from error
-        while progress.status not in migrate_to_file.ENDS:
-            progress.changed.clear()
-            try:
-                async with asyncio.timeout(1):
-                    await progress.changed.wait()
-            except TimeoutError:
-                if not monitor.alive:
-                    raise MonitorGone from None
-                answer = await monitor.command("query-dump")
-                if answer.get("status") in migrate_to_file.ENDS:
-                    progress.set(str(answer["status"]))
+        await migrate_to_file.ended(monitor, progress, "query-dump")
         await _let_go(monitor)
     finally:
         run.migration = None

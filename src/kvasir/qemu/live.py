@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kvasir.errors import OperationUnsupported
+from kvasir.errors import ConfigUnsupported, OperationUnsupported
 from kvasir.events import AgentLifecycle
 
 VERSION = "9.0.0"
@@ -25,6 +25,19 @@ def devices(domain: Any) -> Iterator[Any]:
     """Every device, in output order."""
     if domain is not None:
         yield from domain.all_devices()
+
+
+def disks_named(entries: Iterable[Any], domain: Any) -> Iterator[tuple[Any, Any]]:
+    """Each entry of a snapshot, checkpoint or backup with the disk that it names, by target or path. Raises ConfigUnsupported."""
+    seen = set()
+    for entry in entries:
+        disk = next((disk for disk in domain.disks if entry.name in (disk.target, disk.location())), None)
+        if disk is None:
+            raise ConfigUnsupported(f"no disk named '{entry.name}'")
+        if disk.target in seen:
+            raise ConfigUnsupported(f"disk '{disk.target}' specified twice")
+        seen.add(disk.target)
+        yield entry, disk
 
 
 def aliases(domain: Any) -> list[str]:

@@ -52,9 +52,8 @@ def aborted(guest: Any) -> Error:
     )
 
 
-async def _ended(guest: Any, progress: Progress) -> str:
-    """Wait for the end of the migration. Raises MonitorGone when QEMU goes first."""
-    monitor = guest.monitor()
+async def ended(monitor: Any, progress: Progress, query: str = "query-migrate") -> str:
+    """Wait for the end of a migration or dump: by its event, or by asking each second. Raises MonitorGone when QEMU goes first."""
     while progress.status not in ENDS:
         progress.changed.clear()
         try:
@@ -63,7 +62,7 @@ async def _ended(guest: Any, progress: Progress) -> str:
         except TimeoutError:
             if not monitor.alive:
                 raise MonitorGone from None
-            status = str((await monitor.command("query-migrate")).get("status", ""))
+            status = str((await monitor.command(query)).get("status", ""))
             if status in ENDS:
                 progress.set(status)
     return progress.status
@@ -102,7 +101,7 @@ async def to_fd(guest: Any, fd: int) -> None:
         except Error:
             await monitor.command("closefd", {"fdname": "migrate"})
             raise
-        status = await _ended(guest, progress)
+        status = await ended(guest.monitor(), progress)
         answer = await monitor.command("query-migrate")
     finally:
         run.migration = None
@@ -123,7 +122,7 @@ async def from_fd(guest: Any, number: int) -> None:
     progress = run.migration = Progress()
     try:
         await monitor.command("migrate-incoming", {"uri": f"fd:{number}"})
-        status = await _ended(guest, progress)
+        status = await ended(guest.monitor(), progress)
     finally:
         run.migration = None
     if status != "completed":

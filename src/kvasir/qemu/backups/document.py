@@ -7,6 +7,7 @@ from typing import Any
 
 from kvasir.devices.disk_source import SOURCE_TYPES, SOURCES
 from kvasir.errors import ConfigUnsupported, Origin, XmlError
+from kvasir.qemu import live
 from kvasir.xml import Element, Form, attr, variant
 from kvasir.xml.form import LIVE
 from kvasir.xml.reader import read
@@ -159,12 +160,7 @@ variant_of_source = variant
 def align(found: Backup, domain: Any, suffix: str) -> None:
     """One entry for each disk of the guest, with a place for what is written. Raises ConfigUnsupported."""
     wanted: dict[str, Entry] = {}
-    for entry in found.entries:
-        disk = next((d for d in domain.disks if entry.name in (d.target, d.location())), None)
-        if disk is None:
-            raise ConfigUnsupported(f"no disk named '{entry.name}'")
-        if disk.target in wanted:
-            raise ConfigUnsupported(f"disk '{disk.target}' specified twice")
+    for entry, disk in live.disks_named(found.entries, domain):
         if entry.disk.backup and disk.empty:
             raise ConfigUnsupported(f"disk '{disk.target}' has no media")
         entry.disk.name = disk.target

@@ -14,7 +14,7 @@ from kvasir.errors import (
     OperationUnsupported,
     XmlDetail,
 )
-from kvasir.qemu import migratable
+from kvasir.qemu import live, migratable
 from kvasir.qemu.blocks import graph
 from kvasir.qemu.jobs import Kind
 
@@ -28,12 +28,7 @@ REDEFINE, QUIESCE, REDEFINE_VALIDATE = 1, 2, 4
 def align(point: Checkpoint, domain: Any) -> None:
     """One entry for each disk of the guest. Raises ConfigUnsupported."""
     wanted: dict[str, CheckpointDisk] = {}
-    for entry in point.disks:
-        disk = next((d for d in domain.disks if entry.name in (d.target, d.location())), None)
-        if disk is None:
-            raise ConfigUnsupported(f"no disk named '{entry.name}'")
-        if disk.target in wanted:
-            raise ConfigUnsupported(f"disk '{disk.target}' specified twice")
+    for entry, disk in live.disks_named(point.disks, domain):
         if entry.checkpoint == "bitmap" and (disk.empty or disk.readonly):
             raise ConfigUnsupported(f"disk '{disk.target}' is empty or readonly")
         entry.name = disk.target

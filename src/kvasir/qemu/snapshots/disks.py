@@ -8,6 +8,7 @@ from typing import Any
 
 from kvasir.devices.disk_source import SOURCES
 from kvasir.errors import OperationUnsupported, SystemFailure
+from kvasir.qemu import live
 from kvasir.qemu.blocks import jobs
 
 from .document import Snapshot, SnapshotDisk, unsupported
@@ -16,12 +17,7 @@ from .document import Snapshot, SnapshotDisk, unsupported
 def align(snap: Snapshot, domain: Any, default: str, *, uniform: bool = False) -> None:
     """One entry for each disk of the guest, in its order; ``uniform`` takes no other way than ``default``."""
     wanted: dict[str, SnapshotDisk] = {}
-    for entry in snap.disks:
-        disk = next((d for d in domain.disks if entry.name in (d.target, d.location())), None)
-        if disk is None:
-            raise unsupported(f"no disk named '{entry.name}'")
-        if disk.target in wanted:
-            raise unsupported(f"disk '{disk.target}' specified twice")
+    for entry, disk in live.disks_named(snap.disks, domain):
         wanted[disk.target] = entry
         if entry.snapshot is None:
             own = disk.snapshot
