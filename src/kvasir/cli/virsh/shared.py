@@ -7,6 +7,8 @@ from kvasir.cli.virsh.shell import Shell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kvasir.cli.virsh.xmltree import Node
 
 DOMAIN = data("domain", "name, id or UUID of the domain")
@@ -53,6 +55,13 @@ def read_file(path: str, limit: int = 10 * 1024 * 1024) -> str:
     if len(raw) > limit:
         raise Fail(f"Failed to read file '{path}': Value too large for defined data type")
     return raw.decode("utf-8", "surrogateescape")
+
+
+def set_autostart(shell: Shell, args: Args, what: str, thing: Any) -> None:
+    """Have a thing started with the daemon, or with --disable not; ``what`` is its kind and name."""
+    word = "unmark" if args.flag("disable") else "mark"
+    shell.attempt(f"failed to {word} {what} as autostarted", thing.setAutostart, int(word == "mark"))
+    shell.extra(f"{what[0].upper()}{what[1:]} {word}ed as autostarted\n")
 
 
 def pretty_size(value: int) -> tuple[float, str]:

@@ -23,24 +23,22 @@ def flags_of(shell: Shell, args: Args, domain: Domain) -> int:
     return flags
 
 
-def attach_device(shell: Shell, args: Args) -> None:
+def _plug(shell: Shell, args: Args, verb: str) -> None:
+    """Attach or detach; by the older call where no option says what is changed."""
     domain = shell.domain(args)
     path = args.need("file")
     flags = flags_of(shell, args, domain)
-    xml = read_file(path)
-    call = (domain.attachDeviceFlags, xml, flags) if flags or args.flag("current") else (domain.attachDevice, xml)
-    shell.attempt(f"Failed to attach device from {path}", *call)
-    shell.extra("Device attached successfully\n")
+    name, more = (f"{verb}DeviceFlags", (flags,)) if flags or args.flag("current") else (f"{verb}Device", ())
+    shell.attempt(f"Failed to {verb} device from {path}", getattr(domain, name), read_file(path), *more)
+    shell.extra(f"Device {verb}ed successfully\n")
+
+
+def attach_device(shell: Shell, args: Args) -> None:
+    _plug(shell, args, "attach")
 
 
 def detach_device(shell: Shell, args: Args) -> None:
-    domain = shell.domain(args)
-    path = args.need("file")
-    flags = flags_of(shell, args, domain)
-    xml = read_file(path)
-    call = (domain.detachDeviceFlags, xml, flags) if flags or args.flag("current") else (domain.detachDevice, xml)
-    shell.attempt(f"Failed to detach device from {path}", *call)
-    shell.extra("Device detached successfully\n")
+    _plug(shell, args, "detach")
 
 
 def update_device(shell: Shell, args: Args) -> None:

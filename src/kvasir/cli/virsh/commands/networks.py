@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, edit_document, print_document
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number, text
-from kvasir.cli.virsh.shared import line, read_file
+from kvasir.cli.virsh.shared import line, read_file, set_autostart
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.table import table
 from kvasir.errors import Error
@@ -51,9 +51,7 @@ def find_network(shell: Shell, args: Args, option: str = "network", by: str = "u
 
 def net_autostart(shell: Shell, args: Args) -> None:
     net = find_network(shell, args)
-    word, on = ("unmark", 0) if args.flag("disable") else ("mark", 1)
-    shell.attempt(f"failed to {word} network {net.name()} as autostarted", net.setAutostart, on)
-    shell.extra(f"Network {net.name()} {word}ed as autostarted\n")
+    set_autostart(shell, args, f"network {net.name()}", net)
 
 
 def _made(shell: Shell, args: Args, verb: str, plain: Callable[..., Any], flagged: Callable[..., Any]) -> None:

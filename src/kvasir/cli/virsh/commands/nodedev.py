@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, print_document
 from kvasir.cli.virsh.commands.watching import options, watch
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, text
-from kvasir.cli.virsh.shared import line, read_file
+from kvasir.cli.virsh.shared import line, read_file, set_autostart
 from kvasir.cli.virsh.shell import Shell
 from kvasir.errors import Error
 
@@ -130,9 +130,7 @@ def nodedev_start(shell: Shell, args: Args) -> None:
 
 def nodedev_autostart(shell: Shell, args: Args) -> None:
     device, name = find_device(shell, args), args.need("device")
-    word = "unmark" if args.flag("disable") else "mark"
-    shell.attempt(f"failed to {word} device {name} as autostarted", device.setAutostart, int(word == "mark"))
-    shell.extra(f"Device {name} {word}ed as autostarted\n")
+    set_autostart(shell, args, f"device {name}", device)
 
 
 def nodedev_detach(shell: Shell, args: Args) -> None:

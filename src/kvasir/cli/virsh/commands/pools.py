@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, edit_document, print_document
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, text
-from kvasir.cli.virsh.shared import line, read_file
+from kvasir.cli.virsh.shared import line, read_file, set_autostart
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.table import table
 from kvasir.errors import Error
@@ -206,10 +206,7 @@ def pool_build(shell: Shell, args: Args) -> None:
 
 def pool_autostart(shell: Shell, args: Args) -> None:
     pool, name = find_pool(shell, args), args.need("pool")
-    word = "unmark" if args.flag("disable") else "mark"
-    on = 0 if args.flag("disable") else 1
-    shell.attempt(f"failed to {word} pool {name} as autostarted", pool.setAutostart, on)
-    shell.extra(f"Pool {name} {word}ed as autostarted\n")
+    set_autostart(shell, args, f"pool {name}", pool)
 
 
 def pool_destroy(shell: Shell, args: Args) -> None:

@@ -290,6 +290,14 @@ def vol_wipe(shell: Shell, args: Args) -> None:
 VOL = data("vol", "name, key or path of the volume")
 POOL = text("pool", "name or UUID of its pool")
 FROM_POOL = data("pool", "name or UUID of the pool")
+TRANSFER = (
+    VOL,
+    data("file", "the file"),
+    POOL,
+    number("offset", "where to begin in the volume"),
+    number("length", "how much to copy"),
+    flag("sparse", "keep holes"),
+)
 COMMANDS = [
     Command(
         "vol-create",
@@ -322,14 +330,7 @@ COMMANDS = [
     Command(
         "vol-download",
         "copy a volume to a file",
-        (
-            VOL,
-            data("file", "the file"),
-            POOL,
-            number("offset", "where to begin in the volume"),
-            number("length", "how much to copy"),
-            flag("sparse", "keep holes"),
-        ),
+        TRANSFER,
         vol_download,
     ),
     Command("vol-dumpxml", "print a volume's XML", (VOL, POOL, XPATH, WRAP), vol_dumpxml),
@@ -365,14 +366,7 @@ COMMANDS = [
     Command(
         "vol-upload",
         "copy a file to a volume",
-        (
-            VOL,
-            data("file", "the file"),
-            POOL,
-            number("offset", "where to begin in the volume"),
-            number("length", "how much to copy"),
-            flag("sparse", "keep holes"),
-        ),
+        TRANSFER,
         vol_upload,
     ),
     Command("vol-wipe", "overwrite a volume", (VOL, POOL, text("algorithm", "how: zero, nnsa, dod, ...")), vol_wipe),
