@@ -1,10 +1,21 @@
-"""Waiting: for descriptors, whatever their number (select() takes none above 1,023), and for programs that listen."""
+"""Waiting: until something is so, for descriptors, whatever their number (select() takes none above 1,023), for programs that listen."""
 
 from __future__ import annotations
 
 import os
 import select
 import time
+from collections.abc import Callable
+from typing import Any
+
+
+def until(what: Callable[[], Any], why: object = "it does not come to pass", seconds: float = 150) -> Any:
+    """Ask until the answer is true, and give it. ``why`` says what is missing, or is called for it."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, f"waited {seconds} s in vain: {why() if callable(why) else why}"
+        time.sleep(0.1)
+    return found
 
 
 def readable(fd: int, seconds: float) -> bool:

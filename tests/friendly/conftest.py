@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROJECT, Done, TinyGuest, processes_under, short_folder
+from tests.waiting import until
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-
-
-def until(what: str, test: Callable[[], Any], seconds: float = 150) -> Any:
-    """The first true answer of a test."""
-    end = time.monotonic() + seconds
-    while not (found := test()):
-        assert time.monotonic() < end, f"no {what} after {seconds} s"
-        time.sleep(0.3)
-    return found
 
 
 @dataclass
@@ -80,7 +71,7 @@ def session(tiny_guest: TinyGuest) -> Iterator[Front]:
             command = [*NOBODY, sys.executable, "-m", "kvasir.daemon", "--root", str(folder), "--session"]
             daemon = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            until("daemon", lambda: daemon.poll() is not None or (folder / "run/libvirt/libvirt-sock").exists(), 60)
+            until(lambda: daemon.poll() is not None or (folder / "run/libvirt/libvirt-sock").exists(), "daemon")
             assert daemon.poll() is None, (folder / "log").read_text()
             yield front
             for row in front.data("list"):
@@ -88,4 +79,4 @@ def session(tiny_guest: TinyGuest) -> Iterator[Front]:
         finally:
             daemon.terminate()
             daemon.wait(60)
-        until("end of all processes", lambda: not processes_under(folder), 20)
+        until(lambda: not processes_under(folder), "end of all processes")

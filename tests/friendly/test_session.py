@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from tests.conftest import TinyGuest
-from tests.friendly.conftest import Front, until
+from tests.friendly.conftest import Front
+from tests.waiting import until
 
 SSH = """#!/usr/bin/python3
 import socket, sys
@@ -35,8 +36,8 @@ def agent(front: Front, name: str, script: str) -> str:
         done = front.virsh("qemu-agent-command", name, json.dumps({"execute": execute, "arguments": arguments}))
         return dict(json.loads(done.stdout)["return"]) if done.returncode == 0 else {}
 
-    started = until("agent", lambda: ask("guest-exec", path="/bin/sh", arg=["-c", script], **{"capture-output": True}))
-    ended = until("end", lambda: (found := ask("guest-exec-status", pid=started["pid"])).get("exited") and found)
+    started = until(lambda: ask("guest-exec", path="/bin/sh", arg=["-c", script], **{"capture-output": True}), "agent")
+    ended = until(lambda: (found := ask("guest-exec-status", pid=started["pid"])).get("exited") and found, "end")
     return base64.b64decode(str(ended.get("out-data", ""))).decode()
 
 
@@ -110,10 +111,10 @@ def check_reach(front: Front) -> None:
     (tools / "ssh").chmod(0o755)
     front.more["PATH"] = f"{tools}:{os.environ['PATH']}"
     said = until(
-        "ssh",
         lambda: (
             "SSH-of-the-guest" in (done := front.run("ssh", "-l", "me", "web", "uname", "-a")).stdout and done.stdout
         ),
+        "ssh",
     )
     assert f"-p {port} " in said and "me@127.0.0.1 uname -a" in said
     assert f"-i {front.folder}/data/ssh/id_ed25519" in said and "StrictHostKeyChecking=accept-new" in said

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KvasirDaemon, TinyGuest
-from tests.friendly.conftest import Front, until
+from tests.friendly.conftest import Front
 from tests.friendly.test_images import Server, server, signed  # noqa: F401  (a fixture)
+from tests.waiting import until
 
 PLAIN = """<domain type='qemu'><name>{name}</name><memory unit='KiB'>{memory}</memory><vcpu>{cpus}</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>{devices}</devices></domain>"""
@@ -82,7 +83,7 @@ def test_more_than_the_host_has(front: Front) -> None:
     )
     assert swap > total or any("overcommit the host's" in text for text in texts)
     os.kill(int((front.folder / "run/libvirt/qemu/b.pid").read_text()), signal.SIGKILL)
-    until("crash", lambda: front.virsh("domstate", "b", "--reason").stdout.strip() == "shut off (crashed)")
+    until(lambda: front.virsh("domstate", "b", "--reason").stdout.strip() == "shut off (crashed)", "crash")
     front.say("stop", "a", "--force")
 
 

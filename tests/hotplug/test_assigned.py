@@ -8,13 +8,13 @@ import contextlib
 import os
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import KvasirDaemon, Peers, _script, short_folder
 from tests.nodedev import fake
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the system's daemon needs root")
 VF, PF = "0000:03:10.0", "0000:03:00.0"
@@ -96,14 +96,6 @@ def refused(daemon: KvasirDaemon, name: str, devices: str) -> str:
     done = daemon.virsh("create", str(path))
     assert done.returncode == 1, done.stdout
     return done.stderr
-
-
-def until(what: object, seconds: float = 20) -> None:
-    assert callable(what)
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @pytest.mark.guide("hostdev-managed-semantics", "domxml-hostdev-managed")

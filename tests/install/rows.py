@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -43,13 +41,6 @@ def virsh(daemon: DaemonHandle, *words: str) -> str:
 
 def dumped(daemon: DaemonHandle, name: str, *words: str) -> ET.Element:
     return ET.fromstring(virsh(daemon, "dumpxml", name, *words))
-
-
-def until(what: str, happens: Callable[[], bool], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < end, f"{what} did not happen"
-        time.sleep(0.3)
 
 
 def gone(daemon: DaemonHandle, *names: str) -> None:

@@ -14,7 +14,8 @@ import pytest
 from kvasir.install import sizing
 from tests.conftest import DaemonHandle, KvasirDaemon, TinyGuest, short_folder
 from tests.install import sides
-from tests.install.rows import BASE, dumped, gone, until, virsh
+from tests.install.rows import BASE, dumped, gone, virsh
+from tests.waiting import until
 
 
 @pytest.fixture(params=["libvirtd", "kvasird"])
@@ -61,16 +62,16 @@ def test_an_edit_waits_for_a_full_restart(kvasird: DaemonHandle, folder: Path, t
     try:
         virsh(daemon, "start", "tiny")
         places = [a.attrib for a in dumped(daemon, "tiny").findall("devices/interface/address")]
-        until("the agent's answer", lambda: answers(daemon, "tiny"))
+        until(lambda: answers(daemon, "tiny"), "the agent's answer")
         answer = sides.ours("virt-xml", ["--connect", daemon.uri, "tiny", "--edit", "--memory", "224,maxmemory=224"])
         assert answer["rc"] == 0, answer
         assert "Changes will take effect after the domain is fully powered off." in answer["out"]
         assert dumped(daemon, "tiny").findtext("memory") == str(192 * 1024)
         virsh(daemon, "reset", "tiny")
-        until("the agent's answer", lambda: answers(daemon, "tiny"))
+        until(lambda: answers(daemon, "tiny"), "the agent's answer")
         assert dumped(daemon, "tiny").findtext("memory") == str(192 * 1024)
         virsh(daemon, "shutdown", "tiny", "--mode", "agent")
-        until("the end", lambda: virsh(daemon, "domstate", "tiny").strip() == "shut off")
+        until(lambda: virsh(daemon, "domstate", "tiny").strip() == "shut off", "the end")
         virsh(daemon, "start", "tiny")
         assert dumped(daemon, "tiny").findtext("memory") == str(224 * 1024)
         assert [a.attrib for a in dumped(daemon, "tiny").findall("devices/interface/address")] == places
@@ -93,7 +94,7 @@ def test_two_clones_of_one_template_run_side_by_side(
             assert answer["rc"] == 0, answer
             virsh(daemon, "start", name)
         for name in ("left", "right"):
-            until("the agent's answer", lambda name=name: answers(daemon, name))  # type: ignore[misc]
+            until(lambda name=name: answers(daemon, name), "the agent's answer")  # type: ignore[misc]
         roots = [dumped(daemon, name) for name in ("tiny", "left", "right")]
         for path in ("name", "uuid"):
             assert len({r.findtext(path) for r in roots}) == 3

@@ -13,8 +13,9 @@ import pytest
 from kvasir.install import media
 from tests.conftest import KvasirDaemon, TinyGuest, short_folder
 from tests.install import sides
-from tests.install.rows import dumped, gone, until
+from tests.install.rows import dumped, gone
 from tests.install.test_run import server  # noqa: F401  (a fixture)
+from tests.waiting import until
 
 SAY = '#!/bin/sh\nmount -t proc proc /proc\nexec >/dev/console\necho "arguments: $(cat /proc/cmdline)"\necho "file: $(cat /own.cfg)"\nsleep 3600\n'
 TREEINFO = "[general]\nfamily = {0}\nversion = {1}\narch = x86_64\n{2}\n[images-x86_64]\nkernel = {3}\ninitrd = {4}\n"
@@ -135,7 +136,7 @@ def test_what_the_guest_sees(
                 and system.lstrip("abcdefghijklmnopqrstuvwxyz") in found[0]
             ), found
             log = folder / f"{name}.log"
-            until("the guest's word", partial(heard, log), 120)
+            until(partial(heard, log), "the guest's word")
             said = log.read_text(errors="replace")
             assert f"from={name}" in said and f"file: injected for {name}" in said
             assert added in said.split("arguments:")[1].splitlines()[0], said[-800:]

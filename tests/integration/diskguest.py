@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import Done, KvasirDaemon, TinyGuest
+from tests.waiting import until
 
 REGION, REGIONS = 256 << 10, 64
 SIZE = REGION * REGIONS
@@ -32,14 +33,6 @@ WRITER = (
     f"yes $n | dd of=/dev/vda bs={REGION} count=1 iflag=fullblock seek=$((r % {REGIONS})) conv=notrunc,fsync 2>/dev/null "
     "&& echo $r > /dev/ttyS1; r=$((r + 1)); done"
 )
-
-
-def wait(what: Any, seconds: float, why: str) -> None:
-    """Until it is so."""
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, why
-        time.sleep(0.1)
 
 
 class DiskGuest:
@@ -80,7 +73,7 @@ class DiskGuest:
 
     def boot(self) -> None:
         self.virsh("start", "disks")
-        wait(lambda: self.agent("guest-ping") is not None, 120, "the agent does not answer")
+        until(lambda: self.agent("guest-ping") is not None, "the agent does not answer")
 
     def agent(self, command: str, **arguments: Any) -> Any:
         message = json.dumps({"execute": command, **({"arguments": arguments} if arguments else {})})
@@ -116,7 +109,7 @@ class DiskGuest:
     def more_rounds(self, count: int = 1) -> None:
         """Wait until the guest has flushed more."""
         was = self.flushed()
-        wait(lambda: self.flushed() >= was + count, 60, f"the guest writes no more after round {was}")
+        until(lambda: self.flushed() >= was + count, f"the guest writes no more after round {was}")
 
 
 def tool(*command: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KvasirDaemon, short_folder
-from tests.integration.diskguest import wait
+from tests.waiting import until
 
 GUEST = """<domain type='qemu'><name>g</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features><devices>
@@ -36,7 +36,7 @@ def test_the_job_ends_with_the_guest(kvasird: KvasirDaemon) -> None:
             assert "Backup" in kvasird.our_virsh("domjobinfo", "g").stdout
             if kill:
                 os.kill(int((kvasird.folder / "run/libvirt/qemu/g.pid").read_text()), signal.SIGKILL)
-                wait(lambda: "shut off" in kvasird.our_virsh("domstate", "g").stdout, 30, "its end is not seen")
+                until(lambda: "shut off" in kvasird.our_virsh("domstate", "g").stdout, "its end is not seen")
             else:
                 assert kvasird.our_virsh("destroy", "g").returncode == 0
         assert kvasird.our_virsh("start", "g").returncode == 0, kvasird.log()

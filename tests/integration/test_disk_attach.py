@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Done, KvasirDaemon, TinyGuest
-from tests.integration.diskguest import DiskGuest, tool, wait
+from tests.integration.diskguest import DiskGuest, tool
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 MIB = 1 << 20
@@ -109,7 +110,7 @@ def by_document(bench: Bench) -> None:
     assert bench.disk("vdc").strip() == ""
     both = bench.document("both", FILE.format(path=bench.image(22), target="vdd"))
     bench.ok("attach-device", "disks", both, "--persistent")
-    wait(lambda: 22 in bench.sizes(), 60, "the guest sees the disk at once")
+    until(lambda: 22 in bench.sizes(), "the guest sees the disk at once")
     assert 21 not in bench.sizes()
     assert "vdd" in bench.targets("--inactive")
 
@@ -129,7 +130,7 @@ def scsi(bench: Bench) -> None:
     assert 'cache="none"' in shown
     assert bench.nodes()[str(path)] == {"no-flush": False, "direct": True, "writeback": True}
     bench.guest.run("modprobe -a virtio_scsi sd_mod; for h in /sys/class/scsi_host/*/scan; do echo '- - -' > $h; done")
-    wait(lambda: 24 in bench.sizes(), 60, "the guest sees the SCSI disk")
+    until(lambda: 24 in bench.sizes(), "the guest sees the SCSI disk")
     name = bench.sizes()[24]
     assert name.startswith("sd")
     assert "virtio" in bench.guest.run(f"readlink -f /sys/block/{name}/device")
@@ -159,14 +160,14 @@ def after_the_next_start(bench: Bench) -> None:
 def taken_away(bench: Bench) -> None:
     """Each flag of detach-disk; files stay."""
     assert bench.ok("detach-disk", "disks", "vdb") == "Disk detached successfully\n\n"
-    wait(lambda: 20 not in bench.sizes(), 60, "the disk is gone from the guest")
+    until(lambda: 20 not in bench.sizes(), "the disk is gone from the guest")
     assert "vdb" not in bench.targets()
     assert "vdb" in bench.targets("--inactive")
     bench.ok("detach-disk", "disks", "vdb", "--config")
     bench.ok("detach-disk", "disks", "vdc", "--live")
     bench.ok("detach-disk", "disks", "vdd", "--persistent")
     bench.ok("detach-disk", "disks", f"{bench.guest.folder}/new26.img", "--current")
-    wait(lambda: bench.targets() == ["vda", "vdg"], 60, "the running guest keeps two")
+    until(lambda: bench.targets() == ["vda", "vdg"], "the running guest keeps two")
     assert bench.targets("--inactive") == ["vda", "vdc", "vdf", "vdg"]
     assert "No disk found whose source path or target is vdz" in bench.fails("detach-disk", "disks", "vdz")
     assert all((bench.guest.folder / f"new{mib}.img").exists() for mib in (20, 21, 22, 24, 26, 27))

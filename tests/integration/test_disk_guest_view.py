@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KvasirDaemon, TinyGuest
-from tests.integration.diskguest import DISK, DiskGuest, raw_of, tool, wait
+from tests.integration.diskguest import DISK, DiskGuest, raw_of, tool
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 MIB = 1 << 20
@@ -43,14 +44,14 @@ def test_resize_as_the_guest_sees_it(kvasird: KvasirDaemon, tiny_guest: TinyGues
     on_scsi, on_ide = names[24 * MIB], names[40 * MIB]
     for target, size in (("vda", "32M"), ("sda", "28M"), ("hda", "48M")):
         guest.virsh("blockresize", "disks", target, size)
-    wait(lambda: sizes(guest)["vda"] == 32 * MIB, 30, "virtio tells the guest")
+    until(lambda: sizes(guest)["vda"] == 32 * MIB, "virtio tells the guest")
     found = sizes(guest)
     assert (found[on_scsi], found[on_ide]) == (24 * MIB, 40 * MIB), "the others do not tell"
     guest.run(f"echo 1 > /sys/block/{on_scsi}/device/rescan")
     found = sizes(guest)
     assert (found[on_scsi], found[on_ide]) == (28 * MIB, 40 * MIB)
     guest.virsh("reset", "disks")
-    wait(lambda: guest.agent("guest-ping") is not None and 48 * MIB in sizes(guest).values(), 120, "a reboot shows it")
+    until(lambda: guest.agent("guest-ping") is not None and 48 * MIB in sizes(guest).values(), "a reboot shows it")
     guest.virsh("destroy", "disks")
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT, KvasirDaemon, TinyGuest
-from tests.integration.diskguest import DiskGuest, check, raw_of, tool, wait
+from tests.integration.diskguest import DiskGuest, check, raw_of, tool
+from tests.waiting import until
 
 KILLS = int(os.environ.get("KVASIR_DISK_KILLS", "12"))
 pytestmark = pytest.mark.timeout(300 + 20 * KILLS)
@@ -73,7 +74,7 @@ class Kills:
         command.wait()
         self.guest.daemon.start()
         assert self.guest.virsh("domstate", "disks").stdout.strip() == "running", self.said
-        wait(self.quiet, 60, f"a job of before does not end: {self.said}")
+        until(self.quiet, f"a job of before does not end: {self.said}")
         answer = self.guest.virsh("qemu-monitor-command", "disks", '{"execute":"query-block"}').stdout
         inserted = json.loads(answer)["return"][0]["inserted"]
         shown = subprocess.run(
@@ -110,7 +111,7 @@ class Kills:
         last = guest.flushed()
         os.kill(pid, signal.SIGKILL)
         command.wait()
-        wait(lambda: guest.virsh("domstate", "disks").stdout.strip() == "shut off", 30, "QEMU's end is not seen")
+        until(lambda: guest.virsh("domstate", "disks").stdout.strip() == "shut off", "QEMU's end is not seen")
         last = max(last, guest.flushed())
         top = self.top()
         tool("qemu-img", "check", "-q", str(top)) if self.clean(top) else None

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KvasirDaemon, TinyGuest
-from tests.integration.diskguest import DiskGuest, check, raw_of, tool, wait
+from tests.integration.diskguest import DiskGuest, check, raw_of, tool
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -136,7 +137,7 @@ def backup(guest: DiskGuest, name: str, body: str, *more: str) -> None:
 
 
 def until_no_job(guest: DiskGuest) -> None:
-    wait(lambda: "None" in guest.virsh("domjobinfo", "disks").stdout, 60, "the backup does not end")
+    until(lambda: "None" in guest.virsh("domjobinfo", "disks").stdout, "the backup does not end")
 
 
 PUSH = "<domainbackup>{since}<disks><disk name='vda'><target file='{path}'/></disk></disks></domainbackup>"

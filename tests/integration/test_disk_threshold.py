@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DaemonHandle, KvasirDaemon, TinyGuest
-from tests.integration.diskguest import DiskGuest, wait
-from tests.waiting import listening
+from tests.integration.diskguest import DiskGuest
+from tests.waiting import listening, until
 
 pytestmark = pytest.mark.timeout(400)
 WRITE = "dd if=/dev/urandom of=/dev/vda bs=64k seek={at} count={count} conv=notrunc,fsync 2>&1; echo done"
@@ -52,7 +52,7 @@ def heard(daemon: DaemonHandle, tiny: TinyGuest) -> list[str]:
         assert "done" in guest.run(WRITE.format(at=4, count=4))
         assert out.read_text().count("event 'block-threshold'") == 0, "nothing was written past it"
         assert "done" in guest.run(WRITE.format(at=8, count=128))
-        wait(lambda: out.read_text().count("event 'block-threshold'") >= 2, 30, "no event")
+        until(lambda: out.read_text().count("event 'block-threshold'") >= 2, "no event")
         assert "done" in guest.run(WRITE.format(at=136, count=64))
         guest.virsh("domblkthreshold", "disks", "vda", "0")
     finally:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.conftest import PROJECT, KvasirDaemon, TinyGuest
+from tests.waiting import until
 
 SCRIPT = """
 import sys, threading, time, libvirt
@@ -79,13 +79,6 @@ def virt_install(daemon: KvasirDaemon, *words: str) -> subprocess.CompletedProce
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=180)
 
 
-def until(what: str, happens: object, timeout: float = 90) -> None:
-    end = time.monotonic() + timeout
-    while not happens():  # type: ignore[operator]
-        assert time.monotonic() < end, f"{what} did not happen in {timeout} s"
-        time.sleep(0.3)
-
-
 @pytest.fixture
 def image(kvasird: KvasirDaemon, tiny_guest: TinyGuest) -> Path:
     """A disk that boots, in a folder that the guests' user may pass."""
@@ -110,9 +103,9 @@ def test_real_virsh_runs_a_guest_and_its_agent_ends_it(kvasird: KvasirDaemon, ti
     assert done.returncode == 0, done.stderr + kvasird.log()
     assert "running (booted)" in done.stdout
     ping = '{"execute":"guest-ping"}'
-    until("the agent's answer", lambda: '"return":{}' in kvasird.virsh("qemu-agent-command", "v", ping).stdout)
+    until(lambda: '"return":{}' in kvasird.virsh("qemu-agent-command", "v", ping).stdout, "the agent's answer")
     assert kvasird.virsh("shutdown", "v", "--mode", "agent").returncode == 0
-    until("the shutdown", lambda: "shut off (shutdown)" in kvasird.virsh("domstate", "v", "--reason").stdout)
+    until(lambda: "shut off (shutdown)" in kvasird.virsh("domstate", "v", "--reason").stdout, "the shutdown")
     log = (kvasird.folder / "var/log/libvirt/qemu/v.log").read_text()
     assert "-name guest=v,debug-threads=on" in log
     assert "shutting down, reason=shutdown" in log
@@ -146,7 +139,7 @@ def test_our_virt_install_imports_a_disk_that_boots(kvasird: KvasirDaemon, image
     assert done.returncode == 0, done.stderr + kvasird.log()
     assert "Domain creation completed." in done.stdout
     serial = kvasird.folder / "serial.log"
-    until("the guest's prompt", lambda: serial.exists() and b"tiny:/" in serial.read_bytes(), 150)
+    until(lambda: serial.exists() and b"tiny:/" in serial.read_bytes(), "the guest's prompt")
     assert kvasird.virsh("destroy", "own").returncode == 0
 
 
@@ -237,7 +230,7 @@ def test_location_boots_the_trees_kernel_first_and_the_disk_after(
     assert [b.get("dev") for b in kept.findall("os/boot")] == ["hd"]
     assert kept.findtext("on_reboot") == "restart"
     serial = kvasird.folder / "serial.log"
-    until("the guest's prompt", lambda: serial.exists() and b"tiny:/" in serial.read_bytes())
+    until(lambda: serial.exists() and b"tiny:/" in serial.read_bytes(), "the guest's prompt")
     assert kvasird.virsh("destroy", "net").returncode == 0
 
 
@@ -253,7 +246,7 @@ def test_kvasir_launches_the_tiny_guest_in_one_command(kvasird: KvasirDaemon, ti
     assert done.returncode == 0, done.stderr + kvasird.log()
     assert kvasir("list").stdout.splitlines() == ["NAME  STATE    MEMORY   CPUS", "tiny  running  256 MiB  1"]
     ping = '{"execute":"guest-ping"}'
-    until("the agent's answer", lambda: '"return":{}' in kvasird.virsh("qemu-agent-command", "tiny", ping).stdout)
+    until(lambda: '"return":{}' in kvasird.virsh("qemu-agent-command", "tiny", ping).stdout, "the agent's answer")
     assert kvasir("stop", "tiny").returncode == 0
     assert kvasird.virsh("domstate", "tiny").stdout.strip() == "shut off"
     assert kvasir("delete", "tiny").returncode == 0

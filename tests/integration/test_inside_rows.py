@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import time
 
 import pytest
 
@@ -14,6 +13,7 @@ from tests.conftest import PROJECT, Done, KvasirDaemon, TinyGuest
 from tests.hotplug.harness import wait_agent
 from tests.hotplug.test_live_rows import inside
 from tests.virsh.test_console import Terminal
+from tests.waiting import until
 
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="the system's daemon needs root"), pytest.mark.timeout(500)]
 GUEST = """<domain type='qemu'><name>hp</name><memory unit='MiB'>512</memory><currentMemory unit='MiB'>320</currentMemory><vcpu>1</vcpu>
@@ -28,14 +28,6 @@ GUEST = """<domain type='qemu'><name>hp</name><memory unit='MiB'>512</memory><cu
 DEAF = """<domain type='qemu'><name>deaf</name><memory unit='MiB'>32</memory><os><type machine='pc'>hvm</type></os>
 <features><acpi/></features><devices/></domain>"""
 MIB = 1 << 20
-
-
-def until(what: object, why: str, seconds: float = 90) -> None:
-    assert callable(what)
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, why
-        time.sleep(0.3)
 
 
 def ok(daemon: KvasirDaemon, *words: object) -> str:

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT, KvasirDaemon, TinyGuest
-from tests.integration.diskguest import DiskGuest, check, raw_of, wait
+from tests.integration.diskguest import DiskGuest, check, raw_of
+from tests.waiting import until
 
 KILLS = int(os.environ.get("KVASIR_REVERT_KILLS", "6" if os.environ.get("KVASIR_LONG") else "0"))
 pytestmark = [
@@ -58,7 +59,7 @@ class Kills:
             with contextlib.suppress(OSError, ValueError):
                 os.kill(int((guest.daemon.folder / "run/libvirt/qemu/disks.pid").read_text()), signal.SIGKILL)
             command.wait()
-        wait(self.quiet, 120, f"it does not come to rest: {self.said}")
+        until(self.quiet, f"it does not come to rest: {self.said}")
 
     def quiet(self) -> bool:
         """No job, and a state that stays."""

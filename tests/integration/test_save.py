@@ -6,28 +6,19 @@ import os
 import re
 import struct
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon
 from tests.integration.test_lifecycle import Listener
+from tests.waiting import until
 
 UUID = "d97b19b8-97f3-4770-ba08-12aa22bba9a9"
 GUEST = f"""<domain type='qemu'><name>b</name><uuid>{UUID}</uuid><memory unit='KiB'>32768</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><on_crash>%s</on_crash>
 <devices>%s<video><model type='vga'/></video><memballoon model='virtio'/></devices></domain>
 """
-
-
-def wait_for(what, seconds: float = 60.0):
-    """Poll until ``what()`` is true; gives its value."""
-    end = time.monotonic() + seconds
-    while not (value := what()):
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
-    return value
 
 
 def ok(daemon: DaemonHandle, *words: object) -> str:
@@ -74,7 +65,7 @@ def running_job(daemon: KvasirDaemon) -> str:
         elapsed = re.search(r"Time elapsed: +(\d+)", said)
         return said if "Data total" in said and elapsed and int(elapsed[1]) > 1500 else ""
 
-    return wait_for(look)
+    return str(until(look))
 
 
 @pytest.mark.guide("virsh-save-monitor", "virsh-domjobinfo", "virsh-domjobabort", "virsh-managedsave-monitor")
@@ -140,7 +131,7 @@ def test_a_save_outlived_by_its_guest(kvasird: KvasirDaemon, slow_gzip: Path) ->
     def saved() -> bool:
         return kvasird.virsh("managedsave", "b").returncode == 0  # QEMU is done with the save of before
 
-    wait_for(saved)
+    until(saved)
     ok(kvasird, "start", "b")
     assert ok(kvasird, "domstate", "b", "--reason") == "running (restored)"
     ok(kvasird, "destroy", "b")
@@ -218,17 +209,17 @@ def test_a_crashed_guest_leaves_a_core(kvasird: KvasirDaemon, monkeypatch: pytes
     (kvasird.folder / "b.xml").write_text(GUEST % ("coredump-destroy", parts))
     ok(kvasird, "define", kvasird.folder / "b.xml")
     ok(kvasird, "start", "b")
-    wait_for(lambda: "shut off (crashed)" in kvasird.virsh("domstate", "b", "--reason").stdout)
+    until(lambda: "shut off (crashed)" in kvasird.virsh("domstate", "b", "--reason").stdout)
     (core,) = cores.iterdir()
     assert "-b-" in core.name
     assert core.read_bytes()[:5] == b"\x7fELF\x02"
     ok(kvasird, "set-lifecycle-action", "b", "crash", "coredump-restart", "--config")
     ok(kvasird, "start", "b")
-    wait_for(lambda: len(list(cores.iterdir())) >= 3)  # it boots and crashes again
+    until(lambda: len(list(cores.iterdir())) >= 3)  # it boots and crashes again
     ok(kvasird, "destroy", "b")
     ok(kvasird, "set-lifecycle-action", "b", "crash", "preserve", "--config")
     ok(kvasird, "start", "b")
-    wait_for(lambda: "crashed (panicked)" in kvasird.virsh("domstate", "b", "--reason").stdout)
+    until(lambda: "crashed (panicked)" in kvasird.virsh("domstate", "b", "--reason").stdout)
     ok(kvasird, "destroy", "b")
 
 
@@ -245,7 +236,7 @@ def test_autostart_goes_on_from_a_saved_state(kvasird: KvasirDaemon) -> None:
     (kvasird.folder / "etc/libvirt/qemu.conf").write_text("auto_start_bypass_cache = 1\n")
     (kvasird.folder / "run/libvirt/qemu/autostarted").unlink()
     kvasird.start()
-    wait_for(lambda: "running (restored)" in kvasird.virsh("domstate", "b", "--reason").stdout)
+    until(lambda: "running (restored)" in kvasird.virsh("domstate", "b", "--reason").stdout)
     assert not image.exists()
     ok(kvasird, "managedsave", "b")
     data = image.read_bytes()

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import TinyGuest
-from tests.network.test_guests import direct, inside, start, wait
+from tests.network.test_guests import direct, inside, start
+from tests.waiting import until
 
 from .conftest import IfaceDaemon
 from .test_changes import CARD, prepared
@@ -117,13 +118,13 @@ def test_a_guest_is_on_the_lan(ifd: IfaceDaemon, server: None, tiny_guest: TinyG
     card = "<interface type='bridge'><mac address='52:54:00:50:00:01'/><source bridge='br1'/><model type='virtio'/></interface>"
     start(ifd, "lan", card, direct(tiny_guest))
     try:
-        wait(lambda: "52:54:00:50:00:01" in (ifd.folder / "far.leases").read_text(), 120)
+        until(lambda: "52:54:00:50:00:01" in (ifd.folder / "far.leases").read_text())
         lease = next(line for line in (ifd.folder / "far.leases").read_text().splitlines() if "50:00:01" in line)
         address = lease.split()[2]
         assert address.startswith("10.77.0.5")
         assert inside(ifd, "lan", "echo hello | nc 10.77.0.1 7000").split()[0] == address
         inside(ifd, "lan", "(while :; do echo here | nc -l -p 7001; done) < /dev/null > /dev/null 2>&1 &")
-        wait(lambda: ifd.world.probe("connect", address, "7001") == "here", 60)
+        until(lambda: ifd.world.probe("connect", address, "7001") == "here")
         listed = ifd.say("-q", "iface-list", "--all").split()
         assert "br1" in listed and "lan0" not in listed and "vnet0" not in listed
     finally:

@@ -9,14 +9,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import bus
 from tests.conftest import PROJECT, DaemonHandle, Peers, short_folder
+from tests.waiting import until
 
 from .conftest import PROBE, Host, NetDaemon
 
@@ -52,13 +52,6 @@ class Held:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
-
-
-def wait(what: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def rules(daemon: NetDaemon) -> str:
@@ -97,7 +90,7 @@ def test_hangup_restores_rules(netd: NetDaemon, guest: Host) -> None:
     netd.inside("nft", "flush", "ruleset")
     assert netd.process is not None
     os.kill(netd.process.pid, signal.SIGHUP)
-    wait(lambda: rules(netd) == before)
+    until(lambda: rules(netd) == before)
     assert guest.sees("192.0.2.2") == "192.0.2.1"
 
 
@@ -113,7 +106,7 @@ def test_others_drop_by_policy(netd: NetDaemon, guest: Host) -> None:
         assert guest.sees("192.0.2.2") == "" and guest.probe("dns", "10.9.40.1", "kept", "A") == "no answer", "the policies are in force"
         assert netd.process is not None
         os.kill(netd.process.pid, signal.SIGHUP)
-        wait(lambda: guest.sees("192.0.2.2") == "192.0.2.1")
+        until(lambda: guest.sees("192.0.2.2") == "192.0.2.1")
         assert guest.probe("dns", "10.9.40.1", "kept", "A").startswith("10.9.40.") and guest.sees("10.9.40.1", 7001) == ""
         netd.define("<network><name>docked</name><forward mode='nat'/><bridge name='brdock' stp='off'/><ip address='10.9.44.1' prefix='24'/></network>")
         second = netd.guest("brdock", "52:54:00:44:00:01", "10.9.44.9/24", gateway="10.9.44.1")
@@ -135,7 +128,7 @@ def test_dnsmasq_that_died_is_back_after_a_reload(netd: NetDaemon, guest: Host) 
     os.kill(pid, signal.SIGKILL)
     assert netd.process is not None
     os.kill(netd.process.pid, signal.SIGHUP)
-    wait(lambda: guest.probe("dns", "10.9.40.1", "kept", "A").startswith("10.9.40."))
+    until(lambda: guest.probe("dns", "10.9.40.1", "kept", "A").startswith("10.9.40."))
 
 
 def test_bridge_that_is_gone_is_noticed(netd: NetDaemon) -> None:
@@ -204,7 +197,7 @@ def test_firewalld_that_reloads_brings_the_rules_back(peers: Peers) -> None:
             daemon.inside("nft", "flush", "ruleset")
             subprocess.run(["dbus-send", f"--bus={address}", "--type=signal", "/org/fedoraproject/FirewallD1",
                             "org.fedoraproject.FirewallD1.Reloaded"], check=True)  # fmt: skip
-            wait(lambda: rules(daemon) == before)
+            until(lambda: rules(daemon) == before)
         finally:
             os.environ.pop("DBUS_SYSTEM_BUS_ADDRESS")
             daemon.finish()

@@ -14,9 +14,9 @@ import pytest
 
 from tests import bus
 from tests.conftest import PROJECT, DaemonHandle, Peers, short_folder
+from tests.waiting import until
 
 from .conftest import NetDaemon
-from .test_guests import wait
 
 PEER = str(PROJECT / "scripts/peer")
 NETWORKS = {
@@ -76,7 +76,7 @@ class Place:
                 said[f"{name} {zone}"] = (done.returncode, done.stderr.replace(str(self.folder), "F").strip(), self.asked())
                 if name == "nat" and zone == "public" and firewalld is not None:
                     os.kill(self._inner(firewalld), signal.SIGHUP)
-                    wait(lambda: self.log.exists() and "changeZone" in self.log.read_text(), 60)
+                    until(lambda: self.log.exists() and "changeZone" in self.log.read_text())
                     said["reload"] = self.asked()
                 self.daemon.virsh("-q", "net-destroy", name)
                 self.asked()
@@ -125,7 +125,7 @@ def theirs(real_libvirtd: DaemonHandle) -> Iterator[Place]:
         made = Place(real_libvirtd, enter, folder, "/run/dbus/system_bus_socket")
         try:
             subprocess.run([PEER, "restart", "--dir", str(real_libvirtd.folder)], check=True, capture_output=True)
-            wait(lambda: real_libvirtd.virsh("list").returncode == 0)
+            until(lambda: real_libvirtd.virsh("list").returncode == 0)
             yield made
         finally:
             made.end()

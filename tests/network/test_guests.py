@@ -6,12 +6,13 @@ import base64
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import TinyGuest
+from tests.waiting import until
 
 from .conftest import NetDaemon
 from .test_services import nss
@@ -27,13 +28,6 @@ GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>{memory}</m
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
   </devices></domain>"""
 CARD = "<interface type='network'><mac address='52:54:00:50:00:0{n}'/><source network='default'/><model type='{model}'/></interface>"
-
-
-def wait(what: Callable[[], object], seconds: float = 90) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.2)
 
 
 def direct(tiny: TinyGuest) -> str:
@@ -53,7 +47,7 @@ def inside(daemon: NetDaemon, guest: str, command: str) -> str:
         done = daemon.virsh("qemu-agent-command", guest, json.dumps(call))
         return json.loads(done.stdout)["return"] if done.returncode == 0 else None
 
-    wait(lambda: agent(execute="guest-ping") is not None)
+    until(lambda: agent(execute="guest-ping") is not None)
     words = {"path": "/bin/sh", "arg": ["-c", command], "capture-output": True}
     started = agent(execute="guest-exec", arguments=words)
     assert isinstance(started, dict)
@@ -80,7 +74,7 @@ def net(netd: NetDaemon) -> NetDaemon:
 @pytest.fixture(scope="module")
 def guest(net: NetDaemon, tiny_guest: TinyGuest) -> Iterator[NetDaemon]:
     start(net, "one", CARD.format(n=1, model="virtio"), direct(tiny_guest))
-    wait(lambda: "ipv4" in net.virsh("domifaddr", "one").stdout)
+    until(lambda: "ipv4" in net.virsh("domifaddr", "one").stdout)
     yield net
     net.virsh("destroy", "one")
 
@@ -93,7 +87,7 @@ def test_guest_gets_an_address_and_all_three_sources_show_it(guest: NetDaemon) -
     address = lease.split("ipv4")[1].split("/")[0].strip()
     assert "vnet0" in lease and address.startswith("192.168.122.")
     assert f"{address}/24" in guest.say("domifaddr", "one", "--source", "lease")
-    wait(lambda: address in guest.virsh("domifaddr", "one", "--source", "agent").stdout)
+    until(lambda: address in guest.virsh("domifaddr", "one", "--source", "agent").stdout)
     assert inside(guest, "one", "echo hello | nc 192.168.122.1 7000").split()[0] == address
     assert f"vnet0      52:54:00:50:00:01    ipv4         {address}" in guest.say("domifaddr", "one", "--source", "arp")
     assert "printer" in inside(guest, "one", "nslookup printer.guests.test 192.168.122.1")
@@ -115,10 +109,10 @@ def test_counters(guest: NetDaemon) -> None:
 def test_link(guest: NetDaemon) -> None:
     """The plug is pulled: the guest sees it; and put back."""
     assert guest.say("domif-setlink", "one", "vnet0", "down").strip() == "Device updated successfully"
-    wait(lambda: inside(guest, "one", "cat /sys/class/net/eth0/carrier 2>/dev/null").strip() != "1", 30)
+    until(lambda: inside(guest, "one", "cat /sys/class/net/eth0/carrier 2>/dev/null").strip() != "1")
     assert guest.say("domif-getlink", "one", "vnet0").split() == ["vnet0", "down"]
     guest.say("domif-setlink", "one", "vnet0", "up")
-    wait(lambda: inside(guest, "one", "cat /sys/class/net/eth0/carrier").strip() == "1", 30)
+    until(lambda: inside(guest, "one", "cat /sys/class/net/eth0/carrier").strip() == "1")
 
 
 def test_port_of_the_guest(guest: NetDaemon) -> None:
@@ -168,7 +162,7 @@ def test_the_host_knows_guests_by_their_names(guest: NetDaemon) -> None:
     entry = "<host ip='192.168.122.88'><hostname>one</hostname></host>"
     guest.say("net-update", "default", "add", "dns-host", entry, "--live")
     try:
-        wait(lambda: ask("files dns libvirt_guest", "getent ahostsv4 one || true").split()[:1] == ["192.168.122.88"], 30)
+        until(lambda: ask("files dns libvirt_guest", "getent ahostsv4 one || true").split()[:1] == ["192.168.122.88"])
         assert ask(book, "getent ahostsv4 one").split()[0] == address
     finally:
         guest.say("net-update", "default", "delete", "dns-host", entry, "--live")
@@ -201,7 +195,7 @@ SAMPLE = """<interface type='network'><mac address='52:54:00:65:29:21'/><source 
 def test_end_gives_everything_back(net: NetDaemon, tiny_guest: TinyGuest) -> None:
     """The sample card of chapter 23 beside another: at its place, with its MAC and a lease; all of it goes with the guest."""
     start(net, "brief", SAMPLE, direct(tiny_guest))
-    wait(lambda: "192.168.122." in net.virsh("domifaddr", "brief").stdout)
+    until(lambda: "192.168.122." in net.virsh("domifaddr", "brief").stdout)
     card = "cat $d/vendor $d/device $d/net/*/address"
     assert inside(net, "brief", f"d=/sys/bus/pci/devices/0000:00:03.0; {card}").split() == ["0x10ec", "0x8139", "52:54:00:65:29:21"]
     before = net.say("net-port-list", "default", "--uuid").split()
@@ -254,7 +248,7 @@ def test_guest_boots_from_the_network(netd: NetDaemon, tiny_guest: TinyGuest) ->
     card = CARD.format(n=3, model="virtio").replace("'default'", "'pxe'")
     start(netd, "pxe", card, "<boot dev='network'/>", 256)
     serial = netd.folder / "pxe.serial"
-    wait(lambda: serial.exists() and b"system from the network:" in serial.read_bytes(), 240)
+    until(lambda: serial.exists() and b"system from the network:" in serial.read_bytes(), seconds=240)
     assert b"pxe=yes" in serial.read_bytes()
     netd.say("destroy", "pxe")
 

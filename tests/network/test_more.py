@@ -11,10 +11,10 @@ import time
 import pytest
 
 from tests.conftest import PROJECT, TinyGuest
-from tests.waiting import listening
+from tests.waiting import listening, until
 
 from .conftest import NetDaemon
-from .test_guests import direct, inside, start, wait
+from .test_guests import direct, inside, start
 
 
 @pytest.mark.guide("net-tunnel-tcp", "domxml-interface-server-client", "net-tunnel-multicast")
@@ -30,7 +30,7 @@ def test_tunnels_between_guests(netd: NetDaemon, tiny_guest: TinyGuest) -> None:
                          f"ip link set {nic} up" for nic, net in (("eth0", 5), ("eth1", 6)))  # fmt: skip
         inside(netd, kind, both)
     for net in (5, 6):
-        wait(lambda net=net: " 0% packet loss" in inside(netd, "client", f"ping -c 2 -W 5 10.5.{net}.1"), 30)
+        until(lambda net=net: " 0% packet loss" in inside(netd, "client", f"ping -c 2 -W 5 10.5.{net}.1"))
     netd.say("destroy", "client")
     netd.say("destroy", "server")
 
@@ -44,13 +44,13 @@ def test_ports_of_the_host_lead_into_the_guest(netd: NetDaemon, tiny_guest: Tiny
       <portForward proto='tcp' address='127.0.0.1'><range start='2090' end='2091' to='90'/></portForward><model type='virtio'/></interface>"""
     netd.inside("ip", "route", "replace", "default", "via", "192.0.2.2")
     start(netd, "user", cards, direct(tiny_guest))
-    wait(lambda: inside(netd, "user", "ip -4 -o address").count("scope global") == 2)
+    until(lambda: inside(netd, "user", "ip -4 -o address").count("scope global") == 2)
     for port in (80, 91):
         inside(netd, "user", f"(while :; do nc -l -p {port} >> /tmp/got{port}; done) >/dev/null 2>&1 &")
     send = "import socket, time; s = socket.create_connection(('127.0.0.1', {0}), 5); s.sendall(b'from the host'); time.sleep(1)"
     for outside, port in ((2080, 80), (2091, 91)):
         netd.inside(sys.executable, "-c", send.format(outside))
-        wait(lambda port=port: "from the host" in inside(netd, "user", f"cat /tmp/got{port}"), 60)
+        until(lambda port=port: "from the host" in inside(netd, "user", f"cat /tmp/got{port}"))
     netd.say("destroy", "user")
     end = time.monotonic() + 10
     while subprocess.run(["pgrep", "-f", f"passt.*{netd.folder}"], capture_output=True).returncode == 0:

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import PROJECT, DaemonHandle, Peers, TinyGuest, short_folder
+from tests.waiting import until
 
 from . import ovs_script
 from .conftest import Host, NetDaemon
 from .openvswitch import Switch, on_path
-from .test_guests import direct, inside, start, wait
+from .test_guests import direct, inside, start
 
 PEER = str(PROJECT / "scripts/peer")
 Steps = list[tuple[str, int, str, list[str]]]
@@ -43,7 +44,7 @@ def again(daemon: NetDaemon) -> None:
     """``kill -9``, and the next daemon."""
     daemon.kill()
     daemon.start()
-    wait(lambda: daemon.virsh("list").returncode == 0)
+    until(lambda: daemon.virsh("list").returncode == 0)
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +94,8 @@ def theirs(real_libvirtd: DaemonHandle) -> Iterator[Steps]:
             def act(words: list[str]) -> None:
                 if words[0] == "restart":
                     subprocess.run([PEER, "restart", "--dir", str(real_libvirtd.folder)], check=True, capture_output=True)
-                    wait(lambda: real_libvirtd.virsh("list").returncode == 0)
-                    wait(lambda: switch.log.exists() and len(switch.log.read_text().splitlines()) >= 6, 30)
+                    until(lambda: real_libvirtd.virsh("list").returncode == 0)
+                    until(lambda: switch.log.exists() and len(switch.log.read_text().splitlines()) >= 6)
                 else:
                     switch.ctl("del-port", words[1])
 
@@ -236,12 +237,12 @@ def test_a_guest_talks_in_its_vlan(switched: tuple[NetDaemon, Switch], tagged: l
         def reaches(net: int, tag: int, count: int = 2) -> bool:
             return " 0% packet loss" in inside(daemon, "vlans", f"ping -c {count} -W 3 10.{net}.0.{tag}")
 
-        wait(lambda: reaches(7, 9), 60)
-        wait(lambda: reaches(8, 42), 60)
+        until(lambda: reaches(7, 9))
+        until(lambda: reaches(8, 42))
         assert not reaches(7, 10, 1) and not reaches(7, 42, 1) and not reaches(8, 47, 1) and not reaches(8, 9, 1)
         again(daemon)
         assert reaches(7, 9) and not reaches(7, 10, 1)
-        wait(lambda: "<network connections='2'>" in daemon.say("net-dumpxml", "ovs"))
+        until(lambda: "<network connections='2'>" in daemon.say("net-dumpxml", "ovs"))
     finally:
         daemon.say("destroy", "vlans")
         daemon.say("net-destroy", "ovs")

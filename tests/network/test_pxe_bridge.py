@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from tests.conftest import PROJECT
+from tests.waiting import until
 
 from .conftest import NetDaemon
-from .test_guests import wait
 
 
 @pytest.mark.guide("proc-pxe-bridge")
@@ -45,7 +45,7 @@ def test_boots_from_a_server_behind_the_bridge(netd: NetDaemon) -> None:
         assert "--prompt mode is no longer supported." in done.stderr + done.stdout
         live = netd.say("dumpxml", "pxe9")
         assert "<boot dev='network'/>" in live and "<source bridge='breth0'/>" in live
-        wait(lambda: log.exists() and f"sent {root}/boot.ipxe to 10.9.57." in log.read_text(), 180)
+        until(lambda: log.exists() and f"sent {root}/boot.ipxe to 10.9.57." in log.read_text(), seconds=180)
         assert listener.wait(30) == 0 and listener.stdout.read() == "asked\n"
         assert "52:54:00:09:02:01" in log.read_text()
     finally:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT, Peers, TinyGuest, short_folder
+from tests.waiting import until
 
 from .conftest import NetDaemon
-from .test_guests import direct, inside, start, wait
+from .test_guests import direct, inside, start
 
 CARD = "<interface type='{kind}'><mac address='52:54:00:90:00:0{n}'/><source {source}/>{more}</interface>"
 
@@ -29,9 +30,9 @@ def test_bridged_guest_is_a_host_of_the_lan(netd: NetDaemon, tiny_guest: TinyGue
     start(netd, "bridged", CARD.format(kind="bridge", n=1, source="bridge='lan0'", more=""), direct(tiny_guest))
     assert "master lan0" in netd.inside("ip", "-o", "link", "show", "vnet0")
     inside(netd, "bridged", "ip address add 10.9.90.3/24 dev eth0")
-    wait(lambda: inside(netd, "bridged", "echo | nc -w 5 10.9.90.2 7000").split()[:1] == ["10.9.90.3"])
+    until(lambda: inside(netd, "bridged", "echo | nc -w 5 10.9.90.2 7000").split()[:1] == ["10.9.90.3"])
     inside(netd, "bridged", "(while :; do echo here | nc -l -p 7000; done) >/dev/null 2>&1 &")
-    wait(lambda: neighbour.sees("10.9.90.3") == "here")
+    until(lambda: neighbour.sees("10.9.90.3") == "here")
     netd.say("destroy", "bridged")
 
 
@@ -51,10 +52,10 @@ def test_macvtap_guest_reaches_its_host_over_an_isolated_network(netd: NetDaemon
     cards += CARD.format(kind="network", n=3, source="network='isolated'", more="<model type='virtio'/>")
     start(netd, "mac", cards, direct(tiny_guest))
     inside(netd, "mac", "pkill -f 'udhcpc -i eth0'; ip address flush dev eth0; ip address add 10.9.91.3/24 dev eth0")
-    wait(lambda: inside(netd, "mac", "echo | nc -w 5 10.9.91.2 7000").split()[:1] == ["10.9.91.3"])
+    until(lambda: inside(netd, "mac", "echo | nc -w 5 10.9.91.2 7000").split()[:1] == ["10.9.91.3"])
     assert inside(netd, "mac", "echo | nc -w 3 10.9.91.1 7000") == "", "the host's own card is deaf to its macvtaps"
-    wait(lambda: "192.168.254." in inside(netd, "mac", "ip address show eth1"))
-    wait(lambda: inside(netd, "mac", "echo | nc -w 5 192.168.254.1 7000").startswith("192.168.254."))
+    until(lambda: "192.168.254." in inside(netd, "mac", "ip address show eth1"))
+    until(lambda: inside(netd, "mac", "echo | nc -w 5 192.168.254.1 7000").startswith("192.168.254."))
     netd.say("destroy", "mac")
     assert "macvtap" not in netd.inside("ip", "link")
 
@@ -104,7 +105,7 @@ def test_delay_is_that_of_the_root_bridge(netd: NetDaemon) -> None:
         netd.inside("sh", "-c", f"ip link add st{number}a type veth peer name st{number}b && ip link set st{number}a master root0 up && "
                     f"ip link set st{number}b master br{stp} up")  # fmt: skip
         assert delay(f"br{stp}") == 200
-    wait(lambda: delay("bron") == 1500, 30)
+    until(lambda: delay("bron") == 1500)
     assert delay("broff") == 200
     assert "bron" in netd.inside("bridge", "link")
 

@@ -7,9 +7,10 @@ import subprocess
 import pytest
 
 from tests.conftest import TinyGuest
+from tests.waiting import until
 
 from .conftest import NetDaemon
-from .test_guests import GUEST, direct, inside, wait
+from .test_guests import GUEST, direct, inside
 
 NETWORK = """<network><name>five</name><bridge name='brfive' stp='on' delay='0'/>
   <ip address='10.9.55.1' netmask='255.255.255.0'><dhcp><range start='10.9.55.2' end='10.9.55.254'/></dhcp></ip></network>"""
@@ -41,7 +42,7 @@ def test_disk_and_cards(netd: NetDaemon, tiny_guest: TinyGuest) -> None:
             and any(word.endswith("/virtio_blk") for word in seen)
         ), seen
         netd.say("attach-interface", "five", "network", "five", "--model", "virtio", "--live", "--config")
-        wait(lambda: inside(netd, "five", "ls -d /sys/class/net/eth1 2>/dev/null").strip() == "/sys/class/net/eth1")
+        until(lambda: inside(netd, "five", "ls -d /sys/class/net/eth1 2>/dev/null").strip() == "/sys/class/net/eth1")
         assert inside(netd, "five", "readlink /sys/class/net/eth1/device/driver").strip().endswith("/virtio_net")
         for words in (("domiflist", "five"), ("domiflist", "five", "--inactive")):
             rows = [line.split() for line in netd.say(*words).splitlines() if " five " in line]

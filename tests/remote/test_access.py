@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests import bus
 from tests.remote.hosts import Pair
+from tests.waiting import until
 from tests.wire.harness import PROJECT
 
 POLKITD = "/usr/lib/polkit-1/polkitd"
@@ -73,7 +73,7 @@ def site(pair: Pair, root: Path) -> Iterator[Pair]:
                 text=True,
             )
         )
-    wait(lambda: "Acquired" in log.read_text() or subprocess_known(pair))
+    until(lambda: "Acquired" in log.read_text() or subprocess_known(pair))
     yield pair
     for child in reversed(children):
         child.terminate()
@@ -82,13 +82,6 @@ def site(pair: Pair, root: Path) -> Iterator[Pair]:
 
 def subprocess_known(pair: Pair) -> bool:
     return "org.libvirt.api.domain.start" in pair.server.run("pkaction").stdout
-
-
-def wait(until: object, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not until() and time.monotonic() < end:  # type: ignore[operator]
-        time.sleep(0.1)
-    assert until()  # type: ignore[operator]
 
 
 def test_rules_decide_about_each_object(site: Pair, root: Path, cache: Path, open_folder: Path) -> None:

@@ -17,7 +17,8 @@ import pytest
 
 from tests.conftest import TinyGuest, short_folder
 from tests.golden.storage import lab
-from tests.integration.diskguest import DISK, DiskGuest, wait
+from tests.integration.diskguest import DISK, DiskGuest
+from tests.waiting import until
 
 from .conftest import Lone
 from .targets import IQN, TargetDaemon
@@ -65,7 +66,7 @@ class Starter:
 
     def says(self, name: str, text: str) -> None:
         said = self.daemon.folder / "said" / name
-        wait(lambda: said.exists() and text in said.read_text(errors="replace"), 60, f"{name} does not say {text}")
+        until(lambda: said.exists() and text in said.read_text(errors="replace"), f"{name} does not say {text}")
 
     def boots(self, name: str, disk: str, text: str) -> None:
         self.start(name, disk)
@@ -188,7 +189,7 @@ def test_alike_in_the_guest(host: TargetDaemon, tiny_guest: TinyGuest) -> None:
 
 
 def seen(guest: DiskGuest) -> None:
-    wait(lambda: " sda" in guest.run("modprobe -a ahci sd_mod; cat /proc/partitions"), 60, "the guest finds its disks")
+    until(lambda: " sda" in guest.run("modprobe -a ahci sd_mod; cat /proc/partitions"), "the guest finds its disks")
     lines = guest.run("for d in /sys/block/[sv]d*; do echo ${d##*/} $(cat $d/size) $(readlink -f $d/device); done")
     found = {name: (int(size) // 2048, where) for name, size, where in (line.split() for line in lines.splitlines())}
     assert [found[name][0] for name in ("vdb", "vdc", "vdd", "vde", "sda")] == [10, 12, 16, 20, 20]

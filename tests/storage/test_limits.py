@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT
-from tests.integration.diskguest import wait
+from tests.waiting import until
 
 from .conftest import Lone
 
@@ -113,18 +113,18 @@ def test_clients_that_die_in_a_stream(daemon: Lone, pool: Path, tmp_path: Path) 
     began = client(daemon, "vol-upload", "v", str(pipe), "lim")
     with open(pipe, "wb", buffering=0) as end:
         end.write(b"x" * 300000)
-        wait(lambda: (pool / "v").read_bytes()[:9] == b"x" * 9, 60, "the first bytes are written")
+        until(lambda: (pool / "v").read_bytes()[:9] == b"x" * 9, "the first bytes are written")
         assert "volume 'v' is still in use" in daemon.fails("vol-wipe", "v", "lim")
         assert "has asynchronous jobs running" in daemon.fails("pool-refresh", "lim")
         began.kill()
         began.communicate()
-    wait(lambda: daemon.our_virsh("vol-wipe", "v", "lim").returncode == 0, 60, "the volume is free again")
+    until(lambda: daemon.our_virsh("vol-wipe", "v", "lim").returncode == 0, "the volume is free again")
     began = client(daemon, "vol-download", "v", str(pipe), "lim")
     with open(pipe, "rb", buffering=0) as end:
         assert end.read(1000) == bytes(1000)
         began.kill()
         began.communicate()
-    wait(lambda: daemon.our_virsh("vol-delete", "v", "lim").returncode == 0, 60, "the volume is free again")
+    until(lambda: daemon.our_virsh("vol-delete", "v", "lim").returncode == 0, "the volume is free again")
 
 
 def test_a_folder_that_changes_while_it_is_read(daemon: Lone, pool: Path) -> None:

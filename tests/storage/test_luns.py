@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TinyGuest, short_folder
-from tests.integration.diskguest import DiskGuest, wait
+from tests.integration.diskguest import DiskGuest
+from tests.waiting import until
 
 from .conftest import Lone
 from .targets import IQN, TargetDaemon
@@ -67,7 +68,7 @@ def test_the_guest_talks_to_the_unit(target: TargetDaemon, tiny_guest: TinyGuest
     assert len(re.findall(r"<disk type='network' device='lun' sgio='unfiltered'>", shown)) == 2
     assert re.search(r"<auth username='me'>\s*<secret type='iscsi' usage='libvirtiscsi'/>\s*</auth>\s*</source>", shown)
     guest.run("modprobe -a virtio_scsi sd_mod")
-    wait(lambda: guest.run("cat /proc/partitions").count(" sd") == 3, 60, "the guest finds its units")
+    until(lambda: guest.run("cat /proc/partitions").count(" sd") == 3, "the guest finds its units")
     seen = guest.run("for d in /sys/block/sd*; do echo $(cat $d/size) $(cat $d/device/vendor $d/device/model); done")
     found = {int(size) // 2048: " ".join(words) for size, *words in (line.split() for line in seen.splitlines())}
     assert found == {16: "IET VIRTUAL-DISK", 26: "QEMU QEMU HARDDISK", 36: "IET VIRTUAL-DISK"}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.diskguest import wait
+from tests.waiting import until
 
 from .conftest import Lone
 from .test_vhba import daemon  # noqa: F401  (a fixture)
@@ -106,7 +106,7 @@ def start(daemon: Lone, name: str, port: str, path: str) -> list[str]:  # noqa: 
         daemon.ok("pool-refresh", name)
         return [line.strip() for line in daemon.ok("vol-list", name).splitlines()[2:] if line]
 
-    wait(lines, 60, "the unit is found")
+    until(lines, "the unit is found")
     return lines()
 
 

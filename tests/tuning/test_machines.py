@@ -10,14 +10,14 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import bus as dbus
 from tests.conftest import PROJECT, DaemonHandle, short_folder
+from tests.waiting import until
 
 from .conftest import Room, group_files, needs_cgroups
 
@@ -25,13 +25,6 @@ SERVICE = "[D-BUS Service]\nName=org.freedesktop.machine1\nExec=/bin/false\nUser
 GUEST = """<domain type='qemu'><name>{name}</name><uuid>5a8d5b50-64d3-4f37-9c1b-2f6d3a1d2b11</uuid><memory>65536</memory>
 <resource><partition>/{part}</partition></resource><cputune><shares>512</shares></cputune>
 <os><type arch='x86_64' machine='pc'>hvm</type></os></domain>"""
-
-
-def wait(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -91,7 +84,7 @@ def script(daemon: DaemonHandle, log: Path, part: str) -> tuple[list[object], di
     assert told.returncode == 0, told.stderr
     assert daemon.virsh("destroy", "made.up-guest").returncode == 0
     scopes = {path.partition(".scope")[0] + ".scope" for path in groups.values()}
-    wait(lambda: not any(map(os.path.isdir, scopes)))
+    until(lambda: not any(map(os.path.isdir, scopes)))
     document.write_text(GUEST.format(name="refused", part=part))
     refused = daemon.virsh("create", str(document))
     assert refused.returncode == 1 and not pids("refused")

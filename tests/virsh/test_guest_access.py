@@ -16,14 +16,7 @@ import pytest
 from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon
 from tests.virsh import cells, sectors
 from tests.virsh.test_console import Terminal
-
-
-def wait_for(what: Callable[[], object], seconds: float = 30.0) -> object:
-    end = time.monotonic() + seconds
-    while not (value := what()):
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.05)
-    return value
+from tests.waiting import until
 
 
 def start(daemon: DaemonHandle, document: str, *more: str) -> str:
@@ -107,7 +100,7 @@ def test_keys(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
         parts = sectors.disk(daemon.folder / "keys.img", sectors.KEYBOARD)
         start(daemon, sectors.guest("keys", 1, parts + f"<serial type='file'><source path='{out}'/></serial>"))
         time.sleep(2)
-        wait_for(
+        until(
             lambda daemon=daemon, out=out: daemon.virsh("send-key", "keys", "2").returncode == 0 and out.stat().st_size
         )
         time.sleep(0.5)
@@ -117,11 +110,11 @@ def test_keys(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
             done = daemon.our_virsh("send-key", "keys", "--codeset", codeset, *codes.split())
             assert done.returncode == 0, done.stderr
             count = len(bytes.fromhex(KEYS[[k[:2] for k in KEYS].index((codeset, codes))][2]))
-            wait_for(lambda out=out, before=before, count=count: out.stat().st_size >= before + count, 20)
+            until(lambda out=out, before=before, count=count: out.stat().st_size >= before + count)
             sets.append(out.read_bytes()[before:].hex())
         before, began = out.stat().st_size, time.monotonic()
         assert daemon.our_virsh("send-key", "keys", "--holdtime", "1500", "KEY_B").returncode == 0
-        wait_for(lambda out=out, before=before: out.read_bytes()[before:].endswith(b"\xb0"))
+        until(lambda out=out, before=before: out.read_bytes()[before:].endswith(b"\xb0"))
         assert time.monotonic() - began >= 1.5
         heard.append(sets)
     assert heard[0] == heard[1]
@@ -241,11 +234,11 @@ def test_states(kvasird: KvasirDaemon) -> None:
     panic = sectors.disk(kvasird.folder / "panic.img", sectors.PANIC) + "<panic model='isa'/>"
     asleep = sectors.disk(kvasird.folder / "sleep.img", sectors.SLEEP)
     start(kvasird, sectors.guest("crash", 5, panic, "<on_crash>preserve</on_crash>"))
-    wait_for(lambda: state(kvasird, "crash") == "crashed")
+    until(lambda: state(kvasird, "crash") == "crashed")
     assert kvasird.virsh("domstate", "crash", "--reason").stdout.strip() == "crashed (panicked)"
     pm = "<pm><suspend-to-mem enabled='yes'/></pm>"
     start(kvasird, sectors.guest("sleep", 6, asleep, pm))
-    wait_for(lambda: state(kvasird, "sleep") == "pmsuspended")
+    until(lambda: state(kvasird, "sleep") == "pmsuspended")
     assert kvasird.virsh("dompmwakeup", "sleep").returncode == 0
     for name, action in (("ends", "destroy"), ("again", "restart")):
         path = kvasird.folder / f"{name}.xml"
@@ -254,7 +247,7 @@ def test_states(kvasird: KvasirDaemon) -> None:
         path.write_text(sectors.guest(name, number, disk, f"<on_poweroff>{action}</on_poweroff>"))
         for words in (("define", str(path)), ("start", name)):
             assert kvasird.virsh(*words).returncode == 0
-    wait_for(lambda: state(kvasird, "ends") == "shut off")
+    until(lambda: state(kvasird, "ends") == "shut off")
     assert kvasird.virsh("domid", "ends").stdout.strip() == "-"
     assert kvasird.our_virsh("domid", "ends").stdout.strip() == "-"
     identity = kvasird.virsh("domid", "again").stdout
