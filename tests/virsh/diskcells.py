@@ -160,3 +160,10 @@ def differences(got: list[Row], expected: list[Row]) -> str:
             diff = "\n".join(difflib.unified_diff(*lines, "real", "ours", n=1, lineterm=""))
             parts.append(f"$ virsh {mine[0]}\n{diff}")
     return "\n\n".join(parts)
+
+
+def compare(play: Play, script: str, expected: list[Row]) -> None:
+    """A script says the same in this cell as in another; the guest ends with it."""
+    found = differences(play.script(script), expected)
+    play.run("destroy", "g")
+    assert not found, found

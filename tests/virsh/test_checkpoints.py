@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import DaemonHandle, KvasirDaemon, short_folder
-from tests.virsh.diskcells import Play, Row, differences
+from tests.virsh.diskcells import Play, Row, compare
 
 pytestmark = pytest.mark.timeout(500)
 
@@ -106,24 +106,18 @@ def expected(real_libvirtd: DaemonHandle, folder: Path) -> dict[str, list[Row]]:
 def test_real_virsh_on_our_daemon(
     expected: dict[str, list[Row]], kvasird: KvasirDaemon, folder: Path, name: str
 ) -> None:
-    found = differences(Play(kvasird.virsh, folder).script(SCRIPTS[name]), expected[name])
-    kvasird.virsh("destroy", "g")
-    assert not found, found
+    compare(Play(kvasird.virsh, folder), SCRIPTS[name], expected[name])
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_our_virsh_on_our_daemon(
     expected: dict[str, list[Row]], kvasird: KvasirDaemon, folder: Path, name: str
 ) -> None:
-    found = differences(Play(kvasird.our_virsh, folder).script(SCRIPTS[name]), expected[name])
-    kvasird.virsh("destroy", "g")
-    assert not found, found
+    compare(Play(kvasird.our_virsh, folder), SCRIPTS[name], expected[name])
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_our_virsh_on_the_real_daemon(
     expected: dict[str, list[Row]], real_libvirtd: DaemonHandle, folder: Path, name: str
 ) -> None:
-    found = differences(Play(real_libvirtd.our_virsh, folder).script(SCRIPTS[name]), expected[name])
-    real_libvirtd.virsh("destroy", "g")
-    assert not found, found
+    compare(Play(real_libvirtd.our_virsh, folder), SCRIPTS[name], expected[name])
