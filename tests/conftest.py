@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.guide_results import pytest_collection_modifyitems, pytest_configure  # noqa: F401  (hooks)
+from tests.waiting import until
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background of a script: what tests start must hear SIGINT
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -168,6 +169,11 @@ def processes_under(folder: Path) -> list[str]:
     return found
 
 
+def all_ended(folder: Path) -> None:
+    """Wait until no process names a folder any more."""
+    until(lambda: not processes_under(folder), lambda: processes_under(folder), 60)
+
+
 def mounts_under(folder: Path) -> list[str]:
     return [line for line in Path("/proc/self/mounts").read_text().splitlines() if f" {folder}/" in line]
 
@@ -233,10 +239,7 @@ def kvasird() -> Iterator[KvasirDaemon]:
             yield daemon
             if daemon.process is not None and daemon.process.poll() is None:
                 assert daemon.stop() == 0, daemon.log()
-            end = time.monotonic() + 5
-            while processes_under(folder) and time.monotonic() < end:
-                time.sleep(0.05)
-            assert processes_under(folder) == []
+            all_ended(folder)
             assert mounts_under(folder) == []
         finally:
             if daemon.process is not None and daemon.process.poll() is None:

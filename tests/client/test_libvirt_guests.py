@@ -13,6 +13,7 @@ import pytest
 
 from kvasir.cli.libvirt_guests import Settings
 from tests.conftest import PROJECT, Done, KvasirDaemon, short_folder
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the system's daemon needs root")
 GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>
@@ -163,10 +164,7 @@ def test_saved_and_started_again(host: Host, other: KvasirDaemon) -> None:
     (host.daemon.folder / "run/libvirt/qemu/autostarted").unlink()  # as after a boot
     host.daemon.start()
     assert host.service("start").returncode == 0
-    end = time.monotonic() + 60
-    while host.states("auto") != ["running"]:
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    until(lambda: host.states("auto") == ["running"])
     assert host.states("one", "two") == ["shut off"] * 2
     host.virsh("start", "one")
     for name in ("one", "auto"):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import PROJECT, Done, TinyGuest, processes_under, short_folder
+from tests.conftest import PROJECT, Done, TinyGuest, all_ended, short_folder
 from tests.waiting import until
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -79,4 +79,4 @@ def session(tiny_guest: TinyGuest) -> Iterator[Front]:
         finally:
             daemon.terminate()
             daemon.wait(60)
-        until(lambda: not processes_under(folder), "end of all processes")
+        all_ended(folder)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, Peers, TinyGuest, short_folder
+from tests.waiting import until
 
 BRIDGES = (
     "ip link set lo up; for b in kvbr0 kvbr1; do ip link show $b >/dev/null 2>&1 || ip link add $b type bridge; "
@@ -70,10 +71,10 @@ class Ours(KvasirDaemon):
             time.sleep(0.02)
 
     def wait_space(self) -> None:
-        end = time.monotonic() + 30
-        while subprocess.run(self.enter("ip", "link", "show", "kvbr1"), capture_output=True).returncode:
-            assert time.monotonic() < end, "the namespace has no bridges"
-            time.sleep(0.05)
+        until(
+            lambda: subprocess.run(self.enter("ip", "link", "show", "kvbr1"), capture_output=True).returncode == 0,
+            "the namespace has no bridges",
+        )
 
     def enter(self, *command: str) -> list[str]:
         """A command inside the namespaces."""

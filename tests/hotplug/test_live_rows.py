@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import KvasirDaemon, TinyGuest
 from tests.hotplug.harness import wait_agent
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="the system's daemon needs root"),
@@ -87,10 +88,7 @@ def test_seen_from_inside(kvasird: KvasirDaemon, tiny_guest: TinyGuest) -> None:
     assert kvasird.virsh("attach-device", "hp", str(disk), "--config").returncode == 0
     assert "vdc" not in kvasird.virsh("domblklist", "hp").stdout, "only the next start has it"
     assert kvasird.virsh("shutdown", "hp", "--mode", "agent").returncode == 0
-    end = time.monotonic() + 60
-    while kvasird.virsh("domstate", "hp").stdout.strip() != "shut off":
-        assert time.monotonic() < end
-        time.sleep(0.3)
+    until(lambda: kvasird.virsh("domstate", "hp").stdout.strip() == "shut off")
     assert kvasird.virsh("start", "hp").returncode == 0
     wait_agent(kvasird)
     assert "vdc" in kvasird.virsh("domblklist", "hp").stdout

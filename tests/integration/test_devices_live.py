@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, Peers, processes_under, short_folder
+from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, Peers, all_ended, short_folder
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and tap devices need root"),
@@ -61,7 +61,7 @@ def ours(peers: Peers) -> Iterator[InNamespace]:
             if daemon.process is not None and daemon.process.poll() is None:
                 daemon.kill()
             daemon.end_guests()
-        assert processes_under(folder) == []
+        all_ended(folder)
 
 
 @pytest.fixture(scope="module")

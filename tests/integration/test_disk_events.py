@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import DaemonHandle, KvasirDaemon, short_folder
 from tests.virsh.diskcells import Play
-from tests.waiting import listening
+from tests.waiting import listening, until
 
 pytestmark = pytest.mark.timeout(300)
 STEPS = """
@@ -44,9 +44,7 @@ def heard(daemon: DaemonHandle, folder: Path) -> list[str]:
         listener = subprocess.Popen(["stdbuf", "-oL", *command], env=env, stdout=stream, stderr=stream)
     listening(listener.pid)
     rows = play.script(STEPS)
-    end = time.monotonic() + 20
-    while "Stopped Snapshot" not in out.read_text() and time.monotonic() < end:
-        time.sleep(0.1)
+    until(lambda: "Stopped Snapshot" in out.read_text())
     listener.terminate()
     listener.wait(10)
     assert all(code == 0 for line, code, _, _ in rows), rows

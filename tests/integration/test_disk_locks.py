@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import PROJECT, DaemonHandle, Done, KvasirDaemon, short_folder
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -188,7 +188,4 @@ def with_virtlockd(real: DaemonHandle, lockd: str, more: str = "") -> None:
     )
     subprocess.run([*inside, setup], check=True, env=env)
     subprocess.run([*peer, "restart", "--dir", str(real.folder)], check=True, env=env)
-    end = time.monotonic() + 30
-    while real.virsh("list").returncode:
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    until(lambda: real.virsh("list").returncode == 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, short_folder
 from tests.virsh.diskcells import Play, differences
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 MAKE = """
@@ -56,10 +56,7 @@ def inside(daemon: DaemonHandle, script: str) -> None:
 
 def again(daemon: DaemonHandle) -> None:
     peer(daemon, "restart", "--dir", str(daemon.folder))
-    end = time.monotonic() + 30
-    while daemon.virsh("list").returncode:
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    until(lambda: daemon.virsh("list").returncode == 0)
 
 
 def test_each_daemon_reads_what_the_other_wrote(
@@ -112,10 +109,7 @@ def test_copy_to_a_network_destination(kvasird: KvasirDaemon, folder: Path) -> N
             "<disk type='network'><driver type='raw'/><source protocol='nbd' name='ex'>"
             f"<host transport='unix' socket='{sock}'/></source></disk>"
         )
-        end = time.monotonic() + 20
-        while not sock.exists():
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        until(sock.exists)
         sock.chmod(0o666)
         words = ("blockcopy", "g", "vda", "--xml", str(document), "--transient-job")
         done = kvasird.virsh(*words, "--reuse-external", "--wait", "--verbose")

@@ -6,13 +6,13 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 import uuid
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import KvasirDaemon, processes_under
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     not Path("/usr/bin/qemu-system-x86_64").exists(), reason="qemu-system-x86_64 is not installed"
@@ -89,10 +89,7 @@ def test_emulated_tpm(kvasird: KvasirDaemon) -> None:
         answer = ok(kvasird, "qemu-monitor-command", "tpm", '{"execute":"query-tpm"}')
         assert "tpm-tpm0" in answer
         ok(kvasird, "destroy", "tpm")
-        end = time.monotonic() + 10
-        while [p for p in processes_under(kvasird.folder) if "swtpm" in p] and time.monotonic() < end:
-            time.sleep(0.1)
-        assert not [p for p in processes_under(kvasird.folder) if "swtpm" in p]
+        until(lambda: not [p for p in processes_under(kvasird.folder) if "swtpm" in p])
         assert made[1] > 0
     ok(kvasird, "undefine", "tpm")
     assert not state.parent.parent.exists()
@@ -112,10 +109,7 @@ def test_shared_directories(kvasird: KvasirDaemon) -> None:
     ok(kvasird, "start", "fs")
     assert [p for p in processes_under(kvasird.folder) if "virtiofsd" in p]
     ok(kvasird, "destroy", "fs")
-    end = time.monotonic() + 10
-    while [p for p in processes_under(kvasird.folder) if "virtiofsd" in p] and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not [p for p in processes_under(kvasird.folder) if "virtiofsd" in p]
+    until(lambda: not [p for p in processes_under(kvasird.folder) if "virtiofsd" in p])
     (kvasird.folder / "virtio").rmdir()
     done = kvasird.our_virsh("start", "fs")
     assert done.returncode == 1 and "virtiofs export directory" in done.stderr
@@ -156,8 +150,5 @@ def test_adopted_guest_keeps_display_and_tpm(kvasird: KvasirDaemon) -> None:
         assert ok(kvasird, "dumpxml", *form, "kept") == text
     assert "listen='127.0.0.1'" not in before[2], "an address of qemu.conf stays out of what a migration reads"
     ok(kvasird, "destroy", "kept")
-    end = time.monotonic() + 10
-    while [p for p in processes_under(kvasird.folder) if "swtpm" in p] and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not [p for p in processes_under(kvasird.folder) if "swtpm" in p]
+    until(lambda: not [p for p in processes_under(kvasird.folder) if "swtpm" in p])
     ok(kvasird, "undefine", "kept")

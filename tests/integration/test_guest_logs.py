@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 import pytest
 
 from kvasir.qemu import logrotate
 from tests.conftest import KvasirDaemon
+from tests.waiting import until
 
 GUEST = """\
 <domain type='qemu'><name>wordy</name><memory unit='MiB'>32</memory>
@@ -54,18 +54,12 @@ def test_a_running_guests_log(kvasird: KvasirDaemon) -> None:
     with open(log, "ab") as writer:
         writer.write(b"words while no daemon runs\n" * 400)
     kvasird.start()
-    end = time.monotonic() + 60
-    while log.stat().st_size > 4096:
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    until(lambda: log.stat().st_size <= 4096)
     old = Path(f"{log}.0").read_text()
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+0000: starting up libvirt version", old)
     assert "/usr/bin/qemu-system-x86_64 \\\n-name guest=wordy" in old, "its command line"
     assert old.count("words while no daemon runs") == 400
     assert kvasird.our_virsh("destroy", "wordy").returncode == 0
-    end = time.monotonic() + 30
-    while "terminating on signal 15" not in log.read_text():  # QEMU's own words
-        assert time.monotonic() < end, log.read_text()
-        time.sleep(0.1)
+    until(lambda: "terminating on signal 15" in log.read_text(), log.read_text)  # QEMU's own words
     assert "shutting down, reason=destroyed" in log.read_text()
     assert not Path(f"{log}.1").exists()

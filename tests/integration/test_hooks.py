@@ -6,12 +6,12 @@ import difflib
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     not Path("/usr/bin/qemu-system-x86_64").exists(), reason="qemu-system-x86_64 is not installed"
@@ -104,10 +104,8 @@ def test_daemon_hooks(kvasird: KvasirDaemon) -> None:
     assert kvasird.our_virsh("list").returncode == 0
     assert kvasird.process is not None
     kvasird.process.send_signal(signal.SIGHUP)
-    end = time.monotonic() + 30
     log = kvasird.folder / "log"
-    while "reload" not in log.read_text() and time.monotonic() < end:
-        time.sleep(0.05)
+    until(lambda: "reload" in log.read_text())
     assert kvasird.stop() == 0
     assert log.read_text().splitlines() == [
         "- shutdown - shutdown",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import listening
+from tests.waiting import listening, until
 
 SMALL = """<domain type='qemu'><name>{name}</name><uuid>{uuid}</uuid><memory unit='KiB'>32768</memory><vcpu>2</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
@@ -190,10 +190,7 @@ def test_autodestroy(kvasird, tmp_path):
     connection.createXML(SMALL.format(name="auto", uuid=UUID, disk=disk, more=""), 2)
     assert "auto" in kvasird.virsh("list").stdout
     connection.close()
-    end = time.monotonic() + 15
-    while "auto" in kvasird.virsh("list", "--all").stdout:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    until(lambda: "auto" not in kvasird.virsh("list", "--all").stdout)
 
 
 @pytest.mark.guide("virsh-destroy-opt-graceful")

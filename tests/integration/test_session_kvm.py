@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, DaemonHandle, Peers, processes_under, short_folder
+from tests.conftest import PROJECT, DaemonHandle, Peers, all_ended, short_folder
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 GUEST = """\
@@ -48,4 +48,4 @@ def test_a_guest_without_kvm(peers: Peers) -> None:
         finally:
             process.terminate()
             process.wait(30)
-        assert processes_under(folder) == []
+        all_ended(folder)

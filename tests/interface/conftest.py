@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Peers, processes_under, short_folder
+from tests.conftest import Peers, all_ended, short_folder
 from tests.network.conftest import NetDaemon
 
 FOLDERS = {
@@ -102,7 +102,4 @@ def ifd(peers: Peers) -> Iterator[IfaceDaemon]:
             yield daemon
         finally:
             daemon.finish()
-        end = time.monotonic() + 10
-        while processes_under(folder) and time.monotonic() < end:
-            time.sleep(0.05)
-        assert processes_under(folder) == []
+        all_ended(folder)

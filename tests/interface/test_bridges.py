@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -45,9 +44,7 @@ def test_bridge_has_the_address_and_the_traffic(ifd: IfaceDaemon) -> None:
     ifd.forwards("br1")
     guest = ifd.guest("br1", "52:54:00:77:00:77", "10.77.0.7/24")
     ifd.forwards("br1")
-    end = time.monotonic() + 60
-    while guest.sees("10.77.0.1") != "10.77.0.7":
-        assert time.monotonic() < end
+    until(lambda: guest.sees("10.77.0.1") == "10.77.0.7")
     said = ifd.do("iface-unbridge", "br1").stdout  # the guest's port is no part of the document
     assert said == "Device lan0 un-attached from bridge br1\nInterface lan0 started\n\n"
     assert "br1" not in ifd.links() and "master" not in ifd.shown("lan0")
@@ -105,9 +102,7 @@ def test_dhcp(ifd: IfaceDaemon, server: None) -> None:
     ifd.say("iface-bridge", "lan0", "br1", "--no-stp")
     assert any(one.startswith("10.77.0.5") for one in ifd.addresses("br1"))
     ifd.say("iface-unbridge", "br1", "--no-start")
-    end = time.monotonic() + 30
-    while list((ifd.folder / "run/libvirt/interface").glob("*.pid")):
-        assert time.monotonic() < end
+    until(lambda: not list((ifd.folder / "run/libvirt/interface").glob("*.pid")))
 
 
 @pytest.mark.guide("iface-concept", "concept-bridged-networking")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, KvasirDaemon, Peers, processes_under, short_folder
+from tests.conftest import PROJECT, KvasirDaemon, Peers, all_ended, short_folder
 
 PROBE = Path(__file__).with_name("probe.py")
 SETUP = "mount -t sysfs sysfs /sys && ip link set lo up"
@@ -183,7 +183,4 @@ def netd(peers: Peers) -> Iterator[NetDaemon]:
             yield daemon
         finally:
             daemon.finish()
-        end = time.monotonic() + 10
-        while processes_under(folder) and time.monotonic() < end:
-            time.sleep(0.05)
-        assert processes_under(folder) == []
+        all_ended(folder)

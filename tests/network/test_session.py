@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, DaemonHandle, Peers, processes_under, short_folder
+from tests.conftest import PROJECT, DaemonHandle, Peers, all_ended, short_folder
 
 from .conftest import Host
 
@@ -122,7 +122,7 @@ def ours(peers: Peers) -> Iterator[tuple[DaemonHandle, Host]]:
             process.terminate()
             process.wait(30)
             place.end()
-        assert processes_under(folder) == []
+        all_ended(folder)
 
 
 @pytest.fixture(scope="module")

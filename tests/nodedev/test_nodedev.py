@@ -19,7 +19,7 @@ from kvasir.nodedev.sysfs import Tree
 from tests.conftest import DaemonHandle, KvasirDaemon, Peers
 from tests.nodedev import fake
 from tests.virsh.cells import four
-from tests.waiting import listening
+from tests.waiting import listening, until
 
 HOST = """
 nodedev-list --cap pci
@@ -241,9 +241,7 @@ def test_virtual_adapters(faked: tuple[KvasirDaemon, fake.Host]) -> None:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        end = time.monotonic() + 60
-        while not door.read_text() and time.monotonic() < end:
-            time.sleep(0.05)
+        until(door.read_text)
         assert door.read_text() == "2101001b32a90001:2001001b32a90001"
         name = f"host{6 + number}"
         path = f"devices/pci0000:00/0000:00:05.0/host5/vport-5:0-{number}/{name}"

@@ -6,13 +6,13 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 
 from tests.conftest import DaemonHandle, KvasirDaemon
 from tests.nwfilter.place import Place
 from tests.virsh.cells import four
+from tests.waiting import until
 from tests.wire.harness import PROJECT
 
 DOCUMENTS = {
@@ -166,7 +166,5 @@ def test_a_guest_and_its_filters(place: Place) -> None:
         assert "tapa" not in place.inside("ebtables-save")
     finally:
         place.run("destroy guarded")
-    end = time.monotonic() + 20
-    while "tapb" in place.inside("ebtables-save") and time.monotonic() < end:
-        time.sleep(0.1)
-    assert "tapb" not in place.inside("ebtables-save") and place.say("nwfilter-binding-list").strip() == ""
+    until(lambda: "tapb" not in place.inside("ebtables-save"))
+    assert place.say("nwfilter-binding-list").strip() == ""

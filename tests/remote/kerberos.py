@@ -100,7 +100,7 @@ class Realm:
         command = self.pair.server.command(self.program("krb5kdc"), "-n", "-r", REALM)
         with open(self.folder / "kdc.out", "w") as log:
             child = subprocess.Popen(command, env={**os.environ, **self.env}, stdout=log, stderr=log)
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while "commencing operation" not in (self.folder / "kdc.out").read_text() + self._log():
             assert child.poll() is None and time.monotonic() < end, (self.folder / "kdc.out").read_text() + self._log()
             time.sleep(0.05)

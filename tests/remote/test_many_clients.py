@@ -16,6 +16,7 @@ from kvasir.rpc.programs import ADMIN
 from tests.remote.hosts import Host, Pair
 from tests.remote.pki import Authority, install
 from tests.remote.test_tls import pairs
+from tests.waiting import until
 from tests.wire.harness import Raw
 
 SETTINGS = """listen_tls = 1
@@ -86,9 +87,7 @@ class Asking:
 
 def gone(pid: int, fds: int) -> bool:
     """Wait until the daemon has no more descriptors than before."""
-    end = time.monotonic() + 60
-    while descriptors(pid) > fds and time.monotonic() < end:
-        time.sleep(0.1)
+    until(lambda: descriptors(pid) <= fds)
     return descriptors(pid) == fds
 
 

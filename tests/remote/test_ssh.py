@@ -82,7 +82,7 @@ def site(pair: Pair, root: Path) -> Iterator[Pair]:
     env = {**os.environ, "LD_LIBRARY_PATH": libraries(package)}
     with open(folder / "log", "w") as log:
         child = subprocess.Popen(pair.server.command("sh", "-c", script, "sshd", *sshd), env=env, stderr=log)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while "listening on" not in (folder / "log").read_text():
         assert time.monotonic() < end and child.poll() is None, (folder / "log").read_text()
         time.sleep(0.05)

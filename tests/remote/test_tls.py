@@ -11,6 +11,7 @@ import pytest
 
 from tests.remote.hosts import Host, Pair
 from tests.remote.pki import LONG_AGO, Authority, certtool, install
+from tests.waiting import until
 
 TLS = "listen_tls = 1\n"
 NO_WELCOME = "error: Unable to read TLS confirmation: Input/output error"
@@ -187,11 +188,8 @@ def test_bad_manners(site: Pair, root: Path, cache: Path) -> None:
         assert in_(site.client.ours("-c", uri, "list"))
         assert time.monotonic() - begin < 30
         loris.communicate("")
-        end = time.monotonic() + 20
         fds = Path(f"/proc/{child.pid}/fd")
-        while len(_sockets(fds)) > 12 and time.monotonic() < end:
-            time.sleep(0.1)
-        assert len(_sockets(fds)) <= 12, "sockets of clients that left stay open"
+        until(lambda: len(_sockets(fds)) <= 12, "sockets of clients that left stay open")
 
 
 def _sockets(fds: Path) -> list[str]:

@@ -87,7 +87,7 @@ def _disk(daemon: Lone) -> None:
 
 
 def _deleted(daemon: Lone) -> bool:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while time.monotonic() < end:
         if written(daemon)[1:] == ["10000000c9831b4b:20000000c9831b4b deleted"]:
             return True

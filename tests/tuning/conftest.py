@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, DaemonHandle, Peers, processes_under, short_folder
+from tests.conftest import PROJECT, DaemonHandle, Peers, all_ended, short_folder
 
 KEEP_RUNNING = 'while [ ! -e "$0/stop" ]; do "$@"; done'
 
@@ -86,7 +86,7 @@ def room(peers: Peers) -> Iterator[Room]:
             (folder / "stop").touch()
             process.terminate()
             process.wait(60)
-        assert processes_under(folder) == []
+        all_ended(folder)
         for tree in Path("/sys/fs/cgroup").glob("*"):
             assert not list(tree.rglob(f"kvasir-room-{process.pid}"))
 

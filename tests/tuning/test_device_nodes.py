@@ -14,7 +14,7 @@ import pytest
 
 from kvasir.errors import SystemFailure
 from kvasir.host import cgroup_devices
-from tests.conftest import PROJECT, DaemonHandle, Peers, processes_under, short_folder
+from tests.conftest import PROJECT, DaemonHandle, Peers, all_ended, short_folder
 
 from .conftest import Room
 
@@ -108,7 +108,7 @@ def kvasird(peers: Peers, folder: Path) -> Iterator[Room]:
         with contextlib.suppress(OSError, ValueError):
             os.kill(handle.pid, 15)
         process.wait(60)
-        assert processes_under(folder) == []
+        all_ended(folder)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import pytest
 
 from tests.tuning.conftest import Room, group_files
 from tests.tuning.test_tuning import pid_of, value
+from tests.waiting import until
 
 GUEST = """<domain type='qemu'><name>rows</name><memory unit='MiB'>256</memory>{top}<vcpu>1</vcpu>
 <numatune><memory mode='strict' nodeset='0'/></numatune><os><type arch='x86_64' machine='pc'>hvm</type></os><devices>
@@ -91,10 +92,7 @@ def frozen(room: Room, pid: int) -> None:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
 
     (group / "freezer.state").write_text("FROZEN")
-    end = time.monotonic() + 30
-    while (group / "freezer.state").read_text().strip() != "FROZEN":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: (group / "freezer.state").read_text().strip() == "FROZEN")
     before = spent()
     threads = [int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()]
     assert set(map(str, threads)) <= set((group / "tasks").read_text().split())
@@ -185,10 +183,10 @@ def test_packets_of_a_class(room: Room, tmp_path: Path) -> None:
         assert str(pid_of(room, "speaks")) in inside("cat", f"{group}/tasks").split()
         inside("sh", "-c", f"echo 0x100007 > {group}/net_cls.classid")
         ok(room, "resume", "speaks")
-        end = time.monotonic() + 90
-        while "counter packets 0 " in inside("nft", "list", "table", "inet", "count"):
-            assert time.monotonic() < end, "the boot ROM's packets have the class"
-            time.sleep(0.5)
+        until(
+            lambda: "counter packets 0 " not in inside("nft", "list", "table", "inet", "count"),
+            "the boot ROM's packets have the class",
+        )
     finally:
         room.virsh("destroy", "speaks")
         inside("sh", "-c", f"find {at} -mindepth 1 -depth -type d -exec rmdir {{}} \\; ; umount {at}")

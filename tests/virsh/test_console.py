@@ -52,7 +52,7 @@ class Terminal:
 
     def end(self) -> int:
         """Wait for it; its exit code."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + 90
         while time.monotonic() < end:
             done, status = os.waitpid(self.pid, os.WNOHANG)
             if done:

@@ -47,7 +47,7 @@ def on_terminal(both: Both, typed: list[str], home: Path, *args: str) -> str:
         os.execv(PROJECT / "bin/virsh", ["virsh", "-c", both.daemon.uri, *args])
     shown = b""
     for text in [*typed, ""]:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 90
         while not shown.rstrip(b"\x1b[?2004hl").endswith((b"virsh # ", b"virsh > ")) and time.monotonic() < end:
             try:
                 shown += os.read(fd, 65536)

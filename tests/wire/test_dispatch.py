@@ -14,6 +14,7 @@ from kvasir.daemon.readonly import REFUSED
 from kvasir.errors import Code, Error, Origin
 from kvasir.rpc import frames, programs
 from kvasir.rpc.programs import ADMIN, QEMU, REMOTE
+from tests.waiting import until
 from tests.wire.harness import DOM, Raw, Served, zero
 
 
@@ -258,10 +259,7 @@ def test_thousand_idle_connections(served: Served, raw: Raw) -> None:
     assert all(one.call("connect_is_secure") == 1 for one in idle[::100])
     for one in idle:
         one.close()
-    deadline = time.monotonic() + 10
-    while len(served.daemon.services["libvirtd"].clients) > 1 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert len(served.daemon.services["libvirtd"].clients) == 1
+    until(lambda: len(served.daemon.services["libvirtd"].clients) == 1)
     assert served.call(lambda: len(asyncio.all_tasks())) == tasks
 
 
@@ -364,7 +362,5 @@ def test_close_callbacks_of_a_connection(served: Served) -> None:
     raw = Raw(served.run / "libvirt-sock").open()
     raw.call("domain_create", DOM)
     raw.close()
-    deadline = time.monotonic() + 5
-    while not gone and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: gone)
     assert len(gone) == 1

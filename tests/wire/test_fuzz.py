@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import socket
 import struct
-import time
 
 import pytest
 
 from kvasir.rpc import frames
 from kvasir.rpc.programs import ADMIN, LXC, QEMU, REMOTE, Procedure
+from tests.waiting import until
 from tests.wire.harness import Raw, Served, zero
 
 EVERY = [procedure for program in (REMOTE, QEMU, LXC) for procedure in program if procedure.name != "connect_close"]
@@ -84,7 +84,4 @@ def test_cut_in_the_middle(served: Served) -> None:
             sock.connect(str(served.run / "libvirt-sock"))
             sock.sendall(whole[:cut])
     assert good.call("connect_is_secure") == 1
-    deadline = time.monotonic() + 5
-    while len(served.daemon.services["libvirtd"].clients) > 1 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert len(served.daemon.services["libvirtd"].clients) == 1
+    until(lambda: len(served.daemon.services["libvirtd"].clients) == 1)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kvasir.daemon.sockets import AnotherDaemon
+from tests.waiting import until
 from tests.wire.harness import Raw, Served, process, real_virsh
 
 
@@ -205,10 +206,7 @@ def test_a_users_session_starts_on_demand(cache: Path) -> None:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         assert b"--timeout=120" in words
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + 10
-        while (home / "libvirt/libvirt-sock").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not (home / "libvirt/libvirt-sock").exists()
+        until(lambda: not (home / "libvirt/libvirt-sock").exists())
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -224,10 +222,7 @@ def test_into_the_background(tmp_path: Path) -> None:
         assert subprocess.run(command, timeout=60, check=False, stderr=subprocess.DEVNULL).returncode == 1
     finally:
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + 15
-    while (tmp_path / "run/libvirtd.pid").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not (tmp_path / "run/libvirtd.pid").exists()
+    until(lambda: not (tmp_path / "run/libvirtd.pid").exists())
 
 
 def test_two_daemons_at_once(tmp_path: Path) -> None:
@@ -238,9 +233,7 @@ def test_two_daemons_at_once(tmp_path: Path) -> None:
         for _ in range(3)
     ]
     try:
-        deadline = time.monotonic() + 60
-        while sum(child.poll() is None for child in children) > 1 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: sum(child.poll() is None for child in children) <= 1)
         assert sorted(child.poll() is None for child in children) == [False, False, True]
         assert Raw(tmp_path / "run/libvirt/libvirt-sock").open().call("connect_is_secure") == 1
     finally:

@@ -15,6 +15,7 @@ from kvasir.errors import Error, OperationFailed
 from kvasir.rpc import frames
 from kvasir.rpc.errors import decode_error
 from kvasir.rpc.programs import REMOTE
+from tests.waiting import until
 from tests.wire.harness import DOM, Raw, Served, real_python, real_virsh
 
 VOL = ("pool", "vol", "/pool/vol")
@@ -117,9 +118,7 @@ def test_the_pump_ends_with_its_client(served: Served, raw: Raw, how: str) -> No
     else:
         say(raw, "domain_open_console", serial, frames.ERROR if how == "abort" else frames.OK)
         assert packets(raw, "domain_open_console", serial)[-1].status == frames.OK
-    deadline = time.monotonic() + 5
-    while not ended and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: ended)
     assert ended == ["ended"]
 
 
@@ -335,7 +334,5 @@ def test_a_client_that_leaves_at_once_leaves_no_descriptor(served: Served) -> No
         if number % 2:
             time.sleep(0.003)
         raw.close()
-    end = time.monotonic() + 30
-    while len(closed) < 60 and time.monotonic() < end:
-        time.sleep(0.02)
+    until(lambda: len(closed) >= 60)
     assert (len(opened), len(closed)) == (60, 60)
