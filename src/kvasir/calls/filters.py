@@ -24,32 +24,32 @@ def _has_files(folder: str) -> bool:
         return False
 
 
-def _pair(flags: int, yes: int, no: int, value: bool) -> bool:
-    wanted = flags & (yes | no)
-    return not wanted or wanted == (yes | no) or bool(wanted & (yes if value else no))
+def passes(flags: int, *pairs: tuple[int, int, object]) -> bool:
+    """Whether a thing passes filters that come in pairs: (flag of those with a property, flag of those without, whether it has it)."""
+    return all(not flags & (yes | no) or bool(flags & (yes if state else no)) for yes, no, state in pairs)
 
 
 def _matches(guest: Guest, flags: int) -> bool:
-    if not _pair(flags, ACTIVE, INACTIVE, guest.active) or not _pair(flags, PERSISTENT, TRANSIENT, guest.persistent):
+    if not passes(
+        flags,
+        (ACTIVE, INACTIVE, guest.active),
+        (PERSISTENT, TRANSIENT, guest.persistent),
+        (AUTOSTART, NO_AUTOSTART, guest.autostart),
+    ):
         return False
     if flags & (RUNNING | PAUSED | SHUTOFF | OTHER):
         bit = {State.RUNNING: RUNNING, State.PAUSED: PAUSED, State.SHUTOFF: SHUTOFF}.get(guest.state, OTHER)
         if not flags & bit:
             return False
-    if not _pair(flags, AUTOSTART, NO_AUTOSTART, guest.autostart):
-        return False
     paths = guest.driver.paths.qemu
-    if flags & (SAVED | NOT_SAVED) and not _pair(
-        flags, SAVED, NOT_SAVED, os.path.exists(f"{paths.save}/{guest.name}.save")
-    ):
-        return False
-    if flags & (SNAPSHOT | NO_SNAPSHOT) and not _pair(
-        flags, SNAPSHOT, NO_SNAPSHOT, _has_files(f"{paths.snapshot}/{guest.name}")
-    ):
-        return False
-    return not flags & (CHECKPOINT | NO_CHECKPOINT) or _pair(
-        flags, CHECKPOINT, NO_CHECKPOINT, _has_files(f"{paths.checkpoint}/{guest.name}")
-    )
+    if flags & (SAVED | NOT_SAVED):
+        saved = os.path.exists(f"{paths.save}/{guest.name}.save")
+        if not passes(flags, (SAVED, NOT_SAVED, saved)):
+            return False
+    for yes, no, folder in ((SNAPSHOT, NO_SNAPSHOT, paths.snapshot), (CHECKPOINT, NO_CHECKPOINT, paths.checkpoint)):
+        if flags & (yes | no) and not passes(flags, (yes, no, _has_files(f"{folder}/{guest.name}"))):
+            return False
+    return True
 
 
 def select(driver: Any, flags: int) -> list[Guest]:

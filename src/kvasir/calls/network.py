@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .filters import passes
 from .flags import check_flags
 
 if TYPE_CHECKING:
@@ -25,9 +26,12 @@ def _net(session: Session, net: Any) -> VirtualNetwork:
 
 
 def _wanted(net: VirtualNetwork, flags: int) -> bool:
-    pairs = ((INACTIVE, ACTIVE, net.active), (TRANSIENT, PERSISTENT, net.persistent),
-             (NO_AUTOSTART, AUTOSTART, net.autostart))  # fmt: skip
-    return all(not flags & (no | yes) or flags & (yes if state else no) for no, yes, state in pairs)
+    return passes(
+        flags,
+        (ACTIVE, INACTIVE, net.active),
+        (PERSISTENT, TRANSIENT, net.persistent),
+        (AUTOSTART, NO_AUTOSTART, net.autostart),
+    )
 
 
 def connect_num_of_networks(session: Session) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kvasir.calls.filters import passes
 from kvasir.calls.flags import check_flags
 from kvasir.errors import Error, Origin
 from kvasir.model.nodedev import WORDS
@@ -24,7 +25,7 @@ async def _driver(session: Session) -> Any:
 
 
 def _wanted(device: Device, flags: int) -> bool:
-    if flags & (ACTIVE | INACTIVE) and not flags & (ACTIVE if device.active else INACTIVE):
+    if not passes(flags, (ACTIVE, INACTIVE, device.active)):
         return False
     if not flags & KINDS:
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kvasir.calls.filters import passes
 from kvasir.calls.flags import bad, check_flags
 from kvasir.errors import Code, Error, Origin
 
@@ -22,7 +23,7 @@ def _driver(session: Session) -> SecretDriver:
 
 def _wanted(secret: Secret, flags: int) -> bool:
     pairs = ((EPHEMERAL, NO_EPHEMERAL, secret.document.ephemeral), (PRIVATE, NO_PRIVATE, secret.document.private))
-    return all(not flags & (yes | no) or flags & (yes if state else no) for yes, no, state in pairs)
+    return passes(flags, *pairs)
 
 
 def connect_num_of_secrets(session: Session) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from kvasir.calls.filters import passes
 from kvasir.errors import InternalError, Origin
 
 if TYPE_CHECKING:
@@ -31,13 +32,12 @@ def _pool(session: Session, pool: Any) -> StoragePool:
 
 def _wanted(pool: StoragePool, flags: int) -> bool:
     pairs = (
-        (INACTIVE, ACTIVE, pool.active),
-        (TRANSIENT, PERSISTENT, pool.persistent),
-        (NO_AUTOSTART, AUTOSTART, pool.autostart),
+        (ACTIVE, INACTIVE, pool.active),
+        (PERSISTENT, TRANSIENT, pool.persistent),
+        (AUTOSTART, NO_AUTOSTART, pool.autostart),
     )
-    for no, yes, state in pairs:
-        if flags & (no | yes) and not flags & (yes if state else no):
-            return False
+    if not passes(flags, *pairs):
+        return False
     kinds = sum(TYPE_BITS.values())
     return not flags & kinds or bool(flags & TYPE_BITS.get(pool.document.type, 0))
 

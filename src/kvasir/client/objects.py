@@ -1,4 +1,4 @@
-"""What a connection hands out: domains, networks, pools, volumes, ... with the method names of libvirt-python.
+"""What every object of a connection has, and domains; the other kinds are in ``others``. The names are libvirt-python's.
 
 Most methods are made from the wire's table on first use (``methods``); here stand those whose arguments or answers
 libvirt-python shapes otherwise.

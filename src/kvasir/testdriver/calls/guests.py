@@ -19,6 +19,7 @@ from kvasir.calls.filters import (
     SAVED,
     SHUTOFF,
     TRANSIENT,
+    passes,
 )
 from kvasir.calls.flags import check_flags, check_params
 from kvasir.errors import InternalError, InvalidArg, OperationFailed, OperationInvalid, Origin, SystemFailure
@@ -41,7 +42,7 @@ def _wanted(one: Guest, flags: int) -> bool:
         (ACTIVE, INACTIVE, one.active), (PERSISTENT, TRANSIENT, one.persistent),
         (AUTOSTART, NO_AUTOSTART, one.autostart), (SAVED, NOT_SAVED, one.saved),
     )  # fmt: skip
-    if any(flags & (yes | no) and not flags & (yes if state else no) for yes, no, state in pairs):
+    if not passes(flags, *pairs):
         return False
     states = {State.RUNNING: RUNNING, State.PAUSED: PAUSED, State.SHUTOFF: SHUTOFF}
     mask = RUNNING | PAUSED | SHUTOFF | OTHER

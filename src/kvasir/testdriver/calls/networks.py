@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kvasir.calls.filters import passes
 from kvasir.calls.flags import check_flags
 from kvasir.errors import Origin
 from kvasir.testdriver.networks import Net, Networks
@@ -19,8 +20,7 @@ def _net(session: Any, net: Any) -> Net:
 
 
 def _wanted(net: Net, flags: int) -> bool:
-    pairs = ((1, 2, not net.active), (4, 8, net.persistent), (16, 32, net.autostart))
-    return all(not flags & (yes | no) or flags & (yes if state else no) for yes, no, state in pairs)
+    return passes(flags, (2, 1, net.active), (4, 8, net.persistent), (16, 32, net.autostart))
 
 
 def connect_list_all_networks(session: Any, need_results: int, flags: int) -> tuple[list[Net], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kvasir.calls.filters import passes
 from kvasir.errors import InternalError, OperationInvalid, Origin
 from kvasir.testdriver.pools import Data, Place, Pools, no_volume
 
@@ -47,8 +48,7 @@ def _pool(session: Any, pool: Any) -> Place:
 
 
 def _wanted(place: Place, flags: int) -> bool:
-    pairs = ((2, 1, place.active), (4, 8, place.persistent), (16, 32, place.autostart))
-    if not all(not flags & (yes | no) or flags & (yes if state else no) for yes, no, state in pairs):
+    if not passes(flags, (2, 1, place.active), (4, 8, place.persistent), (16, 32, place.autostart)):
         return False
     kinds = flags >> 6
     return not kinds or bool(kinds >> TYPES.index(place.document.type) & 1)
