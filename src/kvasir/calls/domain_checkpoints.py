@@ -8,7 +8,7 @@ from kvasir.calls.flags import check_flags, refuse_secure
 from kvasir.calls.guests import guest
 from kvasir.calls.points import Handle, Points, handles
 from kvasir.qemu.checkpoints import create
-from kvasir.qemu.checkpoints.tree import CheckpointTree, NoCheckpoint
+from kvasir.qemu.checkpoints.tree import CheckpointTree
 
 if TYPE_CHECKING:
     from kvasir.daemon.session import Session
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SECURE, NO_DOMAIN, SIZE = 1, 2, 4
 LIST_FLAGS = 1 | 2 | 4 | 8
 """ROOTS or DESCENDANTS, TOPOLOGICAL, LEAVES, NO_LEAVES."""
-CHECKPOINTS = Points(CheckpointTree, NoCheckpoint, "checkpoint", LIST_FLAGS)
+CHECKPOINTS = Points(CheckpointTree, LIST_FLAGS)
 
 
 async def domain_checkpoint_create_xml(session: Session, dom: Any, xml_desc: str, flags: int) -> Handle:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SECURE = 1
 LIST_FLAGS = (1 << 11) - 1
 """ROOTS or DESCENDANTS, METADATA, LEAVES, NO_LEAVES, NO_METADATA, INACTIVE, ACTIVE, DISK_ONLY, INTERNAL, EXTERNAL, TOPOLOGICAL."""
-SNAPSHOTS = Points(Tree, NoSnapshot, "snapshot", LIST_FLAGS)
+SNAPSHOTS = Points(Tree, LIST_FLAGS)
 
 
 async def domain_snapshot_create_xml(session: Session, dom: Any, xml_desc: str, flags: int) -> Handle:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import guest
-from kvasir.errors import Error
 
 if TYPE_CHECKING:
     from kvasir.daemon.session import Session
     from kvasir.qemu.guest import Guest
+    from kvasir.qemu.snapshots.tree import Tree
 
 
 class Handle(NamedTuple):
@@ -21,11 +21,9 @@ class Handle(NamedTuple):
 
 
 class Points(NamedTuple):
-    """One of the two: the class of its tree, the error where there is none, its word, and the flags of lists."""
+    """One of the two: the class of its tree, and the flags of lists."""
 
-    tree: Any
-    missing: type[Error]
-    word: str
+    tree: type[Tree]
     list_flags: int
 
     def found(self, session: Session, point: Any) -> tuple[Guest, Any, Any]:
@@ -58,7 +56,7 @@ class Points(NamedTuple):
         who, tree, found = self.found(session, point)
         parent = tree.parent(found)
         if parent is None:
-            raise self.missing(f"{self.word} '{found.name}' does not have a parent")
+            raise tree.MISSING(f"{tree.WHAT} '{found.name}' does not have a parent")
         return Handle(parent.name, who)
 
 

@@ -23,6 +23,7 @@ class CheckpointTree(Tree):
     """The checkpoints of a guest by name."""
 
     WHAT, COMMAND = "checkpoint", "checkpoint-edit"
+    MISSING = NoCheckpoint
 
     def __init__(self, guest: Any) -> None:
         super().__init__(guest)
@@ -39,13 +40,6 @@ class CheckpointTree(Tree):
 
     def parse(self, text: str) -> Any:
         return parse(text, redefine=True)
-
-    def find(self, name: str) -> Any:
-        """Raises NoCheckpoint."""
-        found = self.known.get(name)
-        if found is None:
-            raise NoCheckpoint(f"no domain checkpoint with matching name '{name}'")
-        return found
 
     def _passes(self, one: Any, flags: int) -> bool:
         leaf = not self.children(one)

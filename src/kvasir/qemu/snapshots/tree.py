@@ -29,6 +29,7 @@ class Tree:
     """The snapshots of a guest by name, in the order of their files."""
 
     WHAT, COMMAND = "snapshot", "snapshot-edit"
+    MISSING: type[Error] = NoSnapshot
 
     def __init__(self, guest: Any) -> None:
         self.guest = guest
@@ -88,10 +89,10 @@ class Tree:
     # -- looking
 
     def find(self, name: str) -> Any:
-        """Raises NoSnapshot."""
+        """Raises MISSING."""
         found = self.known.get(name)
         if found is None:
-            raise NoSnapshot(f"no domain snapshot with matching name '{name}'")
+            raise self.MISSING(f"no domain {self.WHAT} with matching name '{name}'")
         return found
 
     def parent(self, snap: Any) -> Any:
