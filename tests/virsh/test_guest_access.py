@@ -289,7 +289,7 @@ def test_in_shutdown(kvasird: KvasirDaemon) -> None:
         monitor.connect(f"{folder}/qmp")
         monitor.settimeout(60)
         monitor.sendall(b'{"execute":"qmp_capabilities"}')
-        wait_for(lambda: (folder / "serial").exists() and (folder / "serial").read_bytes().endswith(b"R"))
+        until(lambda: (folder / "serial").exists() and (folder / "serial").read_bytes().endswith(b"R"))
         assert "'deaf' is being shutdown" in kvasird.virsh("shutdown", "deaf").stdout
         shells[0].type(b"shutdown acts\n")
         shells[0].until(b"'acts' is being shutdown")
@@ -304,10 +304,10 @@ def test_in_shutdown(kvasird: KvasirDaemon) -> None:
         finally:
             kvasird.process.send_signal(signal.SIGCONT)
         for shell in shells:  # ten seconds, and the daemon ends QEMU by force
-            wait_for(lambda shell=shell: asked(shell, "acts") == "in shutdown")  # type: ignore[misc]
+            until(lambda shell=shell: asked(shell, "acts") == "in shutdown")  # type: ignore[misc]
             assert asked(shell, "deaf") == "running"
     os.kill(qemu, signal.SIGCONT)
-    wait_for(lambda: state(kvasird, "acts") == "gone")
+    until(lambda: state(kvasird, "acts") == "gone")
     assert state(kvasird, "deaf") == "running" and kvasird.virsh("destroy", "deaf").returncode == 0
     for shell in shells:
         shell.type(b"quit\n")
