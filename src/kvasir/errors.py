@@ -293,12 +293,6 @@ class NoDomain(Error):
     code, prefix = Code.NO_DOMAIN, "Domain not found"
 
 
-class DomainExists(Error):
-    """The name or UUID is taken (libvirt: code 9 on define, 55 on create of an active one)."""
-
-    code, prefix = Code.OPERATION_FAILED, "operation failed"
-
-
 class OperationTimeout(Error):
     """Timed out during operation"""
 

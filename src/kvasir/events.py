@@ -369,10 +369,6 @@ class Bus:
     def subscribe(self, subscriber: Subscriber) -> None:
         self._subscribers.append(subscriber)
 
-    def unsubscribe(self, subscriber: Subscriber) -> None:
-        if subscriber in self._subscribers:
-            self._subscribers.remove(subscriber)
-
     def publish(self, event: Event) -> None:
         """Hand the event to every subscriber; one that fails is logged and holds nobody up."""
         for subscriber in list(self._subscribers):

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 AUTH_NONE, AUTH_SASL, AUTH_POLKIT = 0, 1, 2
 READONLY = 1
-NETWORK_UPDATE_ORDER = 16
 OPEN: list[Connection] = []
 """The connections of this process that are open: what the default event loop serves."""
 

@@ -10,7 +10,6 @@ from kvasir.errors import InternalError, Origin
 
 from . import tools
 
-NO_SESSION = 21
 PORT = 3260
 
 

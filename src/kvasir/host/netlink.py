@@ -262,15 +262,3 @@ def routes(family: int = socket.AF_INET) -> Iterator[Route]:
             via = data.get(5)
             yield Route(socket.if_indextoname(struct.unpack("I", data[4])[0]), ipaddress.ip_network((raw, prefix)),
                         str(ipaddress.ip_address(via)) if via else None)  # fmt: skip
-
-
-def neighbours() -> list[tuple[str, str, str]]:
-    """(link, address, MAC) of the neighbours that the kernel knows."""
-    found = []
-    for _, payload in request(GETNEIGH, DUMP, struct.pack("BxxxiHBB", 0, 0, 0, 0, 0)):
-        number = struct.unpack_from("i", payload, 4)[0]
-        data = attributes(payload[12:])
-        if 1 in data and len(data.get(2, b"")) == 6:
-            with contextlib.suppress(OSError, ValueError):
-                found.append((socket.if_indextoname(number), str(ipaddress.ip_address(data[1])), data[2].hex(":")))
-    return found

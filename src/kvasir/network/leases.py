@@ -58,16 +58,6 @@ def row(net: Any, lease: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def read_macs(folder: str, bridge: str) -> dict[str, list[str]]:
-    """Guest -> its MAC addresses on the bridge."""
-    try:
-        with open(f"{folder}/{bridge}.macs", encoding="utf-8") as stream:
-            found = json.loads(stream.read() or "[]")
-    except (OSError, ValueError):
-        return {}
-    return {str(one["domain"]): list(one["macs"]) for one in found if "domain" in one and "macs" in one}
-
-
 def write_macs(folder: str, bridge: str, ports: Any) -> None:
     """Keep which guest has which MAC addresses."""
     macs: dict[str, list[str]] = {}

@@ -53,10 +53,6 @@ class Engine:
             else:
                 self.applied[port] = rules
 
-    def forget_kernel(self) -> None:
-        """Somebody else changed the rules (a firewall that was restarted): look at what is there before the next change."""
-        self._chains = None
-
     def _put_back(self, tools: list[str], wanted: Mapping[str, Rules | None]) -> None:
         self._chains = None
         before = {port: self.applied.get(port) for port in wanted}

@@ -68,8 +68,6 @@ CHAINS: Final = {
     "ipv6": -600,
 }
 """Chain -> the priority that it has when none is said."""
-MASKS: Final = ("macmask", "ipmask", "ip6mask", "comment")
-"""Datatypes that match='no' leaves as they are."""
 
 
 def is_ipv6(protocol: str) -> bool:

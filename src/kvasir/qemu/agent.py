@@ -57,14 +57,12 @@ class Agent:
         self._writer: asyncio.StreamWriter | None = None
         self._lock = asyncio.Lock()
         self.connected = False
-        self._synced = False
         self._awaited = ""
         self._happened = asyncio.Event()
 
     async def _open(self) -> None:
         if self._writer is not None and not self._writer.is_closing():
             return
-        self._synced = False
         try:
             async with asyncio.timeout(SYNC_WAIT):
                 self._reader, self._writer = await asyncio.open_unix_connection(self.path, limit=MAX_REPLY)
@@ -76,7 +74,7 @@ class Agent:
         if self._writer is not None:
             self._writer.close()
         self._reader = self._writer = None
-        self._synced = self.connected = False
+        self.connected = False
 
     def guest_event(self, name: str) -> None:
         """The guest shut down, reset or suspended: a command that waits for that has succeeded."""
@@ -95,7 +93,6 @@ class Agent:
                     if line:
                         break
         except TimeoutError:
-            self._synced = False
             raise AgentUnresponsive("Guest agent not available for now") from None
         except (asyncio.IncompleteReadError, ConnectionError):
             self.close()
@@ -106,7 +103,6 @@ class Agent:
         try:
             return json.loads(line)
         except ValueError:
-            self._synced = False
             raise InternalError(f"cannot parse json {line[:80]!r}") from None
 
     async def _send(self, message: Any) -> None:
@@ -131,7 +127,6 @@ class Agent:
         for _ in range(100):
             answer = await self._line(wait)
             if isinstance(answer, dict) and answer.get("return") == number:
-                self._synced = True
                 return
         raise Unsynced()
 
@@ -162,7 +157,6 @@ class Agent:
                     with contextlib.suppress(asyncio.CancelledError, Exception):
                         await task
             if not isinstance(answer, dict) or not ("return" in answer or "error" in answer):
-                self._synced = False
                 raise InternalError(f"guest agent answered {str(answer)[:80]!r}")
             return answer
 

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-
-class Caps(Protocol):
-    """The abilities of one QEMU binary, by libvirt's capability words."""
-
-    def has(self, word: str) -> bool: ...
+from typing import Any
 
 
 class Vm:

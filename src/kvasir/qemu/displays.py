@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from typing import Any
 
@@ -123,11 +122,3 @@ def _ports(display: Graphics, host: Any) -> None:
             raise ConfigUnsupported(text, hint="spice_tls = 1 in qemu.conf")
         if secure:
             display.tls_port = _free(low, high, used, "display")
-
-
-def remove_sockets(display: Graphics) -> None:
-    """Remove sockets of a display's own, when the guest has ended."""
-    for listen in display.listens:
-        if listen.auto_generated and listen.socket:
-            with contextlib.suppress(OSError):
-                os.unlink(listen.socket)

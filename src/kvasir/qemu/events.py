@@ -33,7 +33,6 @@ RESUMED_BY = {
     Running.POSTCOPY_FAILED: Detail.RESUMED_POSTCOPY_FAILED,
 }
 WATCHDOG_ACTIONS = {"none": 0, "pause": 1, "reset": 2, "poweroff": 3, "shutdown": 4, "debug": 5, "inject-nmi": 6}
-IO_ACTIONS = {"ignore": 0, "stop": 1, "report": 2}
 FAMILIES = {"ipv4": 0, "ipv6": 1, "unix": 2, "unknown": 2}
 
 

@@ -48,21 +48,6 @@ class Host:
         if not keep:
             self.stack.callback(_rmdir, path)
 
-    async def make_file(self, path: str, size: int, mode: int = 0o600) -> None:
-        """Make a file of that size for the guest if there is none (it stays, as guest data)."""
-        if os.path.exists(path):
-            return
-        self.make_folder(os.path.dirname(path), 0o755, keep=True)
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-            try:
-                os.ftruncate(fd, size)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            raise SystemFailure(f"cannot create file '{path}'", error) from error
-        self.own(path)
-
 
 def _rmdir(path: str) -> None:
     with contextlib.suppress(OSError):

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import ctypes
 import errno
-import fcntl
 import logging
 import os
 import resource
@@ -318,12 +317,6 @@ def read_pidfile(path: str) -> int | None:
             return int(stream.read(32).strip() or 0) or None
     except (OSError, ValueError):
         return None
-
-
-def cloexec(fd: int) -> int:
-    """The same descriptor, not inherited by accident."""
-    fcntl.fcntl(fd, fcntl.F_SETFD, fcntl.fcntl(fd, fcntl.F_GETFD) | fcntl.FD_CLOEXEC)
-    return fd
 
 
 def holds(pid: int, capability: int) -> bool:

@@ -30,7 +30,6 @@ PROGRAMS = (
 )  # fmt: skip
 INSTALLERS = (("usr/bin/apt-get", "apt-get install"), ("usr/bin/dnf", "dnf install"), ("usr/bin/zypper", "zypper install"),
               ("usr/bin/pacman", "pacman -S"))  # fmt: skip
-LOW_SWAPPINESS = 1
 
 
 def findings(root: str = "") -> Iterator[Finding]:

@@ -38,7 +38,6 @@ class Shell:
         self.log_file: Any = None
         self.lost = self.named = False
         self._connection: Connection | None = None
-        self._seen_connection = False
 
     # -- printing
 
@@ -188,19 +187,6 @@ class Shell:
         return flags or default
 
     # -- running
-
-    def run_words(self, words: list[str]) -> bool:
-        """Run what the command line says: one word is a whole script, more are one command."""
-        source = StringWords(words[0]) if len(words) == 1 else ArgvWords(words)
-        return self._run_source(source)
-
-    def run_text(self, text: str) -> bool:
-        """Run a line of the interactive shell."""
-        return self._run_source(StringWords(text))
-
-    def _run_source(self, source: StringWords | ArgvWords) -> bool:
-        commands = self.parse(source)
-        return commands is not None and self.run(commands)
 
     def parse(self, source: StringWords | ArgvWords) -> list[Args] | None:
         """The commands of a source; None (and an error line) when it is wrong."""

@@ -16,11 +16,6 @@ from .base import Kind
 class Bridge(Kind):
     """A bridge that somebody else made."""
 
-    @property
-    def openvswitch(self) -> bool:
-        """Whether the bridge is a switch of Open vSwitch, whose ports are made by its own tools."""
-        return self.document.virtualport is not None and self.document.virtualport.type == "openvswitch"
-
     def start(self, undo: contextlib.ExitStack) -> None:
         doc = self.document
         if not doc.bridge:

@@ -8,7 +8,7 @@ from typing import Any
 from kvasir.devices.disk_source import SOURCE_TYPES, SOURCES
 from kvasir.errors import ConfigUnsupported, Origin, XmlError
 from kvasir.qemu import live
-from kvasir.xml import Element, Form, attr, variant
+from kvasir.xml import Element, Form, attr
 from kvasir.xml.form import LIVE
 from kvasir.xml.reader import read
 from kvasir.xml.types import ENUM, UINT, YESNO
@@ -152,9 +152,6 @@ def _entry(node: Any, pull: bool) -> Entry:
     if disk.backup is None:
         disk.backup = True
     return Entry(disk, source)
-
-
-variant_of_source = variant
 
 
 def align(found: Backup, domain: Any, suffix: str) -> None:

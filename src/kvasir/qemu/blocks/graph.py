@@ -16,7 +16,7 @@ from typing import Any
 from kvasir.devices.disk_qemu import _layer as layer_args
 from kvasir.devices.disk_qemu import layers as numbered
 from kvasir.devices.disk_source import SOURCES, BackingStore, NodeName
-from kvasir.errors import InvalidArg, OperationInvalid
+from kvasir.errors import InvalidArg
 from kvasir.qemu import statusdoc
 from kvasir.qemu.args import Arg
 from kvasir.qemu.monitor import MonitorError
@@ -308,9 +308,3 @@ async def sweep(guest: Any) -> None:
         if found[name] not in known:
             log.info("guest %s: block node %s is nobody's", guest.name, name)
             await _delete(guest, name)
-
-
-def need_medium(disk: Any, what: str) -> None:
-    """Raises OperationInvalid for a drive without medium."""
-    if disk.empty:
-        raise OperationInvalid(f"disk '{disk.target}' has no source file to be {what}")

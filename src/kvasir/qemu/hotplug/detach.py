@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 WAIT = 5.0
 """Seconds that a call waits for the guest to let go of a device; later the removal ends by itself."""
-MEDIA = ("ide", "sata", "fdc")
 NO_PEER = ("lease",)
 
 

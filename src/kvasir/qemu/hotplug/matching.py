@@ -15,8 +15,6 @@ from kvasir.errors import (
 
 from .fragment import devices_of
 
-SOURCE_MARKS = ("path", "mode", "host", "service", "channel", "ends", "protocol")
-
 
 def disk(domain: Any, target: str) -> Any:
     """The disk of that target name, or None."""

@@ -61,7 +61,6 @@ class Snapshot:
     memory: str | None = None
     memory_file: str | None = None
     disks: list[SnapshotDisk] = field(default_factory=list)
-    has_disks: bool = False
     revert_disks: list[SnapshotDisk] = field(default_factory=list)
     """The images that took the place of ``disks`` when the guest last went back here."""
     domain: Any = None
@@ -143,7 +142,6 @@ def parse(document: str, *, redefine: bool = False, offline: bool = False, store
         offline = found.offline or found.state == DISK_SNAPSHOT
     _memory(root, found, offline, redefine)
     node = root.find("disks")
-    found.has_disks = node is not None
     if node is not None:
         found.disks = [SnapshotDisk.parse(disk) for disk in node.iterfind("disk")]
     if stored:

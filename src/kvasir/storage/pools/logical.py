@@ -16,7 +16,6 @@ from . import base
 from .blocks import BlockPool
 
 FIELDS = "lv_name,origin,uuid,devices,segtype,stripes,seg_size,vg_extent_size,size,lv_attr"
-STRIPED = ("striped", "mirror", "raid1", "raid4", "raid5", "raid6", "raid10")
 
 
 class Segment(NamedTuple):

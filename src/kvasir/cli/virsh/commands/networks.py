@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kvasir.client.others import Network, NetworkPort
 
 INACTIVE_XML = 1
-VALIDATE = PORT_VALIDATE = 1
+VALIDATE = 1
 LIST_INACTIVE, LIST_ACTIVE = 1, 2
 LIST_FILTERS = {"persistent": 4, "transient": 8, "autostart": 16, "no-autostart": 32}
 EVENTS = ("lifecycle",)
