@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvasir.calls.flags import bad, check_flags
 from kvasir.cpu import combine, x86, x86_tables
-from kvasir.errors import ConfigUnsupported, InvalidArg, Origin
+from kvasir.errors import ConfigUnsupported, InvalidArg, Origin, XmlError
 from kvasir.model.cpu import Cpu
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def connect_baseline_cpu(session: Session, xmlCPUs: list[str], flags: int) -> st
     if not xmlCPUs:
         raise bad("virConnectBaselineCPU", "xmlCPUs", "must not be NULL", Origin.NONE)
     cpus = [combine.parse(text, host=True)[0] for text in xmlCPUs]
+    if any(not cpu.model for cpu in cpus):
+        raise XmlError("Missing CPU model name", origin=Origin.CPU)
     return combine.baseline(cpus, expand=bool(flags & EXPAND), migratable=bool(flags & MIGRATABLE)).xml()
 
 
@@ -108,6 +110,9 @@ async def connect_baseline_hypervisor_cpu(
     chosen = await emulators.choose(session.driver, emulator, arch, machine, virttype)
     accel = chosen.caps.accel(chosen.virt_type)
     cpus = [combine.parse(text)[0] for text in xmlCPUs]
+    for number, cpu in enumerate(cpus):
+        if not cpu.model:
+            raise InvalidArg(f"no CPU model specified at index {number}", origin=Origin.CPU)
     blockers = {cpu.name: cpu.blockers for cpu in accel.cpus}
     found = combine.baseline(cpus, blockers, expand=bool(flags & EXPAND), migratable=bool(flags & MIGRATABLE))
     return found.xml()

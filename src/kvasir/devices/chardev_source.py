@@ -173,7 +173,7 @@ def check(device: Any, source: Any) -> None:
         raise internal("path")
     if kind == "unix" and source.path is None and device.TAG != "channel":
         raise internal("path")
-    if kind == "nmdm" and not (source.master and source.slave):
+    if kind == "nmdm" and bool(source.master) != bool(source.slave):
         raise InternalError("Should define both master and slave path attributes for nmdm device", origin=Origin.DOMAIN)
     if kind == "tcp":
         if source.host is None:

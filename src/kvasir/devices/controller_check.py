@@ -6,6 +6,8 @@ from typing import Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlDetail, XmlError
 
+from .virtio_options import not_virtio
+
 PCI_OPTIONS = {
     "pci-root": ("index", "pcihole64", "node"), "pcie-root": ("pcihole64",), "pci-bridge": ("model_name", "chassis_nr"),
     "dmi-to-pci-bridge": ("model_name",), "pcie-to-pci-bridge": ("model_name",),
@@ -53,7 +55,7 @@ def _any(controller: Any, vm: Any) -> None:
     if controller.type == "scsi" and controller.model not in VIRTIO_SCSI:
         for name in VIRTIO_OPTIONS:
             if getattr(controller, name) is not None:
-                raise unsupported(f"{name} driver option is only supported for virtio devices", Origin.DOMAIN)
+                raise not_virtio(name)
     same = [c for c in vm.domain.controllers if c.type == controller.type and c.index == controller.index]
     if len(same) > 1 and controller.type != "usb":
         raise XmlError(f"Multiple '{controller.type}' controllers with index '{controller.index}'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 BUSES = ("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd")
 PREFIXES = (("fd", "fdc"), ("hd", "ide"), ("sd", "scsi"), ("vd", "virtio"), ("xvd", "xen"), ("ubd", "uml"))
+NAMED = re.compile(r"(fd|hd|vd|sd|xvd|ubd)[a-z]+[0-9]*")
+"""Names of disks that say where a disk sits."""
 MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
 
 
@@ -246,6 +249,8 @@ class Disk(Device, tag="disk"):
         """The bus by the target's name, driver qemu, format raw, ports of network hosts."""
         if self.bus is None:
             self.bus = next((bus for prefix, bus in PREFIXES if (self.target or "").startswith(prefix)), "ide")
+        if self.address is None and not NAMED.fullmatch(self.target or ""):
+            raise XmlError(f"Unknown disk name '{self.target}' and no address specified")
         if self.empty and not self.sourced and self.device in ("cdrom", "floppy") and self.type != "file":
             policy = self.source.startup_policy
             self.type, self.source = "file", SOURCES["file"](startup_policy=policy)

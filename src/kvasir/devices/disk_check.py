@@ -9,6 +9,7 @@ from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin,
 
 from .address import DriveAddress, PciAddress
 from .disk_source import NetworkSource
+from .virtio_options import not_virtio
 
 VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
 DRIVE_BUSES = ("ide", "scsi", "sata", "fdc")
@@ -77,7 +78,7 @@ def _not_virtio(disk: Any) -> None:
             raise unsupported(f"disk {name} mode supported only for virtio bus", dom)
     for name in VIRTIO_OPTIONS:
         if getattr(disk, name) is not None:
-            raise unsupported(f"{name} driver option is only supported for virtio devices", dom)
+            raise not_virtio(name)
 
 
 def _lun(disk: Any) -> None:

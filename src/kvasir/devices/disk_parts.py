@@ -139,6 +139,11 @@ class Slice(Element, tag="slice"):
     offset: int = attr("@offset", ULLONG, required=True, error=_bad_slice("offset"), missing=_no_slice)
     size: int = attr("@size", ULLONG, required=True, error=_bad_slice("size"), missing=_no_slice)
 
+    @classmethod
+    def parse(cls, node: Any, keep: bool = False) -> Any:
+        """Read a slice; one that is not of the storage is not read."""
+        return super().parse(node, keep) if node.get("type") == "storage" else cls()
+
 
 class Reservations(Element, tag="reservations"):
     """Who keeps SCSI reservations: the daemon's own helper, or one at a socket."""

@@ -76,6 +76,9 @@ class FileSource(Source):
     file: str | None = attr("source/@file", label=True)
     fdgroup: str | None = attr("source/@fdgroup")
 
+    def parsed(self, node: Any) -> None:
+        self.file = self.file or None  # an empty path is none
+
     def location(self) -> str | None:
         return self.file
 
@@ -85,6 +88,9 @@ class BlockSource(Source):
 
     dev: str | None = attr("source/@dev", label=True)
 
+    def parsed(self, node: Any) -> None:
+        self.dev = self.dev or None  # an empty path is none
+
     def location(self) -> str | None:
         return self.dev
 
@@ -93,6 +99,9 @@ class DirSource(Source):
     """A folder shown as a FAT disk."""
 
     dir: str | None = attr("source/@dir", label=True)
+
+    def parsed(self, node: Any) -> None:
+        self.dir = self.dir or None  # an empty path is none
 
     def location(self) -> str | None:
         return self.dir

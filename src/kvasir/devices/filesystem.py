@@ -147,7 +147,7 @@ class Filesystem(Device, tag="filesystem"):
         if self.driver_type not in (None, "path", "handle"):
             raise ConfigUnsupported("Filesystem driver type not supported")
         if self.boot is not None:
-            raise ConfigUnsupported("boot order is only supported for virtiofs")
+            raise ConfigUnsupported("boot order is only supported for virtiofs", origin=Origin.DOMAIN)
 
     def _check_virtiofs(self, vm: Any) -> None:
         if not self.source_socket:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
+from kvasir.errors import ConfigUnsupported, Error, InternalError, Origin, XmlError
 from kvasir.xml import Element, Form, attr, child, children, text
 from kvasir.xml.types import ANYBASE, ENUM, HEX, ONOFF, UINT, UUID, YESNO, Type
 
-from .words import internal, missing, unsupported, zero
+from .words import bad_value, internal, missing, unsupported, zero
 
 _USBID = Type(
     "usbid", HEX(4, 0xFFFFFFFF).read, HEX(4).write, "Expected non-negative integer value", json={"type": "integer"}
@@ -64,6 +65,20 @@ def _function_words(value: str) -> str:
     return f"Invalid PCI address function=0x{value.removeprefix('0x')}, must be <= 7"
 
 
+def _place(name: str) -> Callable[[str], Error]:
+    """A number that is too large, or none."""
+
+    def failure(value: str) -> Error:
+        try:
+            HEX(1, 2**32 - 1).read(value)
+        except ValueError:
+            return bad_value(name, "address", value, ". Expected non-negative integer value")
+        text_ = _function_words(value) if name == "function" else f"Invalid PCI address slot='{value}', must be <= 0x1F"
+        return XmlError(text_, origin=Origin.NONE)
+
+    return failure
+
+
 class PciSource(Element):
     """A PCI device."""
 
@@ -72,12 +87,8 @@ class PciSource(Element):
     startup_policy: str | None = attr("source/@startupPolicy", ENUM("mandatory", "requisite", "optional"))
     domain: int | None = attr("source/address/@domain", HEX(4, 0xFFFFFFFF))
     bus: int | None = attr("source/address/@bus", HEX(2, 0xFF))
-    slot: int | None = attr(
-        "source/address/@slot", HEX(2, 0x1F), error="Invalid PCI address slot='{value}', must be <= 0x1F"
-    )
-    function: int | None = attr(
-        "source/address/@function", HEX(1, 7), error=lambda value: XmlError(_function_words(value))
-    )
+    slot: int | None = attr("source/address/@slot", HEX(2, 0x1F), error=_place("slot"))
+    function: int | None = attr("source/address/@function", HEX(1, 7), error=_place("function"))
     teaming: Teaming | None = child(Teaming)
 
     def parsed(self, node: Any) -> None:

@@ -71,7 +71,7 @@ class Interface(Device, tag="interface"):
     ALIAS, ADDRESS, BOOT, ROM = "net", "pci", True, True
 
     type: str | None = attr("@type", ENUM(*TYPES))
-    managed: bool | None = attr("@managed", YESNO)
+    managed: bool | None = attr("@managed", YESNO, when=lambda net, form: bool(net.managed))
     trust_guest_rx_filters: bool | None = attr("@trustGuestRxFilters", YESNO)
     mac: str | None = attr("mac/@address", MAC, error="unable to parse mac address '{value}'", key=True, abi=True)
     mac_type: str | None = attr("mac/@type", ENUM("generated", "static"))
@@ -172,6 +172,8 @@ class Interface(Device, tag="interface"):
             kind, model = node.get("type", "user"), node.find("model")
             if kind != "hostdev":
                 pass_over(node, "@managed")
+            if kind != "udp":
+                pass_over(node, "source/local")
             driver = node.find("driver")
             if driver is not None and (model is None or model.get("type") not in VIRTIO):
                 for name in [name for name in driver.attrib if name not in (*VIRTIO_ONLY, "name")]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlError
 
+from .virtio_options import not_virtio
+
 log = logging.getLogger(__name__)
 
 VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
@@ -53,7 +55,7 @@ def _general(net: Any) -> None:
     if not net.is_virtio:
         for name in VIRTIO_OPTIONS:
             if getattr(net, name) is not None:
-                raise unsupported(f"{name} driver option is only supported for virtio devices", dom)
+                raise not_virtio(name)
     if net.target_managed is False and net.type != "ethernet":
         raise unsupported(f"unmanaged target dev is not supported on interfaces of type '{net.type}'", dom)
     if net.type == "vhostuser" and not net.is_virtio:

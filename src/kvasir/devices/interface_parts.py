@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from kvasir.errors import ConfigUnsupported, Origin, XmlDetail, XmlError
 from kvasir.xml import Element, attr, children
-from kvasir.xml.types import ENUM, HEX, UINT, ULLONG, UUID, YESNO, Type
+from kvasir.xml.types import ENUM, HEX, UINT, ULLONG, UUID, YESNO, Type, lenient
 
 
 def missing(name: str, element: str) -> XmlError:
@@ -139,10 +139,13 @@ def _rate(name: str) -> Any:
     return fail
 
 
+_NO_CLASS = "classID attribute not supported on <bandwidth> in this usage context"
+
+
 class Bandwidth(Element, tag="bandwidth"):
     """Limits of the traffic, in KiB a second and KiB."""
 
-    class_id: int | None = attr("@classID", UINT)
+    class_id: int | None = attr("@classID", UINT, error=lambda value: _detail(_NO_CLASS))
     inbound_average: int | None = attr("inbound/@average", ULLONG, error=_rate("average"))
     inbound_peak: int | None = attr("inbound/@peak", ULLONG, error=_rate("peak"))
     inbound_floor: int | None = attr("inbound/@floor", ULLONG, error=_rate("floor"))
@@ -153,7 +156,7 @@ class Bandwidth(Element, tag="bandwidth"):
 
     def parsed(self, node: Any) -> None:
         if self.class_id is not None:
-            raise _detail("classID attribute not supported on <bandwidth> in this usage context")
+            raise _detail(_NO_CLASS)
         outbound = node.find("outbound")
         if outbound is not None and outbound.get("floor") is not None:
             raise ConfigUnsupported("'floor' attribute allowed only in <inbound> element", origin=Origin.NONE)
@@ -175,7 +178,7 @@ class VlanTag(Element, tag="tag"):
 class Vlan(Element, tag="vlan"):
     """The VLANs of the port; more than one make it a trunk."""
 
-    trunk: bool | None = attr("@trunk", YESNO)
+    trunk: bool | None = attr("@trunk", lenient(YESNO))
     tags: list[VlanTag] = children(VlanTag)
 
     def parsed(self, node: Any) -> None:
@@ -187,9 +190,10 @@ class Vlan(Element, tag="vlan"):
             if tag.id > 4095:
                 raise XmlError(f"vlan tag id {tag.id} too large (maximum 4095)", origin=Origin.NONE)
         if len(self.tags) > 1:
-            if self.trunk is False:
-                raise XmlError("invalid \"trunk='no'\" in <vlan> - trunk='yes' is required for more than one vlan tag",
-                               origin=Origin.NONE)  # fmt: skip
+            word = node.get("trunk")
+            if word not in (None, "yes"):
+                text_ = f"invalid \"trunk='{word}'\" in <vlan> - trunk='yes' is required for more than one vlan tag"
+                raise XmlError(text_, origin=Origin.NONE)
             self.trunk = True
 
 
@@ -222,7 +226,7 @@ class PortRange(Element, tag="range"):
 class PortForward(Element, tag="portForward"):
     """Ports of the host that lead into the guest (passt only)."""
 
-    proto: str | None = attr("@proto", ENUM("tcp", "udp"))
+    proto: str | None = attr("@proto", ENUM("tcp", "udp"), required=True)
     address: str | None = attr("@address")
     dev: str | None = attr("@dev")
     ranges: list[PortRange] = children(PortRange)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlError
+from kvasir.model.tune import bad_cpus
 from kvasir.qemu.args import Dev, Obj
 from kvasir.xml import attr, flag, scaled, text
 from kvasir.xml.types import CPUSET, ENUM, UINT, UUID, YESNO
@@ -25,6 +26,10 @@ def _document_error(text: str) -> Error:
     return Error(text, code=Code.XML_DETAIL, origin=Origin.DOMAIN)
 
 
+def _no_size(path: str) -> Callable[[str], Error]:
+    return lambda value: XmlError(f"Invalid value '{value}' for element or attribute './{path}'", origin=Origin.XML)
+
+
 class Memory(Device, tag="memory"):
     """A memory device. Sizes are in KiB."""
 
@@ -34,16 +39,16 @@ class Memory(Device, tag="memory"):
     access: str | None = attr("@access", ENUM("shared", "private"), abi=True)
     discard: bool | None = attr("@discard", YESNO, abi=True)
     uuid: str | None = text("uuid", UUID)
-    nodemask: frozenset[int] | None = text("source/nodemask", CPUSET)
-    pagesize: int | None = scaled("source/pagesize")
+    nodemask: frozenset[int] | None = text("source/nodemask", CPUSET, error=bad_cpus)
+    pagesize: int | None = scaled("source/pagesize", error=_no_size("pagesize"))
     path: str | None = text("source/path", label=True)
-    alignsize: int | None = scaled("source/alignsize")
+    alignsize: int | None = scaled("source/alignsize", error=_no_size("alignsize"))
     pmem: bool = flag("source/pmem")
-    size: int | None = scaled("target/size", abi=True)
-    node: int | None = text("target/node", UINT, abi=True)
-    label_size: int | None = scaled("target/label/size", abi=True)
-    block: int | None = scaled("target/block", abi=True)
-    requested: int | None = scaled("target/requested", live=True)
+    size: int | None = scaled("target/size", abi=True, error=_no_size("size"))
+    node: int | None = text("target/node", UINT, abi=True, error="invalid value of memory device node")
+    label_size: int | None = scaled("target/label/size", abi=True, error=_no_size("label/size"))
+    block: int | None = scaled("target/block", abi=True, error=_no_size("block"))
+    requested: int | None = scaled("target/requested", live=True, error=_no_size("requested"))
     current: int | None = scaled("target/current", only="live")
     readonly: bool = flag("target/readonly", abi=True)
 
@@ -51,7 +56,7 @@ class Memory(Device, tag="memory"):
         if node.find("target") is None:
             raise XmlError("missing <target> element for <memory> device")
         if self.size is None:
-            raise XmlError("missing element or attribute './size'")
+            raise XmlError("missing element or attribute './size'", origin=Origin.XML)
         if self.model != "nvdimm":
             self.uuid, self.label_size = None, None
         elif self.label_size is not None:

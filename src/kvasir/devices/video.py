@@ -71,6 +71,8 @@ class Video(Device, tag="video"):
         model = node.find("model")
         if model is None:
             return
+        if self.driver == "vhostuser" and self.type != "virtio":
+            raise ConfigUnsupported("'vhostuser' driver is only supported with 'virtio' device", origin=Origin.DOMAIN)
         for name in ("ram", "vram64", "vgamem"):
             if getattr(self, name) is not None and self.type != "qxl":
                 raise ConfigUnsupported(f"{name} attribute only supported for video type qxl", origin=Origin.DOMAIN)

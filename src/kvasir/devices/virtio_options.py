@@ -57,4 +57,10 @@ def refuse(driver: Any) -> None:
     """Raise what libvirt says of virtio options on another device."""
     name = driver.named() if driver is not None else None
     if name:
-        raise ConfigUnsupported(f"{name} driver option is only supported for virtio devices", origin=Origin.DOMAIN)
+        raise not_virtio(name)
+
+
+def not_virtio(name: str) -> ConfigUnsupported:
+    """libvirt's error for a virtio option of another device; one of them has words of its own."""
+    kind = "option" if name == "page_per_vq" else "driver option"
+    return ConfigUnsupported(f"{name} {kind} is only supported for virtio devices", origin=Origin.DOMAIN)

@@ -120,8 +120,8 @@ class PortGroup(Open, tag="portgroup"):
     default: bool | None = attr("@default", YESNO)
     trust: bool | None = attr("@trustGuestRxFilters", YESNO)
     virtualport: VirtualPort | None = child(NetworkPortProfile)
-    bandwidth: Bandwidth | None = child(Bandwidth)
     vlan: Vlan | None = child(Vlan)
+    bandwidth: Bandwidth | None = child(Bandwidth)
 
 
 class DnsmasqOption(Element, tag="dnsmasq:option"):

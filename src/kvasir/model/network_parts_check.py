@@ -48,7 +48,7 @@ def socket_range(start: str, end: str, ip: NetworkIp | None = None) -> int:
             raise _internal(f"end of {words} in network {own}/{length} is the broadcast address")
     count = int(last) - int(first)
     if count < 0:
-        raise _internal(f"{words} is reversed")
+        raise _internal(f"{words} is reversed ")
     if count >= 65535 and ip is not None:
         raise _internal(f"{words} is too large (> 65535)")
     return count + 1

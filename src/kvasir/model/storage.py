@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kvasir.errors import Error, Origin, XmlError
@@ -22,7 +23,7 @@ def _read_mode(value: str) -> int:
     return number
 
 
-MODE = Type("mode", _read_mode, lambda v: f"{v:04o}", json={"type": "string"})
+MODE = Type("mode", _read_mode, lambda v: f"0{v:o}", json={"type": "string"})
 
 
 def _owner(value: str) -> int:
@@ -51,12 +52,16 @@ STAMP = Type("stamp", _read_stamp, _write_stamp, json={"type": "string"})
 """A moment in nanoseconds, written in seconds."""
 
 
+def _malformed(what: str) -> Callable[[str], Error]:
+    return lambda value: XmlError(f"malformed {what}", origin=Origin.STORAGE)
+
+
 class Permissions(Element, tag="permissions"):
     """Who may use the file: mode (octal), owner, group and label."""
 
-    mode: int | None = text("mode", MODE, error="malformed octal mode")
-    owner: int | None = text("owner", OWNER, error="malformed owner element")
-    group: int | None = text("group", OWNER, error="malformed group element")
+    mode: int | None = text("mode", MODE, error=_malformed("octal mode"))
+    owner: int | None = text("owner", OWNER, error=_malformed("owner element"), when=lambda o, form: o.owner != -1)
+    group: int | None = text("group", OWNER, error=_malformed("group element"), when=lambda o, form: o.group != -1)
     label: str | None = text("label")
 
 
@@ -206,7 +211,7 @@ class Pool(Element, tag="pool"):
     fs_namespace: str | None = attr("@xmlns:fs", value=_fs)
     rbd_namespace: str | None = attr("@xmlns:rbd", value=_rbd)
     name: str | None = text("name")
-    uuid: str | None = text("uuid", UUID, error="malformed uuid element")
+    uuid: str | None = text("uuid", UUID, error=_malformed("uuid element"))
     capacity: int = scaled("capacity", "bytes")
     allocation: int = scaled("allocation", "bytes")
     available: int = scaled("available", "bytes")

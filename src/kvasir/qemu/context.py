@@ -76,7 +76,7 @@ class Vm:
         """The CPU model of the machine when the document names none, in libvirt's short form."""
         machine = self.caps.machine(self.machine)
         kind = getattr(machine, "default_cpu", None) or getattr(machine, "cpu", None)
-        return str(kind).removesuffix("-x86_64-cpu").removesuffix("-cpu") if kind else None
+        return str(kind).removesuffix("-x86_64-cpu").removesuffix("-i386-cpu").removesuffix("-cpu") if kind else None
 
     def short_name(self) -> str:
         """The id and name that the guest's folders are called by."""

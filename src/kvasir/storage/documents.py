@@ -6,7 +6,7 @@ import os
 import uuid as _uuid
 from typing import Any
 
-from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, SystemFailure, XmlError
+from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, NoSupport, Origin, SystemFailure, XmlError
 from kvasir.model.storage import Permissions, Pool, PoolSource, Volume
 from kvasir.xml import Element
 from kvasir.xml.reader import read
@@ -32,7 +32,13 @@ def _root(xml: str, what: str, kind: type[Element], validate: bool) -> Any:
 
 def pool(xml: str, *, validate: bool = False, secret: SecretValue | None = None) -> Pool:
     """A pool's document, complete. Raises XmlError, ConfigUnsupported, InternalError (a type that is not built)."""
-    document = Pool.parse(_root(xml, "(storage_pool_definition)", Pool, validate))
+    root = _root(xml, "(storage_pool_definition)", Pool, validate)
+    for name in ("capacity", "allocation", "available"):  # what a pool has is not the user's to say
+        for node in root.findall(name):
+            root.remove(node)
+    document = Pool.parse(root)
+    if document.cow is not None and document.type not in ("fs", "dir"):
+        raise NoSupport("cow feature may only be used for 'fs' and 'dir' pools", origin=Origin.STORAGE)
     document.source = document.source or PoolSource()
     kind = KINDS[document.type](document, secret)
     if kind.TARGET.startswith("/"):
