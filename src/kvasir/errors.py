@@ -175,6 +175,8 @@ class Error(Exception):
 
     code: Code | int = Code.INTERNAL_ERROR
     prefix = ""
+    counting = False
+    """Client: it came of asking how many parameters there are, before they were asked for themselves."""
 
     def __init__(
         self,

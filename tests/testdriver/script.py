@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.testdriver.script_more import SNAPS, STORE
+from tests.testdriver.script_more import SNAPS, STORE, WORDS
 
 GUEST = """<domain type='test'>
   <name>web</name>
@@ -305,4 +305,4 @@ setvcpus web 2
 domifaddr web
 undefine web
 """
-PARTS = {"host": HOST, "life": LIFE, "change": CHANGE, "store": STORE, "snaps": SNAPS}
+PARTS = {"host": HOST, "life": LIFE, "change": CHANGE, "store": STORE, "snaps": SNAPS, "words": WORDS}

@@ -8,7 +8,7 @@ objects wrapped. Names that the rule does not find stand in each class's ``NAMES
 
 from __future__ import annotations
 
-from kvasir.errors import InvalidArg, Origin
+from kvasir.errors import Error, InvalidArg, Origin
 from kvasir.rpc import programs
 
 TYPE_CHECKING = False
@@ -129,7 +129,11 @@ def _counted(self: Any, procedure: programs.Procedure, head: list[Any], values: 
     plain, flags = values, []
     if fields(procedure)[-1] == ("flags", "u"):
         plain, flags = values[:-1], [values[-1] | TYPED_STRING_OKAY]
-    answer = self._call(procedure, [*head, *plain, 0, *flags])
+    try:
+        answer = self._call(procedure, [*head, *plain, 0, *flags])
+    except Error as problem:
+        problem.counting = True
+        raise
     count = answer if isinstance(answer, int) else answer[-1] if len(answer) > 1 else 0
     if not count:
         return {}

@@ -141,17 +141,17 @@ class Args:
         """All values of an option."""
         return [value for option, value in self.values if option.name == name]
 
+    def raw(self, name: str) -> str | None:
+        """A value as it was given, empty or not."""
+        return next((value for option, value in self.values if option.name == name), None)
+
     def number(self, name: str, low: int = -(1 << 31), high: int = (1 << 31) - 1) -> int | None:
-        """An integer within limits (C's notation: 0x.. and 0.. are read too)."""
+        """A decimal integer within limits; where it cannot be negative it has no minus, be it zero."""
         for option, value in self.values:
             if option.name != name:
                 continue
-            found = c_integer(value)
-            if found is None or (low <= 0 and -(high + 1) <= found < low):
-                found = None
-            if found is not None and low == 0 and found < 0 and value.strip().startswith("-"):
-                found = None
-            if found is None or not low <= found <= high:
+            found = decimal(value)
+            if found is None or not low <= found <= high or (low == 0 and "-" in value):
                 raise Fail(f"Numeric value '{value}' for <{name}> option is malformed or out of range")
             return found
         return None
@@ -159,6 +159,11 @@ class Args:
     def unsigned(self, name: str, bits: int = 32) -> int | None:
         """A natural number."""
         return self.number(name, 0, (1 << bits) - 1)
+
+    def wrapped(self, name: str) -> int | None:
+        """A number of 64 bits; a negative one counts from the top."""
+        found = self.number(name, -(1 << 64) + 1, (1 << 64) - 1)
+        return None if found is None else found % (1 << 64)
 
     def check(self) -> None:
         """Refuse options that exclude each other or miss their partner."""
@@ -182,6 +187,15 @@ def c_integer(value: str) -> int | None:
         return sign * int(digits, base)
     except ValueError:
         return None
+
+
+def decimal(value: str) -> int | None:
+    """``strtol`` with base 10 over the whole text."""
+    body = value.lstrip(" \t\n\v\f\r")
+    digits = body[1:] if body[:1] in ("+", "-") else body
+    if not digits.isascii() or not digits.isdigit():
+        return None
+    return -int(digits) if body[0] == "-" else int(digits)
 
 
 class Syntax(Exception):

@@ -79,42 +79,55 @@ def parameter_text(value: object) -> str:
     return f"{value:f}" if isinstance(value, float) else str(value)
 
 
-UNITS = {"": None, "b": 1, "byte": 1, "bytes": 1}
-"""Units that are no power of 1000 or 1024; None: whatever the default is."""
+MOST = (1 << 64) - 1
+BYTE_UNITS = ("b", "byte", "bytes")
 
 
-def known_unit(suffix: str) -> bool:
-    """Whether it is a unit of sizes."""
-    return suffix[:1].lower() in tuple("kmgtpe") and suffix[1:].lower() in ("", "b", "ib")
+def split_size(text: str) -> tuple[int | None, str]:
+    """The natural number that a text begins with (None where there is none, or none that fits), and what follows it."""
+    body = text.lstrip(" \t\n\v\f\r").removeprefix("+")
+    suffix = body.lstrip("0123456789")
+    digits = body.removesuffix(suffix) if suffix else body
+    return (int(digits) if digits and int(digits) <= MOST else None), suffix
+
+
+def unit_of(suffix: str, default: int) -> int | None:
+    """The bytes of a unit; None when it is none."""
+    if not suffix:
+        return default
+    if suffix.lower() in BYTE_UNITS:
+        return 1
+    power = "kmgtpe".find(suffix[0].lower()) + 1
+    rest = suffix[1:].lower()
+    if not power or rest not in ("", "ib", "b"):
+        return None
+    return int((1000 if rest == "b" else 1024) ** power)
+
+
+def scaled(text: str, default: int, limit: int = MOST) -> int | None:
+    """``10``, ``10M``, ``10MiB``, ``10MB`` as bytes; a number alone counts in ``default``. None when it is no size up to the limit."""
+    value, suffix = split_size(text)
+    unit = unit_of(suffix, default)
+    if value is None or unit is None or value * unit > limit:
+        return None
+    return value * unit
+
+
+def why_no_size(text: str) -> str:
+    """The second line of errors about a size, "" where libvirt has none."""
+    value, suffix = split_size(text)
+    if value is None:
+        return ""
+    if unit_of(suffix, 1) is None:
+        return f"\nerror: invalid argument: unknown suffix '{suffix}'"
+    return f"\nerror: numerical overflow: value too large: {value}{suffix}"
 
 
 def no_size(given: str, option: str) -> Fail:
-    """libvirt's words for a value that is no size; a second line names a unit that it does not know."""
-    clean = given.strip()
-    suffix = clean.lstrip("0123456789")
-    why = ""
-    if suffix and suffix != clean:
-        unknown = f"invalid argument: unknown suffix '{suffix}'"
-        why = f"\nerror: {f'numerical overflow: value too large: {clean}' if known_unit(suffix) else unknown}"
-    return Fail(f"Scaled numeric value '{given}' for <{option}> option is malformed or out of range{why}")
-
-
-def scaled(text: str, default: int, limit: int = 1 << 63) -> int | None:
-    """``10``, ``10M``, ``10MiB``, ``10MB`` as bytes; a number alone counts in ``default``. None when it is no size below the limit."""
-    body = text.strip()
-    digits = body[: len(body) - len(body.lstrip("0123456789"))]
-    unit = body[len(digits) :].lower()
-    if not digits:
-        return None
-    if unit in UNITS:
-        value = int(digits) * (UNITS[unit] or default)
-        return value if value < 1 << 64 else None
-    power = "kmgtpe".find(unit[0]) + 1
-    rest = unit[1:]
-    if not power or rest not in ("", "ib", "b"):
-        return None
-    value = int(digits) * (1000 if rest == "b" else 1024) ** power
-    return value if value < limit else None
+    """libvirt's words for a value that is no size."""
+    return Fail(
+        f"Scaled numeric value '{given}' for <{option}> option is malformed or out of range{why_no_size(given)}"
+    )
 
 
 def passed_fds(args: Args) -> list[int]:

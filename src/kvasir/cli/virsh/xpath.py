@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
     Found: TypeAlias = "Node | str | tuple[str, str]"
 
+VALUES = ("boolean(", "concat(", "count(", "name(", "number(", "string(", "string-length(", "sum(")
+"""Functions that give no nodes: libvirt takes expressions of nodes only."""
 TOKENS = r"""\s*(//|/|\.\.|\.|@|\||\[|\]|\(|\)|=|!=|\*|'[^']*'|"[^"]*"|[A-Za-z_][\w.:-]*|\d+)"""
 
 
 def select(document: str, expression: str, wrap: bool) -> str:
     """What an expression selects of a document, as virsh prints it."""
+    if expression.strip().startswith(VALUES):
+        raise Fail(f"internal error: Incorrect xpath '{expression}'")
     found = Query(expression).run(parse(document))
-    lines = [f"{'  ' if wrap else ''}{show(item, int(wrap))}\n" for item in found]
-    if wrap:
-        return "<nodes>\n" + "".join(lines) + "</nodes>\n"
-    return "".join(lines)
+    if not wrap:
+        return "".join(f"{show(item, 0)}\n" for item in found)
+    attributes = {item[0]: show(item, 1) for item in found if isinstance(item, tuple)}
+    lines = [f"  {show(item, 1)}\n" for item in found if not isinstance(item, tuple)]
+    head = f"<nodes{''.join(attributes.values())}"
+    return f"{head}>\n{''.join(lines)}</nodes>\n" if lines else f"{head}/>\n"
 
 
 def show(item: Found, level: int) -> str:

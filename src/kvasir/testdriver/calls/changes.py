@@ -34,6 +34,9 @@ def _impact(one: Guest, flags: int) -> list[Any]:
 
 
 def _one(one: Guest, flags: int) -> Any:
+    if flags & (LIVE | CONFIG) == LIVE | CONFIG:
+        text = "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive"
+        raise InvalidArg(text, message=text, origin=Origin.DOMAIN)
     return _impact(one, flags & (LIVE | CONFIG))[0]
 
 
@@ -170,7 +173,10 @@ def _counted(found: list[Any], nparams: int) -> tuple[list[Any], int]:
 
 def domain_get_memory_parameters(session: Any, dom: Any, nparams: int, flags: int) -> tuple[list[Any], int]:
     """Limits in KiB."""
-    tune = _one(_guest(session, dom), flags).memtune
+    guest = _guest(session, dom)
+    if nparams == 0:
+        return [], len(MEMORY)
+    tune = _one(guest, flags).memtune
     values = [getattr(tune, name, None) if tune is not None else None for name in MEMORY]
     return _counted([(n, ULLong(UNLIMITED if v is None else v)) for n, v in zip(MEMORY, values, strict=True)], nparams)
 
@@ -202,7 +208,10 @@ def domain_get_blkio_parameters(session: Any, dom: Any, nparams: int, flags: int
 def domain_get_numa_parameters(session: Any, dom: Any, nparams: int, flags: int) -> tuple[list[Any], int]:
     from kvasir.rpc.typed import Int
 
-    _one(_guest(session, dom), flags)
+    guest = _guest(session, dom)
+    if nparams == 0:
+        return [], 2
+    _one(guest, flags)
     return _counted([("numa_mode", Int(0)), ("numa_nodeset", "")], nparams)
 
 

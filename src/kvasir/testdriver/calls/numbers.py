@@ -11,6 +11,8 @@ from kvasir.qemu.states import State
 from kvasir.rpc.typed import Int, UInt, ULLong
 from kvasir.testdriver.guest import Guest
 
+AFFECT_LIVE = 1
+
 HOST_CPUS = 8
 PERF = (
     *("cmt", "mbmt", "mbml", "cpu_cycles", "instructions", "cache_references", "cache_misses", "branch_instructions"),
@@ -149,6 +151,8 @@ def domain_get_interface_parameters(
     names.insert(3, "inbound.floor")
     if nparams == 0:
         return [], len(names)
+    if flags & AFFECT_LIVE:
+        one.need_active()
     _card(one, device)
     return [(name, UInt(0)) for name in names][:nparams], 0
 

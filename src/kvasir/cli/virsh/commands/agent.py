@@ -41,8 +41,8 @@ def domtime(shell: Shell, args: Args) -> None:
 
 
 def domhostname(shell: Shell, args: Args) -> None:
-    source = args.wanted("source")
     domain = shell.domain(args)
+    source = args.wanted("source")
     if source is not None and source not in HOSTNAME_SOURCES:
         raise Fail(f"Unknown data source '{source}'")
     flags = HOSTNAME_SOURCES[source] if source else 0
@@ -85,7 +85,7 @@ def set_user_password(shell: Shell, args: Args) -> None:
     user, password = args.need("user"), args.need("password")
     domain = shell.domain(args)
     domain.setUserPassword(user, password, ENCRYPTED if args.flag("encrypted") else 0)
-    shell.out(f"Password set successfully for {user} in {domain.name()}")
+    shell.out(f"Password set successfully for {user} in {args.need('domain')}")
 
 
 def guest_agent_timeout(shell: Shell, args: Args) -> None:

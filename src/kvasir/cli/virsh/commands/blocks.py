@@ -20,7 +20,7 @@ REBASE_COPY_RAW, REBASE_COPY, REBASE_RELATIVE, REBASE_DEV, REBASE_BYTES = 4, 8, 
 
 def size_of(args: Args, name: str, default: int = 1) -> int | None:
     """A size in bytes, None when not given."""
-    given = args.text(name)
+    given = args.raw(name)
     if given is None:
         return None
     found = scaled(given, default)
@@ -31,13 +31,29 @@ def size_of(args: Args, name: str, default: int = 1) -> int | None:
 
 def bandwidth(args: Args) -> int:
     """The limit as the call wants it: MiB/s, or bytes/s with --bytes."""
-    if args.flag("bytes"):
-        return size_of(args, "bandwidth") or 0
     try:
-        return args.number("bandwidth", 0, (1 << 64) - 1) or 0
+        return args.wrapped("bandwidth") or 0
     except Fail:
-        given = args.text("bandwidth")
-        raise Fail(f"Scaled numeric value '{given}' for <--bandwidth> option is malformed or out of range") from None
+        given = args.raw("bandwidth") or ""
+        size = scaled(given, 1)
+        if size is None:
+            raise no_size(given, "--bandwidth") from None
+        return size if args.flag("bytes") else size >> 20
+
+
+def partners(args: Args, *waits: str) -> None:
+    """Options that say something of the wait want one of ``waits``."""
+    for option in ("verbose", "async"):
+        if args.flag(option) and not any(args.flag(name) for name in waits):
+            *most, last = (f"--{name}" for name in waits)
+            raise Fail(f"--{option} requires at least one of {', '.join(most)}, or {last}")
+
+
+def timeout(args: Args) -> None:
+    """The seconds of the wait are a positive number."""
+    seconds = args.number("timeout")
+    if seconds is not None and seconds < 1:
+        raise Fail(f"Numeric value '{args.raw('timeout')}' for <timeout> option is malformed or out of range")
 
 
 def began(shell: Shell, args: Args, label: str, begin: Callable[[], Any], wait: bool) -> Wait | None:
@@ -81,11 +97,13 @@ def blockcommit(shell: Shell, args: Args) -> bool:
     active = any(args.flag(name) for name in ("active", "pivot", "keep-overlay"))
     wait = any(args.flag(name) for name in ("wait", "pivot", "keep-overlay", "timeout"))
     flags = sum(bit for name, bit in COMMIT_FLAGS.items() if args.flag(name)) | (4 if active else 0)
-    speed, path = bandwidth(args), args.need("path")
+    path, base, top, speed = args.need("path"), args.wanted("base"), args.wanted("top"), bandwidth(args)
+    partners(args, "timeout", "wait", "pivot", "keep-overlay")
+    timeout(args)
     domain = shell.domain(args)
 
     def begin() -> None:
-        domain.blockCommit(path, args.wanted("base"), args.wanted("top"), speed, flags)
+        domain.blockCommit(path, base, top, speed, flags)
 
     watch = began(shell, args, "Block commit", begin, wait)
     if watch is None:
@@ -119,13 +137,18 @@ def copy_document(args: Args) -> str:
 
 
 def blockcopy(shell: Shell, args: Args) -> bool:
-    speed, granularity, buffer = bandwidth(args), args.unsigned("granularity") or 0, size_of(args, "buf-size") or 0
-    form = args.text("format")
+    path, destination, xml, form = args.need("path"), args.wanted("dest"), args.wanted("xml"), args.wanted("format")
+    speed, granularity, buffer = bandwidth(args), args.unsigned("granularity") or 0, args.unsigned("buf-size", 64) or 0
+    timeout(args)
+    for first in ("dest", "format"):
+        if args.flag(first) and args.flag("xml"):
+            raise Fail(f"Options --{first} and --xml are mutually exclusive")
     wait = any(args.flag(name) for name in ("wait", "pivot", "finish", "timeout"))
     flags = sum(bit for name, bit in COPY_FLAGS.items() if args.flag(name))
-    domain, path = shell.domain(args), args.need("path")
-    if args.text("dest") is None and args.text("xml") is None:
+    if destination is None and xml is None:
         raise Fail("need either --dest or --xml")
+    partners(args, "timeout", "wait", "pivot", "finish")
+    domain = shell.domain(args)
     by_document = bool(granularity or buffer or (form and form != "raw") or args.flag("xml") or flags & 12)
     if by_document or args.flag("print-xml"):
         document = read_file(args.need("xml")) if args.flag("xml") else copy_document(args)
@@ -170,15 +193,16 @@ def _copy(
 
 
 def blockpull(shell: Shell, args: Args) -> bool:
-    speed, base, path = bandwidth(args), args.wanted("base"), args.need("path")
+    path, base, speed = args.need("path"), args.wanted("base"), bandwidth(args)
+    timeout(args)
     flags = (REBASE_RELATIVE if args.flag("keep-relative") else 0) | (REBASE_BYTES if args.flag("bytes") else 0)
     domain = shell.domain(args)
 
     def begin() -> None:
-        if base or flags:
+        if base or flags & REBASE_RELATIVE:
             domain.blockRebase(path, base, speed, flags)
         else:
-            domain.blockPull(path, speed, 0)
+            domain.blockPull(path, speed, flags)
 
     watch = began(shell, args, "Block Pull", begin, args.flag("wait"))
     if watch is None:
@@ -191,9 +215,7 @@ def blockpull(shell: Shell, args: Args) -> bool:
 
 
 def blockjob(shell: Shell, args: Args) -> bool:
-    path = args.need("path")
-    speed = bandwidth(args)
-    domain = shell.domain(args)
+    domain, path, speed = shell.domain(args), args.need("path"), bandwidth(args)
     if args.flag("bandwidth"):
         domain.blockJobSetSpeed(path, speed, 1 if args.flag("bytes") else 0)
     elif any(args.flag(name) for name in ("abort", "async", "pivot")):
@@ -236,8 +258,8 @@ def blockresize(shell: Shell, args: Args) -> None:
 
 
 def domblkthreshold(shell: Shell, args: Args) -> None:
-    size = size_of(args, "threshold") or 0
-    shell.domain(args).setBlockThreshold(args.need("dev"), size, 0)
+    device, size = args.need("dev"), size_of(args, "threshold") or 0
+    shell.domain(args).setBlockThreshold(device, size, 0)
 
 
 PATH = data("path", "the disk, by target or source")
@@ -295,7 +317,7 @@ COMMANDS = [
         ),
         blockcopy,
         description="Copies until both are equal, and then keeps them so.",
-        exclusive=(("dest", "xml"), ("format", "xml"), ("blockdev", "xml"), ("pivot", "finish")),
+        exclusive=(("blockdev", "xml"), ("pivot", "finish")),
     ),
     Command(
         "blockjob",
@@ -310,8 +332,7 @@ COMMANDS = [
         description="Without an option: says what the job does.",
         exclusive=tuple(
             (first, second) for first in ("raw", "info") for second in ("abort", "async", "pivot", "bandwidth")
-        ) + tuple(("bytes", second) for second in ("abort", "async", "pivot"))
-        + tuple(("bandwidth", second) for second in ("abort", "async", "pivot")),
+        ) + tuple(("bytes", second) for second in ("abort", "async", "pivot")),
     ),
     Command(
         "blockpull",
@@ -325,6 +346,7 @@ COMMANDS = [
         ),
         blockpull,
         description="Makes a backing chain shorter from above.",
+        needs=(("verbose", "wait"), ("async", "wait")),
     ),
     Command(
         "blockresize",

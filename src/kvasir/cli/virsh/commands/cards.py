@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvasir.cli.virsh.grammar import Args, Command, Fail, alias, data, flag, text
+from kvasir.cli.virsh.grammar import Args, Command, Fail, alias, data, decimal, flag, text
 from kvasir.cli.virsh.shared import CONFIG as CONFIG_FLAG
 from kvasir.cli.virsh.shared import CURRENT as CURRENT_FLAG
 from kvasir.cli.virsh.shared import DOMAIN, NOT_WITH_CURRENT, XML_INACTIVE, domain_xml
@@ -19,7 +19,6 @@ COUNTERS = ("rx_bytes", "rx_packets", "rx_errs", "rx_drop", "tx_bytes", "tx_pack
 SOURCES = {"lease": 0, "agent": 1, "arp": 2}
 FAMILIES = ("ipv4", "ipv6")
 LIVE, CONFIG = 1, 2
-INVALID_ARG = 8
 
 
 def domiflist(shell: Shell, args: Args) -> None:
@@ -38,8 +37,8 @@ def domiflist(shell: Shell, args: Args) -> None:
 
 
 def domifstat(shell: Shell, args: Args) -> None:
-    name, device = args.need("domain"), args.need("interface")
     domain = shell.domain(args)
+    name, device = args.need("domain"), args.need("interface")
     values = shell.attempt(f"Failed to get interface stats {name} {device}", domain.interfaceStats, device)
     for label, value in zip(COUNTERS, values, strict=True):
         if value >= 0:
@@ -48,9 +47,9 @@ def domifstat(shell: Shell, args: Args) -> None:
 
 def domifaddr(shell: Shell, args: Args) -> None:
     wanted, source = args.wanted("interface"), args.wanted("source")
-    domain = shell.domain(args)
     if source is not None and source not in SOURCES:
         raise Fail(f"Unknown data source '{source}'")
+    domain = shell.domain(args)
     number = SOURCES[source] if source else 0
     cards = shell.attempt("Failed to query for interfaces addresses", domain.interfaceAddresses, number, 0)
     shell.extra(f" {'Name':<10} {'MAC address':<20} {'Protocol':<8}     {'Address'}\n{'-' * 79}\n")
@@ -153,11 +152,14 @@ def rate(text: str, side: str) -> list[tuple[str, int]]:
     for word, part in zip(words, parts, strict=False):
         if not part and (word != "average" or len(parts) > 1):
             continue
-        if not part.isascii() or not part.isdigit() or int(part) >= 1 << 32:
+        found = decimal(part)
+        if found is None or "-" in part or found >= 1 << 64:
             raise Fail(f"field '{word}' is malformed")
-        values[word] = int(part)
+        values[word] = found
     if not values["average"] and (values["burst"] or values["peak"]) and not (side == "inbound" and values["floor"]):
         raise Fail(f"{'either inbound average or floor' if side == 'inbound' else 'outbound average'} is mandatory")
+    if max(values.values()) >= 1 << 32:
+        raise Fail(f"{side} rate larger than maximum {(1 << 32) - 1}")
     if side == "outbound" and values.pop("floor"):
         raise Fail("outbound floor is unsupported yet")
     return [(f"{side}.{word}", value) for word, value in values.items() if value or word == "average"]
@@ -180,10 +182,7 @@ def domiftune(shell: Shell, args: Args) -> None:
     try:
         found = domain.interfaceParameters(device, flags)
     except Error as problem:
-        # virsh asks twice: first how many there are, then for them, which is when the card is looked for.
-        looked = problem.code == INVALID_ARG and "mutually exclusive" not in str(problem)
-        counting = "" if looked else "number of "
-        shell.error(f"Unable to get {counting}interface parameters")
+        shell.error(f"Unable to get {'number of ' if problem.counting else ''}interface parameters")
         raise
     shell.out("".join(f"{name:<15}: {value}\n" for name, value in found.items()))
 

@@ -36,9 +36,7 @@ def find(shell: Shell, args: Args, domain: Any, option: str = "checkpointname") 
 
 def checkpoint_create(shell: Shell, args: Args) -> None:
     domain, path = shell.domain(args), args.wanted("xmlfile")
-    flags = sum(bit for name, bit in (("redefine", 1), ("quiesce", 2), ("redefine-validate", 5)) if args.flag(name))
-    if args.flag("redefine-validate"):
-        flags |= REDEFINE
+    flags = sum(bit for name, bit in (("redefine", 1), ("quiesce", 2), ("redefine-validate", 4)) if args.flag(name))
     text_ = "<domaincheckpoint/>" if path is None else read_file(path)
     created(shell, "checkpoint", domain.checkpointCreateXML(text_, flags).name(), path)
 
@@ -60,12 +58,15 @@ def diskspec(spec: str) -> str:
 
 
 def checkpoint_delete(shell: Shell, args: Args) -> None:
-    delete(shell, args, "checkpoint", find(shell, args, shell.domain(args)))
+    found = find(shell, args, shell.domain(args))
+    if args.flag("children") and args.flag("children-only"):
+        raise Fail("Options --children and --children-only are mutually exclusive")
+    delete(shell, args, "checkpoint", found)
 
 
 def checkpoint_dumpxml(shell: Shell, args: Args) -> None:
-    check_xpath(args)
     domain = shell.domain(args)
+    check_xpath(args)
     flags = (
         (SECURE if args.flag("security-info") else 0)
         | (NO_DOMAIN if args.flag("no-domain") else 0)
@@ -109,12 +110,12 @@ def checkpoint_list(shell: Shell, args: Args) -> None:
                 raise Fail(f"--{name} and --tree are mutually exclusive")
             flags |= bit
     flags |= 2 if args.flag("topological") else 0
-    domain = shell.domain(args)
-    start = find(shell, args, domain, "from") if args.flag("from") else None
     if args.flag("descendants"):
-        if start is None:
+        if not args.flag("from"):
             raise Fail("--descendants requires --from")
         flags |= 1
+    domain = shell.domain(args)
+    start = find(shell, args, domain, "from") if args.flag("from") else None
     handles = domain.listAllCheckpoints(flags) if start is None else start.listAllChildren(flags | (1 if tree else 0))
     show(shell, args, handles, start, ["Creation Time"], _cells)
 
@@ -136,8 +137,9 @@ def backup_begin(shell: Shell, args: Args) -> None:
 
 
 def backup_dumpxml(shell: Shell, args: Args) -> None:
+    found = shell.domain(args)
     check_xpath(args)
-    print_document(shell, args, shell.domain(args).backupGetXMLDesc(0))
+    print_document(shell, args, found.backupGetXMLDesc(0))
 
 
 NAME = text("checkpointname", "the checkpoint")
@@ -167,6 +169,7 @@ COMMANDS = [
         ),
         checkpoint_create,
         description="From it on, the changes of the disks are known.",
+        needs=(("redefine-validate", "redefine"),),
     ),
     Command(
         "checkpoint-create-as",
@@ -191,7 +194,6 @@ COMMANDS = [
             flag("metadata", "only what the daemon knows of it"),
         ),
         checkpoint_delete,
-        exclusive=(("children", "children-only"),),
     ),
     Command(
         "checkpoint-dumpxml",

@@ -56,7 +56,8 @@ def _as_cpu(mode: Node) -> Node:
 
 def place(args: Args) -> tuple[str | None, ...]:
     """Which hypervisor is meant."""
-    return tuple(args.wanted(name) for name in ("emulator", "arch", "machine", "virttype"))
+    kind, *rest = (args.wanted(name) for name in ("virttype", "emulator", "arch", "machine"))
+    return (*rest, kind)
 
 
 def compare(shell: Shell, args: Args) -> bool:
@@ -68,11 +69,11 @@ def compare(shell: Shell, args: Args) -> bool:
 
 
 def hypervisor_compare(shell: Shell, args: Args) -> bool:
-    path = args.need("file")
+    path, where = args.need("file"), place(args)
     flags = (FAIL if args.flag("error") else 0) | (VALIDATE if args.flag("validate") else 0)
     document = documents(path)[0]
     call = shell.conn.compareHypervisorCPU
-    result = shell.attempt(f"Failed to compare hypervisor CPU with {path}", call, *place(args), document, flags)
+    result = shell.attempt(f"Failed to compare hypervisor CPU with {path}", call, *where, document, flags)
     name = "the CPU provided by hypervisor on the host"
     return said(shell, result, path, name, "The CPU provided by hypervisor on the host")
 
@@ -97,7 +98,9 @@ def baseline(shell: Shell, args: Args) -> None:
 
 
 def hypervisor_baseline(shell: Shell, args: Args) -> None:
-    path, model = args.wanted("file"), args.wanted("model")
+    path, where, model = args.wanted("file"), place(args), args.wanted("model")
+    if path is not None and model is not None:
+        raise Fail("Options --file and --model are mutually exclusive")
     if model is not None:
         from kvasir.cli.virsh.xmltree import escape
 
@@ -106,7 +109,7 @@ def hypervisor_baseline(shell: Shell, args: Args) -> None:
         found = documents(path)
     else:
         raise Fail("Either --file or --model must be provided")
-    shell.out(shell.conn.baselineHypervisorCPU(*place(args), found, baseline_flags(args)))
+    shell.out(shell.conn.baselineHypervisorCPU(*where, found, baseline_flags(args)))
 
 
 FILE = "file with CPUs, or with capabilities or domains that hold one"
@@ -132,7 +135,6 @@ COMMANDS = [
         "the CPU that a hypervisor can give on several hosts",
         (text("file", FILE), *PLACE, *BASELINE, text("model", "this CPU model alone")),
         hypervisor_baseline,
-        exclusive=(("file", "model"),),
     ),
     Command(
         "hypervisor-cpu-compare",

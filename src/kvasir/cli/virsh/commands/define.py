@@ -45,8 +45,8 @@ def define(shell: Shell, args: Args) -> None:
 
 
 def dumpxml(shell: Shell, args: Args) -> None:
-    check_xpath(args)
     domain = shell.domain(args)
+    check_xpath(args)
     flags = sum(bit for name, bit in DUMP_FLAGS.items() if args.flag(name))
     print_document(shell, args, domain.XMLDesc(flags))
 
@@ -106,9 +106,23 @@ def edit_document(
         shell.extra(unchanged)
 
 
+def inactive_or_live(thing: Any, inactive: int) -> str:
+    """The document of the next start; the present one of a driver that knows no other."""
+    from kvasir.errors import Code, Error
+
+    try:
+        return str(thing.XMLDesc(inactive))
+    except Error as problem:
+        if problem.code != Code.INVALID_ARG:
+            raise
+        return str(thing.XMLDesc(0))
+
+
 def domxml_to_native(shell: Shell, args: Args) -> None:
     form = args.need("format")
     path, name = args.wanted("xml"), args.wanted("domain")
+    if path is not None and name is not None:
+        raise Fail("Options --domain and --xml are mutually exclusive")
     if name is not None:
         document = shell.domain(args).XMLDesc(0)
     elif path is not None:
@@ -162,7 +176,6 @@ COMMANDS = [
             text("xml", "file with the domain's XML"),
         ),
         domxml_to_native,
-        exclusive=(("domain", "xml"),),
     ),
     Command(
         "dumpxml",

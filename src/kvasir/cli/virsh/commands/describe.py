@@ -25,8 +25,8 @@ def desc(shell: Shell, args: Args) -> None:
         shell.out(found or f"No {word} for domain: {domain.name()}")
         return
     if args.flag("edit"):
-        before = wanted if wanted is not None else current(domain, kind, flags)
-        wanted = edited(before, kind)
+        before = current(domain, kind, flags)
+        wanted = edited(before if wanted is None else wanted, kind)
         if wanted == before:
             shell.extra(f"Domain {word} not changed\n")
             return

@@ -134,6 +134,7 @@ COMMANDS = [
         ),
         domdisplay,
         description="Prints the URI that a viewer connects to.",
+        exclusive=(("all", "type"),),
     ),
     Command(
         "screenshot",

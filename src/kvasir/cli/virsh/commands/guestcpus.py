@@ -34,7 +34,7 @@ COMMANDS = [
         "show or change which virtual CPUs the guest uses",
         (
             DOMAIN,
-            text("cpulist", "the CPUs", positional=False),
+            text("cpulist", "the CPUs"),
             flag("enable", "use them"),
             flag("disable", "do not use them"),
         ),

@@ -87,8 +87,8 @@ def capabilities(shell: Shell, args: Args) -> None:
 
 
 def domcapabilities(shell: Shell, args: Args) -> None:
-    values = [args.wanted(name) for name in ("emulatorbin", "arch", "machine", "virttype")]
-    document = shell.attempt("failed to get emulator capabilities", shell.conn.getDomainCapabilities, *values, 0)
+    kind, *values = [args.wanted(name) for name in ("virttype", "emulatorbin", "arch", "machine")]
+    document = shell.attempt("failed to get emulator capabilities", shell.conn.getDomainCapabilities, *values, kind, 0)
     print_document(shell, args, document + "\n")
 
 

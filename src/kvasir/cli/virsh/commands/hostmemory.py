@@ -24,10 +24,10 @@ def cells(shell: Shell) -> list[int]:
 
 def page_size(args: Args) -> int | None:
     """``--pagesize`` in KiB; a number alone counts in KiB."""
-    given = args.wanted("pagesize")
+    given = args.raw("pagesize")
     if given is None:
         return None
-    size = scaled(given, 1024)
+    size = scaled(given, 1024, ((1 << 32) - 1) * 1024)
     if size is None:
         raise no_size(given, "pagesize")
     return size // 1024
@@ -56,9 +56,7 @@ def freepages(shell: Shell, args: Args) -> None:
 
 
 def allocpages(shell: Shell, args: Args) -> None:
-    size = page_size(args)
-    count = args.number("pagecount", low=0)
-    cell = args.number("cellno")
+    cell, size, count = args.number("cellno"), page_size(args), args.unsigned("pagecount", 64)
     flags = ADD if args.flag("add") else SET
     first, cover = (-1, 1) if cell is None else (cell, 1)
     if args.flag("all"):
@@ -70,7 +68,7 @@ def node_memory_tune(shell: Shell, args: Args) -> None:
     from kvasir.rpc.typed import UInt
 
     conn = shell.conn
-    given = {name.replace("-", "_"): UInt(args.number(name) or 0) for name in TUNE if args.has(name)}
+    given = {name.replace("-", "_"): UInt(args.unsigned(name) or 0) for name in TUNE if args.has(name)}
     if given:
         shell.attempt("Unable to change memory parameters", conn.setMemoryParameters, list(given.items()), 0)
         return

@@ -35,8 +35,8 @@ SIGNALS = (
 def send_key(shell: Shell, args: Args) -> None:
     name = args.text("codeset") or "linux"
     name = "qnum" if name == "rfb" else name  # its other name
-    hold = args.unsigned("holdtime") or 0
     domain = shell.domain(args)
+    hold = args.unsigned("holdtime") or 0
     if name not in CODESETS:
         raise Fail(f"unknown codeset: '{name}'")
     words = args.rest("keycode")

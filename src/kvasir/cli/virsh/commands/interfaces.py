@@ -55,8 +55,9 @@ def iface_list(shell: Shell, args: Args) -> None:
 
 
 def iface_dumpxml(shell: Shell, args: Args) -> None:
+    found = find_interface(shell, args)
     check_xpath(args)
-    print_document(shell, args, find_interface(shell, args).XMLDesc(INACTIVE_XML if args.flag("inactive") else 0))
+    print_document(shell, args, found.XMLDesc(INACTIVE_XML if args.flag("inactive") else 0))
 
 
 def iface_mac(shell: Shell, args: Args) -> None:
@@ -245,7 +246,7 @@ COMMANDS = [
             (INTERFACE, flag("inactive", "as it is configured"), XPATH, WRAP), iface_dumpxml),
     Command("iface-edit", "edit an interface's XML", (INTERFACE,), iface_edit),
     Command("iface-list", "list interfaces",
-            (flag("inactive", "those that are not active"), flag("all", "all of them")), iface_list),
+            (flag("inactive", "those that are not active"), flag("all", "all of them")), iface_list, exclusive=(("all", "inactive"),)),
     Command("iface-mac", "the MAC address of an interface", (data("interface", "interface by name"),), iface_mac),
     Command("iface-name", "the name of an interface", (data("interface", "MAC address"),), iface_name),
     Command("iface-rollback", "go back to what was at iface-begin", (), iface_rollback),

@@ -28,6 +28,8 @@ def quit_shell(shell: Shell, args: Args) -> None:
 
 def echo(shell: Shell, args: Args) -> None:
     words = args.rest("string")
+    if not words:
+        return
     if args.flag("xml"):
         for letter, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&apos;")):
             words = [word.replace(letter, entity) for word in words]
@@ -89,7 +91,7 @@ COMMANDS = [
         ),
         echo,
         description="Prints its arguments, quoted if asked.",
-        exclusive=(("shell", "xml"),),
+        exclusive=(("shell", "xml"), ("shell", "split"), ("xml", "split")),
         offline=True,
     ),
     Command("exit", "leave this shell", (), quit_shell, offline=True),

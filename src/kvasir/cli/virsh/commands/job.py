@@ -61,7 +61,10 @@ def domjobinfo(shell: Shell, args: Args) -> None:
     try:
         kind, figures = domain.jobStats(flags)
     except Error as problem:
-        if problem.code != Code.NO_SUPPORT or flags:
+        if problem.code != Code.NO_SUPPORT:
+            raise
+        if flags or args.flag("rawstats"):
+            shell.error("Optional flags or --rawstats are not supported by the daemon")
             raise
         kind, figures = domain.jobInfo()[0], {}
     if args.flag("rawstats"):
@@ -115,9 +118,8 @@ def dump(shell: Shell, args: Args) -> None:
     from kvasir.cli.virsh.commands.saving import absolute
     from kvasir.cli.virsh.progress import attempt
 
+    domain, name = shell.domain(args), args.need("domain")
     path = args.need("file")
-    domain = shell.domain(args)
-    name = domain.name()
     flags = sum(bit for word, bit in DUMP_FLAGS.items() if args.flag(word))
     form = 0
     if (wanted := args.wanted("format")) is not None:
@@ -169,6 +171,7 @@ COMMANDS = [
         ),
         domjobinfo,
         description="Shows how far a save, dump, migration, backup ... is.",
+        needs=(("keep-completed", "completed"),),
     ),
     Command(
         "dump",

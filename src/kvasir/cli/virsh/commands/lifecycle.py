@@ -11,8 +11,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from kvasir.client.objects import Domain
+
 MODES = {"acpi": 1, "agent": 2, "initctl": 4, "signal": 8, "paravirt": 16}
 START_FLAGS = {"paused": 1, "autodestroy": 2, "bypass-cache": 4, "force-boot": 8, "reset-nvram": 32}
+FORCE_BOOT = START_FLAGS["force-boot"]
 SUSPEND_TARGETS = ("mem", "disk", "hybrid")
 LIFECYCLE_TYPES = ("poweroff", "reboot", "crash")
 LIFECYCLE_ACTIONS = ("destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart")
@@ -20,7 +23,7 @@ LIFECYCLE_ACTIONS = ("destroy", "restart", "rename-restart", "preserve", "coredu
 
 def autostart(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
-    name, off = domain.name(), args.flag("disable")
+    name, off = args.need("domain"), args.flag("disable")
     word = "unmark" if off else "mark"
     shell.attempt(f"Failed to {word} domain '{name}' as autostarted", domain.setAutostart, 0 if off else 1)
     shell.extra(f"Domain '{name}' {word}ed as autostarted\n")
@@ -29,7 +32,7 @@ def autostart(shell: Shell, args: Args) -> None:
 def destroy(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     flags = (1 if args.flag("graceful") else 0) | (2 if args.flag("remove-logs") else 0)
-    name = domain.name()
+    name = args.need("domain")
     call = (domain.destroyFlags, flags) if flags else (domain.destroy,)
     shell.attempt(f"Failed to destroy domain '{name}'", *call)
     shell.extra(f"Domain '{name}' destroyed\n")
@@ -49,35 +52,35 @@ def modes(args: Args, last: str) -> int:
 
 def shutdown(shell: Shell, args: Args) -> None:
     flags = modes(args, ",")
-    domain = shell.domain(args)
+    domain, name = shell.domain(args), args.need("domain")
     call = (domain.shutdownFlags, flags) if flags else (domain.shutdown,)
-    shell.attempt(f"Failed to shutdown domain '{domain.name()}'", *call)
-    shell.extra(f"Domain '{domain.name()}' is being shutdown\n")
+    shell.attempt(f"Failed to shutdown domain '{name}'", *call)
+    shell.extra(f"Domain '{name}' is being shutdown\n")
 
 
 def reboot(shell: Shell, args: Args) -> None:
     flags = modes(args, "")
-    domain = shell.domain(args)
-    shell.attempt(f"Failed to reboot domain '{domain.name()}'", domain.reboot, flags)
-    shell.extra(f"Domain '{domain.name()}' is being rebooted\n")
+    domain, name = shell.domain(args), args.need("domain")
+    shell.attempt(f"Failed to reboot domain '{name}'", domain.reboot, flags)
+    shell.extra(f"Domain '{name}' is being rebooted\n")
 
 
 def reset(shell: Shell, args: Args) -> None:
-    domain = shell.domain(args)
-    shell.attempt(f"Failed to reset domain '{domain.name()}'", domain.reset, 0)
-    shell.extra(f"Domain '{domain.name()}' was reset\n")
+    domain, name = shell.domain(args), args.need("domain")
+    shell.attempt(f"Failed to reset domain '{name}'", domain.reset, 0)
+    shell.extra(f"Domain '{name}' was reset\n")
 
 
 def suspend(shell: Shell, args: Args) -> None:
-    domain = shell.domain(args)
-    shell.attempt(f"Failed to suspend domain '{domain.name()}'", domain.suspend)
-    shell.extra(f"Domain '{domain.name()}' suspended\n")
+    domain, name = shell.domain(args), args.need("domain")
+    shell.attempt(f"Failed to suspend domain '{name}'", domain.suspend)
+    shell.extra(f"Domain '{name}' suspended\n")
 
 
 def resume(shell: Shell, args: Args) -> None:
-    domain = shell.domain(args)
-    shell.attempt(f"Failed to resume domain '{domain.name()}'", domain.resume)
-    shell.extra(f"Domain '{domain.name()}' resumed\n")
+    domain, name = shell.domain(args), args.need("domain")
+    shell.attempt(f"Failed to resume domain '{name}'", domain.resume)
+    shell.extra(f"Domain '{name}' resumed\n")
 
 
 def start(shell: Shell, args: Args) -> None:
@@ -87,16 +90,31 @@ def start(shell: Shell, args: Args) -> None:
     fds = passed_fds(args)
     flags = sum(bit for name, bit in START_FLAGS.items() if args.flag(name))
     name = domain.name()
-    call: tuple[Any, ...]
-    call = (
-        (domain.createWithFiles, fds, flags) if fds else (domain.createWithFlags, flags) if flags else (domain.create,)
-    )
-    shell.attempt(f"Failed to start domain '{name}'", *call)
+    if fds or not (flags & FORCE_BOOT and force_booted(shell, domain, flags)):
+        if not fds:
+            flags &= ~FORCE_BOOT
+        call: tuple[Any, ...] = (domain.createWithFlags, flags) if flags else (domain.create,)
+        shell.attempt(f"Failed to start domain '{name}'", *((domain.createWithFiles, fds, flags) if fds else call))
     shell.extra(f"Domain '{name}' started\n")
     if args.flag("console"):
         from kvasir.cli.virsh.commands.console import run_console
 
         run_console(shell, domain, None, 0)
+
+
+def force_booted(shell: Shell, domain: Domain, flags: int) -> bool:
+    """Start it anew; False where the driver knows no such start: what was saved is removed then."""
+    words = f"Failed to start domain '{domain.name()}'"
+    try:
+        domain.createWithFlags(flags)
+        return True
+    except Error as problem:
+        if problem.code not in (Code.NO_SUPPORT, Code.INVALID_ARG):
+            shell.error(words)
+            raise
+    if domain.hasManagedSaveImage(0):
+        shell.attempt(words, domain.managedSaveRemove, 0)
+    return False
 
 
 def dompmsuspend(shell: Shell, args: Args) -> None:

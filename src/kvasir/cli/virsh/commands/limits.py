@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from kvasir.cli.virsh.grammar import Args, Command, Fail, number, text
-from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT, parameter_text, scaled
+from kvasir.cli.virsh.grammar import Args, Command, Fail, decimal, number, text
+from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT, parameter_text, scaled, why_no_size
 from kvasir.cli.virsh.shell import Shell
+from kvasir.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,15 +35,14 @@ def show(shell: Shell, rows: Iterable[tuple[str, str]]) -> None:
 
 def kibibytes(args: Args, name: str) -> int | None:
     """A limit; a negative one is none at all. Raises Fail."""
-    given = args.text(name)
+    given = args.raw(name)
     if given is None:
         return None
-    body = given.strip()
-    if body[:1] == "-" and body[1:2].isdigit():
+    if (decimal(given) or 0) < 0:
         return UNLIMITED
-    size = scaled(body.removeprefix("+"), 1024)
+    size = scaled(given, 1024, (1 << 63) - 1)
     if size is None:
-        raise Fail(f"Unable to parse integer parameter {name}")
+        raise Fail(f"Unable to parse integer parameter {name}{why_no_size(given)}")
     return -(-size // 1024)
 
 
@@ -56,7 +56,11 @@ def memtune(shell: Shell, args: Args) -> None:
     if wanted:
         shell.attempt("Unable to change memory parameters", domain.setMemoryParameters, wanted, flags)
         return
-    found = shell.attempt("Unable to get number of memory parameters", domain.memoryParameters, flags)
+    try:
+        found = domain.memoryParameters(flags)
+    except Error as problem:
+        shell.error(f"Unable to get {'number of ' if problem.counting else ''}memory parameters")
+        raise
     show(shell, ((name, "unlimited" if value == UNLIMITED else str(value)) for name, value in found.items()))
 
 
@@ -72,21 +76,28 @@ def blkiotune(shell: Shell, args: Args) -> None:
             raise Fail(f"Invalid value of {weight} for I/O weight")
         wanted.append(("weight", UInt(weight)))
     for name, field, _ in DEVICE:
-        value = args.text(name)
+        value = args.raw(name)
+        if value == "":
+            raise Fail("Unable to parse string parameter")
         if value is not None:
             wanted.append((field, value))
     if wanted:
         shell.attempt("Unable to change blkio parameters", domain.setBlkioParameters, wanted, flags)
         return
-    found = shell.attempt("Unable to get number of blkio parameters", domain.blkioParameters, flags)
+    try:
+        found = domain.blkioParameters(flags)
+    except Error as problem:
+        shell.error(f"Unable to get {'number of ' if problem.counting else ''}blkio parameters")
+        raise
     show(shell, ((name, parameter_text(value)) for name, value in found.items()))
 
 
 def perf(shell: Shell, args: Args) -> None:
     flags = shell.affect(args)
+    enabled, disabled = args.wanted("enable"), args.wanted("disable")
     domain = shell.domain(args)
     wanted = [
-        (name, on) for option, on in (("enable", True), ("disable", False)) for name in (args.wanted(option) or "").split(",")
+        (name, on) for option, on in ((enabled, True), (disabled, False)) for name in (option or "").split(",")
         if name
     ]  # fmt: skip
     if wanted:
@@ -103,7 +114,7 @@ COMMANDS = [
         "show or set how much memory a domain may take",
         (
             DOMAIN,
-            *(number(name, f"{what}, in KiB if no unit is given", positional=False) for name, _, what in MEMORY),
+            *(number(name, f"{what}, in KiB if no unit is given") for name, _, what in MEMORY),
             *WHERE,
         ),
         memtune,
@@ -115,11 +126,8 @@ COMMANDS = [
         "show or set a domain's share of block I/O",
         (
             DOMAIN,
-            number("weight", "weight among domains", positional=False),
-            *(
-                text(name, f"{what} by device: /path/to/device,number,...", positional=False)
-                for name, _, what in DEVICE
-            ),
+            number("weight", "weight among domains"),
+            *(text(name, f"{what} by device: /path/to/device,number,...") for name, _, what in DEVICE),
             *WHERE,
         ),
         blkiotune,
@@ -131,8 +139,8 @@ COMMANDS = [
         "show or choose the performance events that are counted for a domain",
         (
             DOMAIN,
-            text("enable", "events to count, with commas between", positional=False),
-            text("disable", "events not to count", positional=False),
+            text("enable", "events to count, with commas between"),
+            text("disable", "events not to count"),
             *WHERE,
         ),
         perf,

@@ -42,9 +42,9 @@ def order(domain: Domain) -> tuple[bool, int, str]:
 
 
 def list_domains(shell: Shell, args: Args) -> None:
-    flags = 0 if args.flag("inactive") else ACTIVE
-    if args.flag("inactive") or args.flag("all"):
-        flags |= INACTIVE
+    flags = INACTIVE if args.flag("inactive") or args.flag("state-shutoff") else ACTIVE
+    if args.flag("all"):
+        flags = ACTIVE | INACTIVE
     for name, bit in FILTERS.items():
         if args.flag(name):
             flags |= bit

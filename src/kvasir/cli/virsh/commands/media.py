@@ -15,15 +15,13 @@ NAMES = ("file", "dev", "dir", "name")
 
 
 def change_media(shell: Shell, args: Args) -> None:
-    source, path = args.wanted("source"), args.need("path")
+    source = args.wanted("source")
     action = next((name for name in ("eject", "insert", "update") if args.flag(name)), "")
-    if source is None and action != "eject":
-        raise Fail("New disk media source was not specified")
-    domain = shell.domain(args)
+    domain, path = shell.domain(args), args.need("path")
     flags = shell.affect(args) | (FORCE if args.flag("force") else 0)
     form = INACTIVE if flags & 2 else 0
     disk = find_disk(parse(domain.XMLDesc(form)), path, ("cdrom", "floppy"))
-    document = write(with_medium(disk, path, source, action or "update", block=args.flag("block")))
+    document = write(with_medium(disk, path, source, action, block=args.flag("block")))
     if args.flag("print-xml"):
         shell.out(document)
         return
@@ -38,7 +36,9 @@ def with_medium(disk: Node, path: str, source: str | None, action: str, *, block
     full = any(name in there[0].attributes for name in NAMES) if there else False
     if action == "insert" and full:
         raise Fail(f"The disk device '{path}' already has media")
-    if action == "eject" and not there:
+    if source is None and action != "eject" and (there or action != "update"):
+        raise Fail("New disk media source was not specified")
+    if not there and (action == "eject" or source is None):
         raise Fail(f"The disk device '{path}' doesn't have media")
     kind = "block" if block else "file"
     new: Node | None = None
@@ -140,11 +140,9 @@ COMMANDS = [
             LIVE,
             CURRENT,
             PRINT,
-            text("alias", "the device, by its alias", positional=False),
-            number("node", "the device, by the guest's NUMA node", positional=False),
-            number(
-                "requested-size", "how much of it the guest is to use, in KiB if no unit is given", positional=False
-            ),
+            text("alias", "the device, by its alias"),
+            number("node", "the device, by the guest's NUMA node"),
+            number("requested-size", "how much of it the guest is to use, in KiB if no unit is given"),
         ),
         update_memory_device,
         exclusive=(*NOT_WITH_CURRENT, ("node", "alias")),

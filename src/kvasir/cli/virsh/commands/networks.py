@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, edit_document, print_document
+from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, edit_document, inactive_or_live, print_document
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number, text
 from kvasir.cli.virsh.shared import line, read_file, set_autostart
 from kvasir.cli.virsh.shell import Shell
@@ -51,7 +51,7 @@ def find_network(shell: Shell, args: Args, option: str = "network", by: str = "u
 
 def net_autostart(shell: Shell, args: Args) -> None:
     net = find_network(shell, args)
-    set_autostart(shell, args, f"network {net.name()}", net)
+    set_autostart(shell, args, f"network {args.need('network')}", net)
 
 
 def _made(shell: Shell, args: Args, verb: str, plain: Callable[..., Any], flagged: Callable[..., Any]) -> None:
@@ -74,14 +74,15 @@ def net_define(shell: Shell, args: Args) -> None:
 
 
 def net_destroy(shell: Shell, args: Args) -> None:
-    net = find_network(shell, args)
-    shell.attempt(f"Failed to destroy network {net.name()}", net.destroy)
-    shell.extra(f"Network {net.name()} destroyed\n")
+    net, name = find_network(shell, args), args.need("network")
+    shell.attempt(f"Failed to destroy network {name}", net.destroy)
+    shell.extra(f"Network {name} destroyed\n")
 
 
 def net_dumpxml(shell: Shell, args: Args) -> None:
+    found = find_network(shell, args)
     check_xpath(args)
-    print_document(shell, args, find_network(shell, args).XMLDesc(INACTIVE_XML if args.flag("inactive") else 0))
+    print_document(shell, args, found.XMLDesc(INACTIVE_XML if args.flag("inactive") else 0))
 
 
 def net_edit(shell: Shell, args: Args) -> None:
@@ -93,7 +94,7 @@ def net_edit(shell: Shell, args: Args) -> None:
 
     edit_document(
         shell,
-        lambda: str(net.XMLDesc(INACTIVE_XML)),
+        lambda: inactive_or_live(net, INACTIVE_XML),
         save,
         f"Network {name} XML configuration not changed.\n",
         f"Network {name} XML configuration edited.\n",
@@ -118,9 +119,9 @@ def net_info(shell: Shell, args: Args) -> None:
 def net_list(shell: Shell, args: Args) -> None:
     if sum(args.flag(name) for name in ("uuid", "name", "table")) > 1:
         raise Fail("Only one argument from --table, --name and --uuid may be specified.")
-    flags = 0 if args.flag("inactive") else LIST_ACTIVE
-    if args.flag("inactive") or args.flag("all"):
-        flags |= LIST_INACTIVE
+    flags = LIST_INACTIVE if args.flag("inactive") else LIST_ACTIVE
+    if args.flag("all"):
+        flags = LIST_INACTIVE | LIST_ACTIVE
     flags |= sum(bit for name, bit in LIST_FILTERS.items() if args.flag(name))
     found = shell.attempt("Failed to list networks", shell.conn.listAllNetworks, flags)
     networks = sorted(found, key=lambda net: str(net.name()).lower())
@@ -150,23 +151,23 @@ def net_uuid(shell: Shell, args: Args) -> None:
 
 
 def net_start(shell: Shell, args: Args) -> None:
-    net = find_network(shell, args)
-    shell.attempt(f"Failed to start network {net.name()}", net.create)
-    shell.extra(f"Network {net.name()} started\n")
+    net, name = find_network(shell, args), args.need("network")
+    shell.attempt(f"Failed to start network {name}", net.create)
+    shell.extra(f"Network {name} started\n")
 
 
 def net_undefine(shell: Shell, args: Args) -> None:
-    net = find_network(shell, args)
-    shell.attempt(f"Failed to undefine network {net.name()}", net.undefine)
-    shell.extra(f"Network {net.name()} has been undefined\n")
+    net, name = find_network(shell, args), args.need("network")
+    shell.attempt(f"Failed to undefine network {name}", net.undefine)
+    shell.extra(f"Network {name} has been undefined\n")
 
 
 def net_update(shell: Shell, args: Args) -> None:
     net = find_network(shell, args)
-    command, section, xml = args.need("command"), args.need("section"), args.need("xml")
-    index = args.number("parent-index")
+    command = args.need("command")
     if command not in CHANGES:
         raise Fail(f"unrecognized command name '{command}'")
+    section, xml, index = args.need("section"), args.need("xml"), args.number("parent-index")
     if section not in SECTIONS[1:]:
         raise Fail(f"unrecognized section name '{section}'")
     if not xml.startswith("<"):
@@ -185,8 +186,11 @@ def net_update(shell: Shell, args: Args) -> None:
 def net_dhcp_leases(shell: Shell, args: Args) -> None:
     import time
 
+    args.wanted("mac")
     net = find_network(shell, args)
-    found = shell.attempt("Failed to get leases info for " + net.name(), net.DHCPLeases, args.wanted("mac"), 0)
+    found = shell.attempt(
+        "Failed to get leases info for " + args.need("network"), net.DHCPLeases, args.wanted("mac"), 0
+    )
     rows = []
     for lease in sorted(found, key=lambda one: (one.expirytime, (one.hostname or "").lower())):
         ends = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(lease.expirytime)) if lease.expirytime else ""
@@ -218,7 +222,10 @@ def find_port(shell: Shell, args: Args) -> NetworkPort:
     """The port that --port names by its UUID."""
     import uuid
 
-    net = find_network(shell, args)
+    try:
+        net = find_network(shell, args)
+    except Error:
+        raise Fail("") from None  # one line is all that libvirt says here
     wanted = args.need("port")
     try:
         return net.portLookupByUUID(uuid.UUID(wanted).bytes)  # type: ignore[no-any-return]  # made from the table
@@ -230,7 +237,7 @@ def net_port_list(shell: Shell, args: Args) -> None:
     if args.flag("uuid") and args.flag("table"):
         raise Fail("Only one argument from --table and --uuid may be specified.")
     net = find_network(shell, args)
-    found = shell.attempt("Failed to list network ports", net.listAllPorts, 0)
+    found = net.listAllPorts(0)
     names = sorted(port.UUIDString() for port in found)
     if args.flag("uuid"):
         shell.out("".join(f"{name}\n" for name in names))
@@ -247,8 +254,9 @@ def net_port_create(shell: Shell, args: Args) -> None:
 
 
 def net_port_dumpxml(shell: Shell, args: Args) -> None:
+    found = find_port(shell, args)
     check_xpath(args)
-    print_document(shell, args, find_port(shell, args).XMLDesc(0))
+    print_document(shell, args, found.XMLDesc(0))
 
 
 def net_port_delete(shell: Shell, args: Args) -> None:

@@ -11,6 +11,7 @@ from kvasir.errors import Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from kvasir.client.others import NodeDevice
@@ -82,16 +83,23 @@ def tree(names: list[str], parents: list[str | None], at: int, last: int, root: 
 
 
 def nodedev_dumpxml(shell: Shell, args: Args) -> None:
+    found = find_device(shell, args)
     check_xpath(args)
-    print_document(shell, args, find_device(shell, args).XMLDesc(0))
+    print_document(shell, args, found.XMLDesc(0))
 
 
 def nodedev_info(shell: Shell, args: Args) -> None:
     device = find_device(shell, args)
-    yes = ("no", "yes")
+
+    def word(ask: Callable[[], int], failed: str) -> str:
+        try:
+            return "yes" if ask() else "no"
+        except Error:
+            return failed
+
     shell.out(line("Name:", device.name()) + line("Parent:", device.parent() or ""))
-    shell.out(line("Active:", yes[bool(device.isActive())]) + line("Persistent:", yes[bool(device.isPersistent())]))
-    shell.out(line("Autostart:", yes[bool(device.autostart())]))
+    shell.out(line("Active:", word(device.isActive, "yes")) + line("Persistent:", word(device.isPersistent, "yes")))
+    shell.out(line("Autostart:", word(device.autostart, "no autostart")))
 
 
 def nodedev_create(shell: Shell, args: Args) -> None:
@@ -135,7 +143,7 @@ def nodedev_autostart(shell: Shell, args: Args) -> None:
 
 def nodedev_detach(shell: Shell, args: Args) -> None:
     device, name = find_device(shell, args, wwn=False), args.need("device")
-    driver = args.wanted("driver")
+    driver = args.text("driver")
     call: tuple[Any, ...] = (device.detachFlags, driver, 0) if driver else (device.dettach,)
     shell.attempt(f"Failed to detach device {name}", *call)
     shell.extra(f"Device {name} detached\n")

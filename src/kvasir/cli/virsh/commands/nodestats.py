@@ -12,7 +12,7 @@ MEMORY = ("total", "free", "buffers", "cached")
 
 
 def nodecpustats(shell: Shell, args: Args) -> None:
-    which = args.number("cpu", -1)
+    which = args.number("cpu")
     cpu = ALL if which is None else which
     first = shell.attempt("Unable to get node cpu stats", shell.conn.getCPUStats, cpu, 0)
     if not args.flag("percent"):

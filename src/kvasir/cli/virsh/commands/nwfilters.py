@@ -55,8 +55,9 @@ def nwfilter_define(shell: Shell, args: Args) -> None:
 
 
 def nwfilter_dumpxml(shell: Shell, args: Args) -> None:
+    found = find_filter(shell, args)
     check_xpath(args)
-    print_document(shell, args, find_filter(shell, args).XMLDesc(0))
+    print_document(shell, args, found.XMLDesc(0))
 
 
 def nwfilter_undefine(shell: Shell, args: Args) -> None:
@@ -110,8 +111,9 @@ def binding_delete(shell: Shell, args: Args) -> None:
 
 
 def binding_dumpxml(shell: Shell, args: Args) -> None:
+    found = find_binding(shell, args)
     check_xpath(args)
-    print_document(shell, args, find_binding(shell, args).XMLDesc(0))
+    print_document(shell, args, found.XMLDesc(0))
 
 
 def binding_list(shell: Shell, args: Args) -> None:

@@ -61,12 +61,11 @@ def wrapped(words: list[str]) -> str:
 def agent(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     command = joined(shell, args)
-    given = [name for name in ("timeout", "async", "block") if args.flag(name)]
-    if len(given) > 1:
-        raise Fail("timeout, async and block options are exclusive")
     timeout = args.number("timeout")
     if timeout is not None and timeout < 1:
         raise Fail("timeout must be positive")
+    if sum(args.flag(name) for name in ("timeout", "async", "block")) > 1:
+        raise Fail("timeout, async and block options are exclusive")
     wait = timeout if timeout is not None else NOWAIT if args.flag("async") else BLOCK
     answer = domain.qemuAgentCommand(command, wait, 0)
     if answer is not None:

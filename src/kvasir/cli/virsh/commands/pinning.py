@@ -39,13 +39,13 @@ def cpu_bits(shell: Shell, given: str, host: int) -> list[bool]:
 
 def vcpupin(shell: Shell, args: Args) -> None:
     flags = shell.affect(args)
-    domain = shell.domain(args)
-    cpulist = args.wanted("cpulist")
-    if cpulist is None and flags == 3:
+    if not args.has("cpulist") and flags == 3:
         raise Fail("Options --live and --config are mutually exclusive")
     vcpu = args.unsigned("vcpu")
-    if cpulist is not None and vcpu is None:
+    if args.has("cpulist") and vcpu is None:
         raise Fail("vcpupin: Missing vCPU number in pin mode.")
+    cpulist = args.wanted("cpulist")
+    domain = shell.domain(args)
     host = shell.conn.getCPUMap()[0]
     if cpulist is not None:
         bits = cpu_bits(shell, cpulist, host)
@@ -54,8 +54,13 @@ def vcpupin(shell: Shell, args: Args) -> None:
         else:
             domain.pinVcpuFlags(vcpu, bits, flags)  # type: ignore[arg-type]  # as above
         return
+    if flags & 1 and not domain.isActive():
+        raise Fail("cannot get vcpupin for offline domain")
+    if flags & 2 and not domain.isPersistent():
+        raise Fail("cannot get vcpupin for transient domain")
     count = int(domain.vcpusFlags(flags | MAXIMUM))
     if vcpu is not None and vcpu >= count:
+        vcpu -= vcpu >> 31 << 32  # printed as a signed number
         running = flags & 1 or (not flags & 2 and domain.isActive())
         raise Fail(f"vcpu {vcpu} is out of range of {'live' if running else 'persistent'} cpu count {count}")
     rows = [(str(at), ranges(list(row))) for at, row in enumerate(domain.vcpuPinInfo(flags)) if vcpu in (None, at)]
@@ -79,8 +84,7 @@ def emulatorpin(shell: Shell, args: Args) -> None:
 def iothreadpin(shell: Shell, args: Args) -> None:
     flags = shell.affect(args)
     domain = shell.domain(args)
-    cpulist = args.need("cpulist")
-    iothread = args.unsigned("iothread")
+    iothread, cpulist = args.unsigned("iothread"), args.need("cpulist")
     assert iothread is not None
     domain.pinIOThread(iothread, cpu_bits(shell, cpulist, shell.conn.getCPUMap()[0]), flags)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from kvasir.cli.virsh.commands.addresses import Bad, address_xml, pci_parts
 from kvasir.cli.virsh.commands.cards import mac_text
 from kvasir.cli.virsh.commands.devices import NOT_TOGETHER, WHERE, flags_of
-from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, text
+from kvasir.cli.virsh.grammar import Args, Command, Fail, data, decimal, flag, text
 from kvasir.cli.virsh.shared import DOMAIN
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.xmltree import Node, escape, parse, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from kvasir.client.objects import Domain
 
 AFFECT_LIVE, AFFECT_CONFIG, INACTIVE = 1, 2, 2
 PRINT = flag("print-xml", "print the XML, change nothing")
@@ -28,14 +28,32 @@ def attributes(*pairs: tuple[str, str | None]) -> str:
 
 
 def attach_disk(shell: Shell, args: Args) -> None:
-    given = {name: args.wanted(name) for name in TEXTS}
+    exclusive(args, "source-host-name", "source-host-socket")
     source, target = args.text("source"), args.need("target")
+    given = {name: args.wanted(name) for name in READ_FIRST}
+    given |= {name: args.wanted(name) for name in TEXTS}
+    if given["source-protocol"] is not None and given["sourcetype"] in ("file", "block"):
+        raise Fail("--source-protocol option requires --sourcetype network")
     if given["mode"] not in (None, "readonly", "shareable"):
         raise Fail(f"No support for {given['mode']} in command 'attach-disk'")
     kind = kind_of(given, source)
+    if (wwn := given["wwn"]) is not None and not is_wwn(wwn):
+        raise Fail(f"internal error: Malformed wwn: {wwn}")
     document = "\n".join(["<disk" + attributes(("type", kind), ("device", given["type"]), rawio(args)) + ">",
                           *disk_lines(given, kind, source, target, args.flag("multifunction")), "</disk>\n"])  # fmt: skip
     send(shell, args, document, "attach", "disk")
+
+
+def is_wwn(text: str) -> bool:
+    """Whether it is a world wide name: 16 hexadecimal digits."""
+    digits = text.removeprefix("0x")
+    return len(digits) == 16 and all(letter in "0123456789abcdefABCDEF" for letter in digits)
+
+
+def exclusive(args: Args, first: str, second: str) -> None:
+    """Only one of the two."""
+    if args.flag(first) and args.flag(second):
+        raise Fail(f"Options --{first} and --{second} are mutually exclusive")
 
 
 def rawio(args: Args) -> tuple[str, str | None]:
@@ -125,9 +143,10 @@ def rate(value: str) -> list[int]:
         raise Fail(f"Rate string '{value}' has too many fields")
     found = []
     for name, part in zip(("average", "peak", "burst", "floor"), parts, strict=False):
-        if part and not part.isdigit():
+        number = decimal(part) if part else 0
+        if number is None or "-" in part or number >= 1 << 64:
             raise Fail(f"field '{name}' is malformed")
-        found.append(int(part) if part else 0)
+        found.append(number)
     return found + [0] * (4 - len(found))
 
 
@@ -152,9 +171,11 @@ def bandwidth_lines(inbound: str | None, outbound: str | None) -> list[str]:
 
 def attach_interface(shell: Shell, args: Args) -> None:
     kind, source = args.need("type"), args.need("source")
-    bandwidth = bandwidth_lines(args.wanted("inbound"), args.wanted("outbound"))
+    for option in ("target", "mac", "script", "model", "alias", "inbound", "outbound", "source-mode"):
+        args.wanted(option)
     if kind not in (*SOURCES, "hostdev"):
         raise Fail(f"No support for {kind} in command 'attach-interface'")
+    bandwidth = bandwidth_lines(args.wanted("inbound"), args.wanted("outbound"))
     mode = args.wanted("source-mode")
     managed = "yes" if args.flag("managed") else None
     lines = [f"<interface{attributes(('type', kind), ('managed', managed))}>"]
@@ -176,14 +197,25 @@ def attach_interface(shell: Shell, args: Args) -> None:
 
 
 def detach_interface(shell: Shell, args: Args) -> None:
-    kind, mac = args.need("type"), args.wanted("mac")
     domain = shell.domain(args)
+    quiet = False
+    try:
+        kind, mac = args.need("type"), args.wanted("mac")
+        quiet = args.flag("print-xml") and not args.flag("persistent")
+        _detach_interface(shell, args, domain, kind, mac)
+    except Fail as problem:
+        if str(problem) and not quiet:
+            problem.args = (f"{problem}\nerror: Failed to detach interface",)
+        raise
+
+
+def _detach_interface(shell: Shell, args: Args, domain: Domain, kind: str, mac: str | None) -> None:
     flags = flags_of(shell, args, domain)
     steps = [0, INACTIVE] if flags == AFFECT_LIVE | AFFECT_CONFIG else [INACTIVE if flags & AFFECT_CONFIG else 0]
     plain = not flags and not args.flag("current")
     for form in steps:
         root = parse(domain.XMLDesc(form))
-        document = write(find_card(shell, root, kind, mac))
+        document = write(find_card(root, kind, mac))
         if args.flag("print-xml"):
             shell.out(document)
             return
@@ -193,25 +225,24 @@ def detach_interface(shell: Shell, args: Args) -> None:
     shell.extra("Interface detached successfully\n")
 
 
-def find_card(shell: Shell, root: Node, kind: str, mac: str | None) -> Node:
+def find_card(root: Node, kind: str, mac: str | None) -> Node:
+    """The card of that type and MAC address, which may be left out for the only one. Raises Fail."""
     cards = [card for card in root.all("devices/interface") if card.get("@type") == kind]
     if not cards:
-        shell.error(f"No interface found whose type is {kind}")
-        raise Fail("Failed to detach interface")
+        raise Fail(f"No interface found whose type is {kind}")
     if mac is None and len(cards) > 1:
-        shell.error(f"Domain has {len(cards)} interfaces. Please specify which one to detach using --mac")
-        raise Fail("Failed to detach interface")
+        raise Fail(f"Domain has {len(cards)} interfaces. Please specify which one to detach using --mac")
     if mac is None:
         return cards[0]
     wanted = mac_text(mac)
     found = [card for card in cards if mac_text(card.get("mac/@address") or "") == wanted != "-"]
     if len(found) > 1:
-        shell.error(f"Domain has multiple interfaces matching MAC address {mac}. You must use detach-device and specify the "
-                    "device pci address to remove it.")  # fmt: skip
-        raise Fail("Failed to detach interface")
+        raise Fail(
+            f"Domain has multiple interfaces matching MAC address {mac}. You must use detach-device and specify the "
+            "device pci address to remove it."
+        )
     if not found:
-        shell.error(f"No interface with MAC address {mac} was found")
-        raise Fail("Failed to detach interface")
+        raise Fail(f"No interface with MAC address {mac} was found")
     return found[0]
 
 
@@ -234,8 +265,7 @@ def trimmed(disk: Node) -> Node:
 
 
 def detach_disk(shell: Shell, args: Args) -> None:
-    target = args.need("target")
-    domain = shell.domain(args)
+    domain, target = shell.domain(args), args.need("target")
     flags = flags_of(shell, args, domain)
     off = args.flag("current") and domain.isActive() == 0
     form = INACTIVE if flags == AFFECT_CONFIG or off else 0
@@ -250,26 +280,40 @@ def detach_disk(shell: Shell, args: Args) -> None:
 
 
 DISK_OPTIONS = (
-    text("targetbus", "bus of the guest: virtio, scsi, sata, ide, usb", positional=False),
-    text("driver", "name of the driver (qemu)", positional=False),
-    text("subdriver", "format of the image", positional=False),
-    text("iothread", "number of the I/O thread that serves it", positional=False),
-    text("cache", "cache mode", positional=False),
-    text("io", "how input and output are done: threads, native, io_uring", positional=False),
-    text("type", "disk, cdrom, floppy or lun", positional=False),
-    text("mode", "readonly or shareable", positional=False),
-    text("sourcetype", "what the source is: file, block or network", positional=False),
-    text("serial", "serial number that the guest sees", positional=False),
-    text("wwn", "world wide name that the guest sees", positional=False),
-    text("alias", "alias of one's own, beginning with ua-", positional=False),
+    text("targetbus", "bus of the guest: virtio, scsi, sata, ide, usb"),
+    text("driver", "name of the driver (qemu)"),
+    text("subdriver", "format of the image"),
+    text("iothread", "number of the I/O thread that serves it"),
+    text("cache", "cache mode"),
+    text("io", "how input and output are done: threads, native, io_uring"),
+    text("type", "disk, cdrom, floppy or lun"),
+    text("mode", "readonly or shareable"),
+    text("sourcetype", "what the source is: file, block or network"),
+    text("serial", "serial number that the guest sees"),
+    text("wwn", "world wide name that the guest sees"),
+    text("alias", "alias of one's own, beginning with ua-"),
     flag("rawio", "the guest may send SCSI commands of any kind"),
-    text("address", "place in the guest: pci:0000.00.05.0, scsi:0.0.1, usb:0.1 ...", positional=False),
+    text("address", "place in the guest: pci:0000.00.05.0, scsi:0.0.1, usb:0.1 ..."),
     flag("multifunction", "the PCI slot may hold more functions"),
     PRINT,
-    text("source-protocol", "protocol of a network source", positional=False),
-    text("source-host-name", "its server, with :port", positional=False),
-    text("source-host-transport", "tcp, unix or rdma", positional=False),
-    text("source-host-socket", "its socket", positional=False),
+    text("source-protocol", "protocol of a network source"),
+    text("source-host-name", "its server, with :port"),
+    text("source-host-transport", "tcp, unix or rdma"),
+    text("source-host-socket", "its socket"),
+)
+READ_FIRST = (
+    "driver",
+    "subdriver",
+    "type",
+    "mode",
+    "iothread",
+    "cache",
+    "io",
+    "serial",
+    "wwn",
+    "address",
+    "targetbus",
+    "alias",
 )
 TEXTS = tuple(option.name for option in DISK_OPTIONS if option.kind != "flag")
 COMMANDS = [
@@ -281,21 +325,25 @@ COMMANDS = [
             *DISK_OPTIONS, *WHERE,
         ),
         attach_disk,
-        exclusive=(*NOT_TOGETHER, ("source-host-name", "source-host-socket")),
+        exclusive=NOT_TOGETHER,
+        needs=(
+            *((f"source-host-{name}", "source-protocol") for name in ("name", "transport", "socket")),
+            ("source-host-socket", "source-host-transport"),
+        ),
     ),
     Command(
         "attach-interface",
         "attach a network card",
         (
             DOMAIN, data("type", "network, bridge, direct or hostdev"), data("source", "what it is plugged into"),
-            text("target", "name of the host's side", positional=False), text("mac", "MAC address", positional=False),
-            text("script", "script that plugs it in", positional=False), text("model", "model of the card", positional=False),
-            text("alias", "alias of one's own, beginning with ua-", positional=False),
-            text("inbound", "limit of what it receives: average,peak,burst,floor", positional=False),
-            text("outbound", "limit of what it sends: average,peak,burst", positional=False),
+            text("target", "name of the host's side"), text("mac", "MAC address"),
+            text("script", "script that plugs it in"), text("model", "model of the card"),
+            text("alias", "alias of one's own, beginning with ua-"),
+            text("inbound", "limit of what it receives: average,peak,burst,floor"),
+            text("outbound", "limit of what it sends: average,peak,burst"),
             *WHERE, PRINT,
             flag("managed", "a host device is taken from its driver and given back"),
-            text("source-mode", "mode of a direct attachment: vepa, private, bridge, passthrough", positional=False),
+            text("source-mode", "mode of a direct attachment: vepa, private, bridge, passthrough"),
         ),
         attach_interface,
         exclusive=NOT_TOGETHER,
@@ -310,7 +358,7 @@ COMMANDS = [
     Command(
         "detach-interface",
         "detach a network card",
-        (DOMAIN, data("type", "type of its source"), text("mac", "its MAC address", positional=False), *WHERE, PRINT),
+        (DOMAIN, data("type", "type of its source"), text("mac", "its MAC address"), *WHERE, PRINT),
         detach_interface,
         exclusive=NOT_TOGETHER,
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, edit_document, print_document
+from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, edit_document, inactive_or_live, print_document
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, text
 from kvasir.cli.virsh.shared import line, read_file, set_autostart
 from kvasir.cli.virsh.shell import Shell
@@ -106,8 +106,9 @@ def pool_info(shell: Shell, args: Args) -> None:
 
 
 def pool_dumpxml(shell: Shell, args: Args) -> None:
+    found = find_pool(shell, args)
     check_xpath(args)
-    print_document(shell, args, find_pool(shell, args).XMLDesc(INACTIVE_XML if args.flag("inactive") else 0))
+    print_document(shell, args, found.XMLDesc(INACTIVE_XML if args.flag("inactive") else 0))
 
 
 def pool_define(shell: Shell, args: Args) -> None:
@@ -119,22 +120,30 @@ def pool_define(shell: Shell, args: Args) -> None:
 
 def build_flags(args: Args) -> int:
     """Flags of a start that builds."""
-    if args.flag("build"):
-        return 2 if args.flag("overwrite") else 4 if args.flag("no-overwrite") else 1
-    return 0
+    not_together(args)
+    return sum(bit for name, bit in (("build", 1), ("overwrite", 2), ("no-overwrite", 4)) if args.flag(name))
+
+
+def not_together(args: Args) -> None:
+    """Of the two only one; said after the pool was looked for."""
+    if args.flag("overwrite") and args.flag("no-overwrite"):
+        raise Fail("Options --overwrite and --no-overwrite are mutually exclusive")
 
 
 def pool_create(shell: Shell, args: Args) -> None:
-    path = args.need("file")
-    pool = shell.attempt(
-        f"Failed to create pool from {path}", shell.conn.storagePoolCreateXML, read_file(path), build_flags(args)
-    )
+    path, flags = args.need("file"), build_flags(args)
+    pool = shell.attempt(f"Failed to create pool from {path}", shell.conn.storagePoolCreateXML, read_file(path), flags)
     shell.extra(f"Pool {pool.name()} created from {path}\n")
 
 
 def document(args: Args) -> str:
     """The XML of a pool made from options."""
     from kvasir.cli.virsh.xmltree import escape
+
+    if args.flag("secret-usage") and args.flag("secret-uuid"):
+        raise Fail("Options --secret-usage and --secret-uuid are mutually exclusive")
+    for option in ("name", "type", *list(AS_OPTIONS)[:4], "source-format", *AS_OPTIONS):
+        args.wanted(option)
 
     def tag(form: str, *names: str) -> str:
         values = [args.text(name) for name in names]
@@ -153,9 +162,9 @@ def document(args: Args) -> str:
         )
     source += tag("    <format type='{}'/>\n", "source-format")
     source += tag("    <name>{}</name>\n", "source-name")
-    source += tag("    <protocol ver='{}'/>\n", "source-protocol-ver")
+    version = tag("    <protocol ver='{}'/>\n", "source-protocol-ver")
     text = f"<pool type='{escape(args.need('type'), True)}'>\n  <name>{escape(args.need('name'))}</name>\n"
-    text += f"  <source>\n{source}  </source>\n" if source else ""
+    text += f"  <source>\n{source}{version}  </source>\n" if source else ""
     text += tag("  <target>\n    <path>{}</path>\n  </target>\n", "target")
     return text + "</pool>\n"
 
@@ -250,7 +259,7 @@ def pool_edit(shell: Shell, args: Args) -> None:
 
     edit_document(
         shell,
-        lambda: str(pool.XMLDesc(INACTIVE_XML)),
+        lambda: inactive_or_live(pool, INACTIVE_XML),
         save,
         f"Pool {name} XML configuration not changed.\n",
         f"Pool {name} XML configuration edited.\n",
@@ -337,7 +346,7 @@ COMMANDS = [
     ),
     Command("pool-name", "print a pool's name", (data("pool", "UUID of the pool"),), pool_name),
     Command("pool-refresh", "look again what is in a pool", (POOL,), pool_refresh),
-    Command("pool-start", "start a pool", (POOL, *BUILD), pool_start, exclusive=OVERWRITE),
+    Command("pool-start", "start a pool", (POOL, *BUILD), pool_start),
     Command("pool-undefine", "forget a pool", (POOL,), pool_undefine),
     Command("pool-uuid", "print a pool's UUID", (data("pool", "name of the pool"),), pool_uuid),
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.commands.pools import find_pool
-from kvasir.cli.virsh.grammar import Args, Command, data, text
+from kvasir.cli.virsh.grammar import Args, Command, Fail, data, text
 from kvasir.cli.virsh.shared import read_file
 from kvasir.cli.virsh.shell import Shell
 
@@ -21,22 +21,27 @@ def _find(shell: Shell, kind: str, spec: str | None) -> None:
 
 
 def find_sources(shell: Shell, args: Args) -> None:
-    path = args.wanted("srcSpec")
-    _find(shell, args.need("type"), read_file(path) if path is not None else None)
+    kind, path = args.need("type"), args.wanted("srcSpec")
+    _find(shell, kind, read_file(path) if path is not None else None)
 
 
 def find_sources_as(shell: Shell, args: Args) -> None:
     from kvasir.cli.virsh.xmltree import escape
 
-    host, port, initiator = args.wanted("host"), args.wanted("port"), args.wanted("initiator")
+    kind, host, initiator = args.need("type"), args.wanted("host"), args.wanted("initiator")
     if host is None:
-        _find(shell, args.need("type"), None)
+        _find(shell, kind, None)
         return
+    try:
+        port = args.wanted("port")
+    except Fail as problem:
+        shell.error(str(problem))
+        raise Fail("missing argument") from None
     spec = f"<source>\n  <host name='{escape(host, True)}'"
     spec += f" port='{escape(port, True)}'/>\n" if port is not None else "/>\n"
     if initiator is not None:
         spec += f"  <initiator>\n    <iqn name='{escape(initiator, True)}'/>\n  </initiator>\n"
-    _find(shell, args.need("type"), spec + "</source>\n")
+    _find(shell, kind, spec + "</source>\n")
 
 
 def pool_capabilities(shell: Shell, args: Args) -> None:

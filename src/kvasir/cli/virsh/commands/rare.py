@@ -12,16 +12,16 @@ SECRET_LIMIT, HEADER_LIMIT = 64 * 1024, 1024
 
 
 def get_user_sshkeys(shell: Shell, args: Args) -> None:
-    user = args.need("user")
-    shell.out("\n".join(shell.domain(args).authorizedSSHKeysGet(user, 0)))
+    domain = shell.domain(args)
+    shell.out("\n".join(domain.authorizedSSHKeysGet(args.need("user"), 0)))
 
 
 def set_user_sshkeys(shell: Shell, args: Args) -> None:
-    user, path = args.need("user"), args.wanted("file")
     flags = REMOVE if args.flag("remove") else 0 if args.flag("reset") else APPEND
     if args.flag("reset") and args.flag("remove"):
         raise Fail("Options --reset and --remove are mutually exclusive")
     domain = shell.domain(args)
+    user, path = args.need("user"), args.wanted("file")
     keys: list[str] = []
     if path is None:
         if flags:
@@ -73,14 +73,14 @@ def domsetlaunchsecstate(shell: Shell, args: Args) -> None:
 
 
 def dom_fd_associate(shell: Shell, args: Args) -> None:
-    name, given = args.need("name"), args.need("pass-fds")
+    domain = shell.domain(args)
+    name, given = args.need("name"), args.raw("pass-fds") or ""
     flags = (1 if args.flag("seclabel-restore") else 0) | (2 if args.flag("seclabel-writable") else 0)
     fds = []
-    for word in given.split(","):
+    for word in given.split(",") if given else ():
         if not word.isdigit():
             raise Fail(f"Unable to parse FD number '{word}'")
         fds.append(int(word))
-    domain = shell.domain(args)
     domain.FDAssociate(name, fds, flags)
 
 
@@ -112,8 +112,8 @@ COMMANDS = [
         "measure how fast a domain writes to its memory",
         (
             DOMAIN,
-            number("seconds", "for how long, 1 to 60", positional=False),
-            text("mode", "page-sampling, dirty-bitmap or dirty-ring", positional=False),
+            number("seconds", "for how long, 1 to 60"),
+            text("mode", "page-sampling, dirty-bitmap or dirty-ring"),
         ),
         domdirtyrate_calc,
         description="Returns at once; domstats --dirtyrate shows the result.",
@@ -126,7 +126,7 @@ COMMANDS = [
             DOMAIN,
             text("secrethdr", "file with the secret's header", positional=False),
             text("secret", "file with the secret", positional=False),
-            number("set-address", "address in the guest's memory", positional=False),
+            number("set-address", "address in the guest's memory"),
         ),
         domsetlaunchsecstate,
     ),
@@ -145,7 +145,7 @@ COMMANDS = [
         (
             DOMAIN,
             USER,
-            text("file", "file with the keys, one a line", positional=False),
+            text("file", "file with the keys, one a line"),
             flag("reset", "these keys only"),
             flag("remove", "take these keys away"),
         ),

@@ -17,6 +17,7 @@ SECURE = 1
 POSTCOPY = 1
 RUNNING = flag("running", "restoring it shall leave it running")
 PAUSED = flag("paused", "restoring it shall leave it paused")
+ONE_STATE = (("running", "paused"),)
 
 
 def flags_of(args: Args) -> int:
@@ -26,15 +27,14 @@ def flags_of(args: Args) -> int:
 
 def managedsave(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
-    name = domain.name()
+    name = args.need("domain")
     failure = f"Failed to save domain '{name}' state"
     attempt(shell, args, "Managedsave", failure, domain, "domain_managed_save", [flags_of(args)])
     shell.extra(f"\nDomain '{name}' state saved by libvirt\n")
 
 
 def managedsave_remove(shell: Shell, args: Args) -> None:
-    domain = shell.domain(args)
-    name = domain.name()
+    domain, name = shell.domain(args), args.need("domain")
     there = shell.attempt("Failed to check for domain managed save image", domain.hasManagedSaveImage, 0)
     if not there:
         shell.extra(f"Domain '{name}' has no manage save image; removal skipped")
@@ -44,8 +44,8 @@ def managedsave_remove(shell: Shell, args: Args) -> None:
 
 
 def managedsave_dumpxml(shell: Shell, args: Args) -> None:
-    check_xpath(args)
     domain = shell.domain(args)
+    check_xpath(args)
     print_document(shell, args, domain.managedSaveGetXMLDesc(SECURE if args.flag("security-info") else 0))
 
 
@@ -77,9 +77,9 @@ def managedsave_edit(shell: Shell, args: Args) -> None:
 
 
 def save(shell: Shell, args: Args) -> None:
-    path, document = args.need("file"), args.wanted("xml")
     domain = shell.domain(args)
-    name, flags = domain.name(), flags_of(args)
+    path, document = args.need("file"), args.wanted("xml")
+    name, flags = args.need("domain"), flags_of(args)
     path = absolute(path)
     failure = f"Failed to save domain '{name}' to {args.need('file')}"
     if document is not None or flags:
@@ -110,9 +110,9 @@ def restore(shell: Shell, args: Args) -> None:
 
 
 def save_image_dumpxml(shell: Shell, args: Args) -> None:
+    path, flags = args.need("file"), SECURE if args.flag("security-info") else 0
     check_xpath(args)
-    flags = SECURE if args.flag("security-info") else 0
-    print_document(shell, args, shell.conn.saveImageGetXMLDesc(absolute(args.need("file")), flags))
+    print_document(shell, args, shell.conn.saveImageGetXMLDesc(absolute(path), flags))
 
 
 def save_image_define(shell: Shell, args: Args) -> None:
@@ -172,6 +172,7 @@ COMMANDS = [
         "change the XML in a managed save image",
         (DOMAIN, data("xml", "file with the domain's XML"), RUNNING, PAUSED),
         managedsave_define,
+        exclusive=ONE_STATE,
     ),
     Command(
         "managedsave-dumpxml",
@@ -184,6 +185,7 @@ COMMANDS = [
         "edit the XML in a managed save image",
         (DOMAIN, RUNNING, PAUSED),
         managedsave_edit,
+        exclusive=ONE_STATE,
     ),
     Command("managedsave-remove", "remove a managed save image", (DOMAIN,), managedsave_remove),
     Command(
@@ -227,5 +229,11 @@ COMMANDS = [
         (FILE, SECURITY, XPATH, WRAP),
         save_image_dumpxml,
     ),
-    Command("save-image-edit", "edit the XML in a file of a saved state", (FILE, RUNNING, PAUSED), save_image_edit),
+    Command(
+        "save-image-edit",
+        "edit the XML in a file of a saved state",
+        (FILE, RUNNING, PAUSED),
+        save_image_edit,
+        exclusive=ONE_STATE,
+    ),
 ]

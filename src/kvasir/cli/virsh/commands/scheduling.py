@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.commands.limits import show
-from kvasir.cli.virsh.grammar import Args, Command, Fail, c_integer, flag, number, rest, text
+from kvasir.cli.virsh.grammar import Args, Command, Fail, c_integer, decimal, flag, number, rest, text
 from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT, parameter_text
 from kvasir.cli.virsh.shell import Shell
 from kvasir.errors import Error
@@ -56,26 +56,25 @@ def current(domain: Domain, count: int, flags: int, explicit: bool) -> list[tupl
 
 def updates(args: Args, found: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     """What is to be set, in the types of what is there."""
+    pairs = [word.partition("=") for word in args.rest("set")]
+    if not all(equals for _, equals, _ in pairs):
+        raise Fail("Invalid syntax for --set, expecting name=value")
     given = [(name, str(args.number(name))) for name in ("weight", "cap") if args.has(name)]
-    for word in args.rest("set"):
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise Fail("Invalid syntax for --set, expecting name=value")
-        given.append((name, value))
+    given += [(name, value) for name, _, value in pairs]
     known = dict(found)
     wanted = []
     for name, value in given:
         if name not in known:
             raise Fail(f"invalid scheduler option: {name}")
         kind = type(known[name])
-        signed = kind.__name__ in ("LLong", "Int")
-        parsed = c_integer(value)
-        if parsed is None or (parsed < 0 and not signed):
+        parsed = decimal(value)
+        if parsed is None:
             from kvasir.errors import InvalidArg
 
             words = {"ULLong": "unsigned long long", "LLong": "long long", "UInt": "unsigned int", "Int": "int"}
             raise InvalidArg(f"Invalid value for field '{name}': expected {words.get(kind.__name__, kind.__name__)}")
-        wanted.append((name, kind(parsed)))
+        bits = {"ULLong": 64, "UInt": 32}.get(kind.__name__)
+        wanted.append((name, kind(parsed % (1 << bits) if bits else parsed)))
     return wanted
 
 
@@ -97,7 +96,11 @@ def numatune(shell: Shell, args: Args) -> None:
     if wanted:
         shell.attempt("Unable to change numa parameters", domain.setNumaParameters, wanted, flags)
         return
-    found = shell.attempt("Unable to get number of memory parameters", domain.numaParameters, flags)
+    try:
+        found = domain.numaParameters(flags)
+    except Error as problem:
+        shell.error(f"Unable to get {'number of memory' if problem.counting else 'numa'} parameters")
+        raise
     rows = []
     for name, value in found.items():
         known = name == "numa_mode" and 0 <= value < len(MODES)
@@ -121,8 +124,9 @@ def cpu_stats(shell: Shell, args: Args) -> None:
         if single:
             each_cpu(shell, domain, first or 0, count)
         if total:
+            found = domain.getCPUStats(True)[0]
             shell.out("Total:\n")
-            times(shell, domain.getCPUStats(True)[0])
+            times(shell, found)
     except Error as problem:
         shell.error(f"Failed to retrieve CPU statistics for domain '{domain.name()}'")
         shell.report(problem)
@@ -172,8 +176,8 @@ COMMANDS = [
         "show or set which host cells a domain's memory comes from",
         (
             DOMAIN,
-            text("mode", "strict, preferred, interleave, or a number", positional=False),
-            text("nodeset", "host cells, like 0-3,^2", positional=False),
+            text("mode", "strict, preferred, interleave, or a number"),
+            text("nodeset", "host cells, like 0-3,^2"),
             CONFIG,
             LIVE,
             CURRENT,
@@ -188,8 +192,8 @@ COMMANDS = [
         (
             DOMAIN,
             flag("total", "only the sum"),
-            number("start", "the first host CPU to show", positional=False),
-            number("count", "how many host CPUs to show at most", positional=False),
+            number("start", "the first host CPU to show"),
+            number("count", "how many host CPUs to show at most"),
         ),
         cpu_stats,
         description="Shows each host CPU and the sum of all.",

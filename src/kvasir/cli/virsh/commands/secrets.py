@@ -40,8 +40,9 @@ def secret_define(shell: Shell, args: Args) -> None:
 
 
 def secret_dumpxml(shell: Shell, args: Args) -> None:
+    found = find_secret(shell, args)
     check_xpath(args)
-    print_document(shell, args, find_secret(shell, args).XMLDesc(0))
+    print_document(shell, args, found.XMLDesc(0))
 
 
 def secret_set_value(shell: Shell, args: Args) -> None:
@@ -111,6 +112,8 @@ def secret_list(shell: Shell, args: Args) -> None:
     except Error as problem:
         if problem.code != Code.NO_SUPPORT:
             raise Fail(f"Failed to list node secrets\nerror: {problem.message}") from None
+        if flags:
+            raise Fail("Filtering is not supported by this libvirt") from None
         shell.attempt("Failed to count secrets", shell.conn.numOfSecrets)
         raise
     rows = [

@@ -24,12 +24,12 @@ def snapshot_list(shell: Shell, args: Args) -> None:
                 raise Fail(f"--{name} and --tree are mutually exclusive")
             flags |= bit
     flags |= sum(bit for name, bit in FILTERS.items() if args.flag(name))
-    domain = shell.domain(args)
-    start = find(shell, args, domain, "from") if start_named else None
     if args.flag("descendants"):
-        if start is None:
+        if not start_named:
             raise Fail("--descendants requires either --from or --current")
         flags |= DESCENDANTS
+    domain = shell.domain(args)
+    start = find(shell, args, domain, "from") if start_named else None
     if start is None:
         found = domain.listAllSnapshots(flags)
     else:

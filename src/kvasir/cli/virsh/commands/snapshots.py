@@ -46,7 +46,7 @@ def snapshot_create(shell: Shell, args: Args) -> None:
 
 
 def snapshot_create_as(shell: Shell, args: Args) -> None:
-    domain, memory = shell.domain(args), args.wanted("memspec")
+    domain, _, _, memory = shell.domain(args), *(args.wanted(name) for name in ("name", "description", "memspec"))
     text_ = document(args, "domainsnapshot", diskspec, memspec(memory) if memory is not None else "")
     if args.flag("print-xml"):
         shell.out(text_ + "\n")
@@ -61,7 +61,7 @@ def snapshot_current(shell: Shell, args: Args) -> None:
         shell.extra(f"Snapshot {name} set as current")
         return
     if not domain.hasCurrentSnapshot(0):
-        raise Fail(f"domain '{domain.name()}' has no current snapshot")
+        raise Fail(f"domain '{args.need('domain')}' has no current snapshot")
     found = domain.snapshotCurrent(0)
     shell.out(found.name() if args.flag("name") else found.XMLDesc(SECURE if args.flag("security-info") else 0))
 
@@ -71,8 +71,9 @@ def snapshot_delete(shell: Shell, args: Args) -> None:
 
 
 def snapshot_dumpxml(shell: Shell, args: Args) -> None:
+    name, domain = args.need("snapshotname"), shell.domain(args)
     check_xpath(args)
-    found = shell.domain(args).snapshotLookupByName(args.need("snapshotname"), 0)
+    found = domain.snapshotLookupByName(name, 0)
     print_document(shell, args, found.XMLDesc(SECURE if args.flag("security-info") else 0))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kvasir.cli.virsh.grammar import Args, Command, Fail, Option, alias, data, number, text
-from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT, parameter_text, scaled
+from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURRENT, parameter_text, scaled, why_no_size
 from kvasir.cli.virsh.shell import Shell
-from kvasir.errors import Code, Error
+from kvasir.errors import Error
 
 SIDES = ("total", "read", "write")
 BYTES = tuple(f"{side}-bytes-sec{tail}" for tail in ("", "-max") for side in SIDES)
@@ -23,12 +23,12 @@ def limit(shell: Shell, args: Args, name: str) -> int | None:
     """One limit; sizes may have units. Raises Fail in libvirt's words."""
     if not args.flag(name):
         return None
-    given = args.text(name) or ""
-    if name in BYTES or name.endswith("bytes-sec-max-length"):
+    given = args.raw(name) or ""
+    if name in BYTES:
         found = scaled(given, 1)
         if found is None:
             shell.error(f"Scaled numeric value '{given}' for <{name}> option is malformed or out of range")
-            raise Fail("Unable to parse integer parameter")
+            raise Fail(f"Unable to parse integer parameter{why_no_size(given)}")
         return found
     try:
         return args.unsigned(name, 64)
@@ -44,11 +44,15 @@ def blkdeviotune(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     device = args.need("device")
     wanted: list[tuple[str, object]] = []
-    for name in (*BYTES, *LENGTHS, *IOPS, "size-iops-sec"):
+    for name in (*BYTES, *IOPS, "size-iops-sec", *LENGTHS):
         value = limit(shell, args, name)
         if value is not None:
             wanted.append((name.replace("-", "_"), ULLong(value)))
-    group = args.wanted("group-name")
+    try:
+        group = args.wanted("group-name")
+    except Fail as problem:
+        shell.error(str(problem))
+        raise Fail("Unable to parse group-name parameter") from None
     if group is not None:
         wanted.append(("group_name", group))
     if wanted:
@@ -57,9 +61,7 @@ def blkdeviotune(shell: Shell, args: Args) -> None:
     try:
         found = domain.blockIoTune(device, flags)
     except Error as problem:
-        # virsh asks twice: first how many there are, then for them, which is when the disk is looked for.
-        looked = problem.code == Code.INVALID_ARG and "mutually exclusive" not in str(problem)
-        shell.error(f"Unable to get {'' if looked else 'number of '}block I/O throttle parameters")
+        shell.error(f"Unable to get {'number of ' if problem.counting else ''}block I/O throttle parameters")
         raise
     show(shell, found)
 
@@ -70,14 +72,14 @@ def limits(names: tuple[str, ...], what: str) -> list[Option]:
     for name in names:
         found += [
             alias(name.replace("-", "_"), name),
-            number(name, f"{what}: {name.replace('-', ' ')}", positional=False),
+            number(name, f"{what}: {name.replace('-', ' ')}"),
         ]
     return found
 
 
 WHERE = (CONFIG, LIVE, CURRENT)
-SIZE = number("size-iops-sec", "bytes that count as one operation", positional=False)
-GROUP = text("group-name", "disks of one group share the limits", positional=False)
+SIZE = number("size-iops-sec", "bytes that count as one operation")
+GROUP = text("group-name", "disks of one group share the limits")
 COMMANDS = [
     Command(
         "blkdeviotune",

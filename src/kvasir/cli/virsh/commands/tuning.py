@@ -12,7 +12,7 @@ VCPU_MAXIMUM, VCPU_GUEST, VCPU_HOTPLUGGABLE = 4, 8, 16
 
 def kibibytes(args: Args) -> int:
     """``size`` in KiB, rounded up."""
-    given = args.need("size")
+    given = args.raw("size") or ""
     found = scaled(given, 1024)
     if found is None:
         raise no_size(given, "size")

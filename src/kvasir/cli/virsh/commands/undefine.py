@@ -6,7 +6,7 @@ from kvasir.cli.virsh.grammar import Args, Command, Fail, flag, text
 from kvasir.cli.virsh.shared import DOMAIN
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.xmltree import parse
-from kvasir.errors import Error
+from kvasir.errors import Code, Error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +22,16 @@ FLAGS = {
     "tpm": 32,
     "keep-tpm": 64,
 }
-WITH_SNAPSHOTS = 2
+WITH_SNAPSHOTS = WITH_METADATA = 2
 
 
 def undefine(shell: Shell, args: Args) -> bool:
-    domain = shell.domain(args)
-    name = domain.name()
+    with_storage = args.flag("storage") or args.flag("remove-all-storage")
+    if args.flag("wipe-storage") and not with_storage:
+        raise Fail("'--wipe-storage' requires '--storage <string>' or '--remove-all-storage'")
+    domain, name = shell.domain(args), args.need("domain")
     flags = sum(bit for option, bit in FLAGS.items() if args.flag(option))
-    wanted = args.wanted("storage")
+    wanted = args.text("storage")
     with_storage = wanted is not None or args.flag("remove-all-storage")
     volumes: list[tuple[str, str, StorageVol]] = []
     if with_storage:
@@ -38,13 +40,27 @@ def undefine(shell: Shell, args: Args) -> bool:
         if wanted is not None and args.flag("remove-all-storage"):
             raise Fail("Specified both --storage and --remove-all-storage")
         volumes = find_volumes(shell, domain, None if wanted is None else wanted.split(","))
-    elif args.flag("wipe-storage"):
-        raise Fail("'--wipe-storage' requires '--storage <string>' or '--remove-all-storage'")
     if not args.flag("managed-save") and domain.hasManagedSaveImage(0) == 1:
         raise Fail("Refusing to undefine while domain managed save image exists")
-    shell.attempt(f"Failed to undefine domain '{name}'", domain.undefineFlags, flags)
+    shell.attempt(f"Failed to undefine domain '{name}'", forget, domain, flags)
     shell.extra(f"Domain '{name}' has been undefined\n")
     return remove(shell, args, volumes)
+
+
+def forget(domain: Domain, flags: int) -> None:
+    """Undefine it; where the driver does not know the flags, step by step and without them."""
+    try:
+        domain.undefineFlags(flags)
+    except Error as problem:
+        if problem.code not in (Code.NO_SUPPORT, Code.INVALID_ARG) or flags & FLAGS["nvram"]:
+            raise
+    else:
+        return
+    if domain.hasManagedSaveImage(0):
+        domain.managedSaveRemove(0)
+    if count := domain.snapshotNum(WITH_METADATA):
+        raise Fail(f"Unable to remove metadata of {count} snapshots")
+    domain.undefine()
 
 
 def find_volumes(shell: Shell, domain: Domain, wanted: list[str] | None) -> list[tuple[str, str, StorageVol]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, print_document
 from kvasir.cli.virsh.commands.pools import find_pool, size_text
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number, text
-from kvasir.cli.virsh.shared import known_unit, line, read_file, scaled
+from kvasir.cli.virsh.shared import line, read_file, scaled, why_no_size
 from kvasir.cli.virsh.shell import Shell
 from kvasir.cli.virsh.table import table
-from kvasir.errors import Error, InvalidArg, Origin
+from kvasir.errors import Error
 from kvasir.rpc import programs
 
 TYPE_CHECKING = False
@@ -99,15 +99,16 @@ def vol_pool(shell: Shell, args: Args) -> None:
 
 
 def vol_dumpxml(shell: Shell, args: Args) -> None:
+    found = find_volume(shell, args)
     check_xpath(args)
-    print_document(shell, args, find_volume(shell, args).XMLDesc(0))
+    print_document(shell, args, found.XMLDesc(0))
 
 
 def vol_delete(shell: Shell, args: Args) -> None:
-    volume = find_volume(shell, args)
+    volume, name = find_volume(shell, args), args.need("vol")
     flags = 2 if args.flag("delete-snapshots") else 0
-    shell.attempt(f"Failed to delete vol {volume.name()}", volume.delete, flags)
-    shell.extra(f"Vol {volume.name()} deleted\n")
+    shell.attempt(f"Failed to delete vol {name}", volume.delete, flags)
+    shell.extra(f"Vol {name} deleted\n")
 
 
 def vol_create(shell: Shell, args: Args) -> None:
@@ -118,25 +119,19 @@ def vol_create(shell: Shell, args: Args) -> None:
     shell.extra(f"Vol {volume.name()} created from {path}\n")
 
 
-def malformed(shell: Shell, given: str) -> NoReturn:
+def malformed(given: str) -> NoReturn:
     """Say that a text is no size, and why."""
-    shell.error(f"Malformed size {given}")
-    unit = given.lstrip("0123456789")
-    if unit == given or not unit:
-        raise Fail("")
-    if known_unit(unit):
-        raise Fail(f"numerical overflow: value too large: {given}")
-    raise InvalidArg(f"unknown suffix '{unit}'", origin=Origin.NONE)
+    raise Fail(f"Malformed size {given}{why_no_size(given)}")
 
 
 def size_of(shell: Shell, args: Args, option: str) -> int | None:
     """A size with unit."""
-    given = args.wanted(option)
+    given = args.text(option)
     if given is None:
         return None
-    found = scaled(given, 1, 1 << 64)
+    found = scaled(given, 1)
     if found is None:
-        malformed(shell, given)
+        malformed(given)
     return found
 
 
@@ -144,7 +139,7 @@ def vol_create_as(shell: Shell, args: Args) -> None:
     from kvasir.cli.virsh.xmltree import escape
 
     pool = find_pool(shell, args)
-    name = args.need("name")
+    name, _ = args.need("name"), args.need("capacity")
     capacity, allocation = size_of(shell, args, "capacity"), size_of(shell, args, "allocation")
     xml = f"<volume>\n  <name>{escape(name)}</name>\n  <capacity>{capacity}</capacity>\n"
     if allocation is not None:
@@ -152,7 +147,7 @@ def vol_create_as(shell: Shell, args: Args) -> None:
     form = args.wanted("format")
     if form:
         xml += f"  <target>\n    <format type='{escape(form, True)}'/>\n  </target>\n"
-    backing = args.wanted("backing-vol")
+    backing, _ = args.wanted("backing-vol"), args.wanted("backing-vol-format")
     if backing:
         xml += backing_xml(shell, pool, backing, args.wanted("backing-vol-format"))
     xml += "</volume>\n"
@@ -185,19 +180,18 @@ def backing_xml(shell: Shell, pool: StoragePool, backing: str, form: str | None)
 
 
 def vol_resize(shell: Shell, args: Args) -> None:
-    given = args.need("capacity")
     flags = (ALLOCATE if args.flag("allocate") else 0) | (SHRINK if args.flag("shrink") else 0)
     if args.flag("delta"):
         flags |= DELTA
     volume = find_volume(shell, args)
-    digits = given
+    digits = given = args.need("capacity").lstrip()
     if digits.startswith("-"):
         if not args.flag("shrink"):
             raise Fail("negative size requires --shrink")
         given = digits = digits[1:]
-    size = scaled(digits, 1, 1 << 64)
+    size = scaled(digits, 1)
     if size is None:
-        malformed(shell, given)
+        malformed(given)
     name, by = volume.name(), args.flag("delta")
     failed = f"Failed to change size of volume '{name}' {'by' if by else 'to'} {given}"
     shell.attempt(failed, volume.resize, size, flags)
@@ -206,10 +200,10 @@ def vol_resize(shell: Shell, args: Args) -> None:
 
 def vol_download(shell: Shell, args: Args) -> None:
     offset, length = args.unsigned("offset", 64) or 0, args.unsigned("length", 64) or 0
-    volume = find_volume(shell, args)
+    volume, name = find_volume(shell, args), args.need("vol")
     path = args.need("file")
     stream = shell.conn.newStream()
-    failed = f"cannot download from volume {volume.name()}"
+    failed = f"cannot download from volume {name}"
     try:
         file = open(path, "wb")  # noqa: SIM115  # closed below
     except OSError:
@@ -221,24 +215,22 @@ def vol_download(shell: Shell, args: Args) -> None:
             file.truncate()
         else:
             stream.recvAll(lambda _, chunk, out: out.write(chunk), file)
-        shell.attempt(f"cannot close volume {volume.name()}", stream.finish)
+        shell.attempt(f"cannot close volume {name}", stream.finish)
 
 
 def vol_upload(shell: Shell, args: Args) -> None:
     offset, length = args.unsigned("offset", 64) or 0, args.unsigned("length", 64) or 0
-    volume = find_volume(shell, args)
+    volume, name = find_volume(shell, args), args.need("vol")
     path = args.need("file")
     try:
         file = open(path, "rb")  # noqa: SIM115  # closed below
     except IsADirectoryError as problem:
-        raise Fail(
-            f"cannot send data to volume {volume.name()}\nerror: send handler failed: {problem.strerror}"
-        ) from None
+        raise Fail(f"cannot send data to volume {name}\nerror: send handler failed: {problem.strerror}") from None
     except OSError:
         raise Fail(f"cannot read {path}") from None
     stream = shell.conn.newStream()
     with file:
-        name, sparse = volume.name(), args.flag("sparse")
+        sparse = args.flag("sparse")
         flags = SPARSE if sparse else 0
         shell.attempt(f"cannot upload to volume {name}", volume.upload, stream, offset, length, flags)
         if sparse:
