@@ -21,7 +21,7 @@ CHECKPOINTS = Points(CheckpointTree, LIST_FLAGS)
 
 async def domain_checkpoint_create_xml(session: Session, dom: Any, xml_desc: str, flags: int) -> Handle:
     """Make a checkpoint, or take up the metadata of one."""
-    check_flags(flags, 7, "qemuCheckpointCreateXML")
+    check_flags(flags, 5, "qemuCheckpointCreateXML")
     who = guest(session, dom)
     return Handle((await create.create(who, xml_desc, flags)).name, who)
 

@@ -72,9 +72,7 @@ async def domain_get_vcpus_flags(session: Session, dom: Any, flags: int) -> int:
         found = guest(session, dom)
         if flags & CONFIG or not found.active:
             raise InvalidArg("vCPU count provided by the guest agent can only be requested for live domains")
-        if flags & 4:
-            raise InvalidArg("maximum vCPU count of the guest agent cannot be requested")
-        return await vcpus.guest_online(found)
+        return len(await vcpus.guest_cpus(found)) if flags & 4 else await vcpus.guest_online(found)
     domain, _ = one(guest(session, dom), flags)
     return stats.max_cpus(domain) if flags & 4 else stats.online_cpus(domain)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, dispatcher, exclusive, guest, impact
-from kvasir.errors import InvalidArg, OperationInvalid
-from kvasir.qemu import autostart, lifecycle, startup, tpm_host
+from kvasir.errors import InvalidArg, OperationInvalid, XmlError
+from kvasir.qemu import autostart, lifecycle, save, startup, tpm_host
 from kvasir.qemu.checkpoints.tree import CheckpointTree
 from kvasir.qemu.jobs import CALLER, Kind
 from kvasir.qemu.snapshots.tree import Tree
@@ -201,18 +201,20 @@ async def domain_rename(session: Session, dom: Any, new_name: str | None, flags:
     found = guest(session, dom)
     if not new_name:
         raise InvalidArg("new name must not be empty")
-    if "/" in new_name:
-        raise InvalidArg(f"name {new_name} cannot contain '/'")
     async with found.jobs.normal(Kind.MODIFY):
         if found.active:
             raise OperationInvalid("cannot rename active domain")
         if not found.persistent:
             raise OperationInvalid("cannot rename a transient domain")
-        if Tree.of(found).known:
-            raise OperationInvalid("cannot rename domain with snapshots")
-        if CheckpointTree.of(found).known:
-            raise OperationInvalid("cannot rename domain with checkpoints")
+        if os.path.exists(save.managed_path(found)):
+            raise OperationInvalid("domain with a managed saved state can't be renamed")
+        if "/" in new_name:
+            raise XmlError(f"name {new_name} cannot contain '/'")
+        trees: list[Tree] = [Tree.of(found), CheckpointTree.of(found)]
+        folders = [tree.folder for tree in trees]
         session.driver.rename(found, new_name)
+        for tree, folder in zip(trees, folders, strict=True):
+            tree.follow(folder)
     return 0
 
 

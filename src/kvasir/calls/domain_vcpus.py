@@ -105,8 +105,8 @@ async def domain_set_guest_vcpus(session: Session, dom: Any, cpumap: str, state:
     if state not in (0, 1):
         raise InvalidArg("unsupported state value")
     found = guest(session, dom)
-    wanted = _bitmap(cpumap)
     rows = await vcpus.guest_cpus(found)
+    wanted = _bitmap(cpumap)
     change = []
     for row in rows:
         number = row["logical-id"]

@@ -67,5 +67,6 @@ async def domain_agent_command(session: Session, dom: Any, cmd: str, timeout: in
     check_flags(flags, 0, "qemuDomainQemuAgentCommand")
     found = guest(session, dom)
     found.need_active()
+    agent.need(found)
     _taint(found, "custom-ga-command")
     return await agent.raw(found, cmd, timeout)

@@ -67,6 +67,7 @@ async def connect_find_storage_pool_sources(session: Session, type: str, srcSpec
     """What pools of a type could be made of."""
     from kvasir.storage import documents
     from kvasir.storage.pools import KINDS
+    from kvasir.storage.pools.base import PoolKind
 
     _driver(session)
     if type not in KINDS:
@@ -74,6 +75,8 @@ async def connect_find_storage_pool_sources(session: Session, type: str, srcSpec
     kind = KINDS[type]
     if not kind.BUILT:
         raise InternalError(f"missing backend for pool type {kind.NUMBER} ({type})", origin=Origin.STORAGE)
+    if kind.find_sources.__qualname__ == PoolKind.find_sources.__qualname__:
+        kind.find_sources(None)  # says that there is no such search, whatever the document
     spec = documents.source(srcSpec)
     return documents.sources_xml(await asyncio.to_thread(kind.find_sources, spec))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, OperationFailed, Origin, XmlError
+from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, InvalidArg, OperationFailed, Origin, XmlError
 from kvasir.model.cpu import Cpu, CpuFeature
 from kvasir.xml.reader import read
 
@@ -108,6 +108,9 @@ def baseline(
     migratable: bool = False,
 ) -> Cpu:
     """The richest CPU that all of these can run, of a hypervisor's models where given. Raises OperationFailed."""
+    for at, cpu in enumerate(cpus):
+        if cpu.model is None:
+            raise InvalidArg(f"no CPU model specified at index {at}", origin=Origin.CPU)
     found = x86.CpuData(vendor=cpus[0].vendor, features=features_of(cpus[0]))
     names = {cpu.model for cpu in cpus}
     same_vendor = all(cpu.vendor for cpu in cpus)

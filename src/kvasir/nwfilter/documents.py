@@ -238,6 +238,8 @@ def already(name: str, uuid: str) -> Error:
 def validate(text: str) -> None:
     """Refuse what the schema does not have: unknown elements and attributes. Raises XmlError naming it."""
     root = read_xml(text, "(nwfilter_definition)")
+    if root.tag != "filter":
+        raise XmlError(f"expecting root element of 'filter', not '{root.tag}'", origin=Origin.XML)
     known = {
         "filter": {"name", "chain", "priority"},
         "uuid": set[str](),

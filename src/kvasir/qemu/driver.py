@@ -343,7 +343,9 @@ class QemuDriver:
 
     def rename(self, guest: Guest, name: str) -> None:
         """Give an inactive persistent guest another name."""
-        if name in self.guests.by_name and name != guest.name:
+        if name == guest.name:
+            raise OperationInvalid("Can't rename domain to itself")
+        if name in self.guests.by_name:
             raise OperationInvalid(f"domain with name '{name}' already exists")
         domain = guest.config.copy()
         domain.name = name

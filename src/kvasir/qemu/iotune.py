@@ -6,7 +6,7 @@ from typing import Any
 
 from kvasir.devices.disk import Iotune
 from kvasir.devices.disk_throttle import throttle
-from kvasir.errors import ConfigUnsupported, InvalidArg
+from kvasir.errors import Code, ConfigUnsupported, Error, InvalidArg
 from kvasir.events import Tunable
 from kvasir.rpc.typed import ULLong
 
@@ -21,6 +21,8 @@ GROUPS = tuple(
     tuple(f"{side}_{kind}{tail}" for side in SIDES) for kind in KINDS for tail in ("", "_max", "_max_length")
 )
 """What is set together: whoever sets one of three sets the others to nothing."""
+MOST = 10**15
+"""The highest limit, in bytes or operations a second."""
 QEMU = {"bytes_sec": "bps", "iops_sec": "iops"}
 TAILS = {"total": "", "read": "_rd", "write": "_wr"}
 
@@ -63,7 +65,10 @@ async def from_qemu(guest: Any, disk: Any) -> list[tuple[str, Any]]:
 
 
 def check_sets(wanted: dict[str, Any]) -> None:
-    """Total and its parts exclude each other. Raises InvalidArg."""
+    """Total and its parts exclude each other, and there is a limit of limits. Raises InvalidArg, ArgumentUnsupported."""
+    if any(name != "group_name" and int(value) > MOST for name, value in wanted.items()):
+        text = f"block I/O throttle limit value must be no more than {MOST}"
+        raise Error(text, code=Code.ARGUMENT_UNSUPPORTED, message=f"argument unsupported: {text}")
     for kind in KINDS:
         for tail in ("", "_max"):
             total, *parts = (wanted.get(f"{side}_{kind}{tail}") for side in SIDES)
@@ -81,20 +86,22 @@ def merged(old: Any, wanted: dict[str, Any]) -> Any:
     for name in ("size_iops_sec", "group_name"):
         if name in wanted:
             setattr(tune, name, (str(wanted[name]) if name == "group_name" else int(wanted[name])) or None)
-    for kind in KINDS:
-        for side in SIDES:
-            _peak(tune, f"{side}_{kind}", wanted)
     return tune
 
 
-def _peak(tune: Any, name: str, wanted: dict[str, Any]) -> None:
+def check_peaks(tune: Any) -> None:
+    """A running guest's peaks stand above a usual limit. Raises ConfigUnsupported."""
+    for kind in KINDS:
+        for side in SIDES:
+            _peak(tune, f"{side}_{kind}")
+
+
+def _peak(tune: Any, name: str) -> None:
     usual, peak = getattr(tune, name), getattr(tune, f"{name}_max")
     if not peak:
         return
     if not usual:
-        if any(word in wanted for group in GROUPS for word in group if name in group and word in group):
-            raise ConfigUnsupported(f"cannot reset '{name}' when '{name}_max' is set")
-        raise ConfigUnsupported(f"value '{name}_max' cannot be set if '{name}' is not set")
+        raise ConfigUnsupported(f"cannot reset '{name}' when '{name}_max' is set")
     if peak < usual:
         raise ConfigUnsupported(f"value '{name}_max' cannot be smaller than '{name}'")
 
@@ -111,6 +118,10 @@ def put(domain: Any, disk: Any, tune: Any) -> None:
 async def set_live(guest: Any, disk: Any, wanted: dict[str, Any]) -> None:
     """Change the limits of a running guest's disk, and tell."""
     tune = merged(disk.iotune, wanted)
+    check_peaks(tune)
+    if tune.group_name and not any(value for name, value in rows(tune) if name != "group_name"):
+        text = "creating a new group/updating existing with all tune parameters zero is not supported"
+        raise ConfigUnsupported(text)
     trial = disk.copy()
     trial.iotune, trial.qom = tune, disk.qom
     found = throttle(trial)

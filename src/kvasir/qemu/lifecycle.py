@@ -128,7 +128,7 @@ async def _ask(guest: Guest, run: Runtime, flags: int, is_reboot: bool, mode: st
             return
     async with guest.jobs.normal(Kind.MODIFY):
         guest.need_active()
-        if guest.state is not State.RUNNING:
+        if mode == "powerdown" and guest.state is not State.RUNNING:
             raise OperationInvalid("domain is not running")
         set_fake_reboot(guest, fake)
         await guest.monitor().command("system_powerdown")

@@ -140,7 +140,9 @@ class SecretDriver:
             from kvasir.xml.reader import read
             from kvasir.xml.validate import validate as check
 
-            check(model.Secret, read(xml, "(definition_of_secret)"))
+            root = read(xml, "(definition_of_secret)")
+            if root.tag == "secret":
+                check(model.Secret, root)
         document = model.read(xml)
         document.uuid = document.uuid or str(_uuid.uuid4())
         old = self.secrets.get(document.uuid)

@@ -250,6 +250,7 @@ class StoragePool:
         if type(self.kind).resize is PoolKind.resize:
             raise no_support("storage pool does not support changing of volume capacity")
         async with self.job(volume):
+            wanted = -(-wanted // 512) * 512 if document.format not in (None, "raw") else wanted
             await asyncio.to_thread(self.kind.resize, document, wanted, flags)
             document.capacity = wanted
             await self.look(volume)

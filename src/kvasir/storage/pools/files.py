@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from kvasir.errors import (
     InternalError,
+    InvalidArg,
     OperationInvalid,
     OperationUnsupported,
     Origin,
@@ -148,6 +149,9 @@ class FilePool(PoolKind):
         describe(volume, full=False)
 
     def remove(self, volume: Volume, flags: int) -> None:
+        if flags:
+            text = f"unsupported flags (0x{flags:x}) in function virStorageBackendVolDeleteLocal"
+            raise InvalidArg(text, origin=Origin.STORAGE, message=text)
         path = str(volume.path)
         folder = os.path.isdir(path) and not os.path.islink(path)
         try:
