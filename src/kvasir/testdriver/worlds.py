@@ -73,12 +73,13 @@ def procedures(program: int) -> dict[int, Any]:
     from importlib import import_module
 
     from kvasir.daemon.dispatch import Entry, served_by
+    from kvasir.testdriver.flags import checked
 
     if program != REMOTE.id:
         return {}
     names = ["kvasir.calls.connection", "kvasir.calls.events", *(f"kvasir.testdriver.calls.{name}" for name in CALLS)]
     return {
-        procedure.number: Entry(procedure, function)
+        procedure.number: Entry(procedure, checked(procedure.name, function))
         for name in names
         for procedure, function in served_by(import_module(name), REMOTE)
     }
