@@ -85,11 +85,8 @@ def _ends(disk: Any, base: str | None, top: str | None, flags: int, path: str) -
     else:
         upper, above = graph.find_layer(disk, top)
     next_ = upper.under()
-    lower: graph.Image | None
-    if base:
-        lower = graph.find_layer(disk, base, upper)[0]
-    else:
-        lower = next_ if flags & COMMIT_SHALLOW else upper.images()[-1]
+    default = next_ if flags & COMMIT_SHALLOW else upper.images()[-1]
+    lower = graph.find_layer(disk, base, upper)[0] if base else default
     if next_ is None and not flags & COMMIT_SHALLOW and not base:
         raise InvalidArg(f"could not find base image in chain for '{path}'")
     if flags & COMMIT_SHALLOW and next_ is not None and lower is not None and lower.index != next_.index:
