@@ -214,7 +214,8 @@ async def domain_rename(session: Session, dom: Any, new_name: str | None, flags:
         folders = [tree.folder for tree in trees]
         session.driver.rename(found, new_name)
         for tree, folder in zip(trees, folders, strict=True):
-            tree.follow(folder)
+            if os.path.isdir(folder):
+                os.rename(folder, tree.folder)
     return 0
 
 

@@ -54,8 +54,7 @@ class NoBackup(Error):
 async def begin(guest: Any, xml: str, checkpoint: str | None, flags: int) -> None:
     """Begin a backup, perhaps with a checkpoint of the same moment."""
     backup = parse(xml)
-    if not guest.active:
-        raise OperationUnsupported("cannot perform disk backup for inactive domain")
+    guest.need_active()
     _server(backup)
     stack = contextlib.AsyncExitStack()
     await stack.enter_async_context(guest.jobs.long(Async.BACKUP, Operation.BACKUP, mask=MASK))

@@ -84,20 +84,18 @@ def _ends(disk: Any, base: str | None, top: str | None, flags: int, path: str) -
         upper = first
     else:
         upper, above = graph.find_layer(disk, top)
-    next_ = upper.under()
-    default = next_ if flags & COMMIT_SHALLOW else upper.images()[-1]
-    lower = graph.find_layer(disk, base, upper)[0] if base else default
-    if next_ is None and not flags & COMMIT_SHALLOW and not base:
-        raise InvalidArg(f"could not find base image in chain for '{path}'")
-    if flags & COMMIT_SHALLOW and next_ is not None and lower is not None and lower.index != next_.index:
-        raise InvalidArg(f"base '{base}' is not immediately below '{upper.path}' in chain for '{path}'")
     if upper.index == first.index:
         if not flags & COMMIT_ACTIVE:
             raise InvalidArg(f"commit of '{disk.target}' active layer requires active flag")
     elif flags & COMMIT_ACTIVE:
         raise InvalidArg(f"active commit requested but '{upper.path}' is not active")
-    if lower is None:
+    next_ = upper.under()
+    if next_ is None:
         raise InvalidArg(f"could not find base image in chain for '{path}'")
+    default = next_ if flags & COMMIT_SHALLOW else upper.images()[-1]
+    lower = graph.find_layer(disk, base, upper)[0] if base else default
+    if flags & COMMIT_SHALLOW and lower.index != next_.index:
+        raise InvalidArg(f"base '{base}' is not immediately below '{upper.path}' in chain for '{path}'")
     return upper, above, lower
 
 

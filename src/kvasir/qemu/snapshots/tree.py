@@ -59,11 +59,6 @@ class Tree:
     def path(self, name: str) -> str:
         return f"{self.folder}/{name}.xml"
 
-    def follow(self, folder: str) -> None:
-        """Move the files of the guest's former name to where its present one has them."""
-        if os.path.isdir(folder):
-            os.rename(folder, self.folder)
-
     def _load(self) -> None:
         try:
             entries = sorted(os.listdir(self.folder))
