@@ -34,10 +34,10 @@ def with_medium(disk: Node, path: str, source: str | None, action: str, *, block
     trimmed(disk)
     there = list(disk.elements("source"))
     full = any(name in there[0].attributes for name in NAMES) if there else False
-    if action == "insert" and full:
-        raise Fail(f"The disk device '{path}' already has media")
     if source is None and action != "eject" and (there or action != "update"):
         raise Fail("New disk media source was not specified")
+    if action == "insert" and full:
+        raise Fail(f"The disk device '{path}' already has media")
     if not there and (action == "eject" or source is None):
         raise Fail(f"The disk device '{path}' doesn't have media")
     kind = "block" if block else "file"
