@@ -44,7 +44,7 @@ class Stream(Element):
         return super().parse(node, keep)
 
     def parsed(self, node: Any) -> None:
-        if self.fixed_settings and self.mixing_engine is False:
+        if self.fixed_settings and not self.mixing_engine:
             raise ConfigUnsupported("fixed audio settings requires mixing engine", origin=Origin.DOMAIN)
 
     def written(self, form: Form) -> Element | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported, Origin, SystemFailure, XmlError
+from kvasir.errors import ConfigUnsupported, InternalError, Origin, SystemFailure, XmlError
 from kvasir.xml import attr, variant
 from kvasir.xml.types import ENUM, INT, UINT
 
@@ -104,7 +104,7 @@ class Serial(CharDevice, tag="serial"):
                 machine = {"aarch64": "pl011", "armv7l": "pl011", "armv6l": "pl011", "riscv64": "16550a"}
                 self.model = machine.get(vm.arch)
         check_address(self)
-        if self.port is None:
+        if self.port is None or self.port < 0:
             self.port = free_port(vm.domain.serials)
 
     def _by_address(self) -> str | None:
@@ -224,3 +224,24 @@ def default_target(vm: Any) -> str:
 def free_port(devices: list[Any]) -> int:
     """The number after the highest one taken."""
     return max((d.port for d in devices if d.port is not None), default=-1) + 1
+
+
+ISA_PORTS = 4
+
+
+def number_isa_ports(serials: list[Any]) -> None:
+    """Ports that say they are ISA ports get the lowest free numbers, before all others. Raises InternalError."""
+    named = [port for port in serials if port.target_type == "isa-serial"]
+    taken = set()
+    for number, port in enumerate(named):
+        if number >= ISA_PORTS or (port.port or 0) >= ISA_PORTS:
+            text = f"Maximum supported number of ISA serial ports is '{ISA_PORTS}'"
+            raise InternalError(text, origin=Origin.DOMAIN)
+        if port.port is not None and port.port >= 0:
+            if port.port in taken:
+                raise InternalError(f"target port '{port.port}' already allocated", origin=Origin.DOMAIN)
+            taken.add(port.port)
+    for port in named:
+        if port.port is None or port.port < 0:
+            port.port = min(set(range(ISA_PORTS)) - taken)
+            taken.add(port.port)

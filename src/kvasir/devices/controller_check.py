@@ -9,7 +9,7 @@ from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlDetail, X
 from .virtio_options import not_virtio
 
 PCI_OPTIONS = {
-    "pci-root": ("index", "pcihole64", "node"), "pcie-root": ("pcihole64",), "pci-bridge": ("model_name", "chassis_nr"),
+    "pci-root": ("index", "pcihole64", "node", "hotplug"), "pcie-root": ("pcihole64",), "pci-bridge": ("model_name", "chassis_nr"),
     "dmi-to-pci-bridge": ("model_name",), "pcie-to-pci-bridge": ("model_name",),
     "pcie-root-port": ("model_name", "chassis", "port", "hotplug"), "pcie-switch-upstream-port": ("model_name",),
     "pcie-switch-downstream-port": ("model_name", "chassis", "port", "hotplug"),

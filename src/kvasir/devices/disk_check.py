@@ -182,7 +182,7 @@ def scsi_place(place: Any, vm: Any) -> None:
         return
     index = place.controller or 0
     model = next((c.model for c in vm.domain.controllers if c.type == "scsi" and c.index == index), None)
-    if model in ("lsilogic", "ncr53c90", "dc390", "am53c974") and place.target:
+    if model == "lsilogic" and place.target:
         raise unsupported(f"target must be 0 for controller model '{model}'")
 
 

@@ -146,6 +146,8 @@ class Filesystem(Device, tag="filesystem"):
             return
         if self.driver_type not in (None, "path", "handle"):
             raise ConfigUnsupported("Filesystem driver type not supported")
+        if self.driver_type == "handle" and self.accessmode not in (None, "passthrough"):
+            raise ConfigUnsupported("only supports passthrough accessmode")
         if self.boot is not None:
             raise ConfigUnsupported("boot order is only supported for virtiofs", origin=Origin.DOMAIN)
 

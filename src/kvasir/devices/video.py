@@ -76,6 +76,7 @@ class Video(Device, tag="video"):
         for name in ("ram", "vram64", "vgamem"):
             if getattr(self, name) is not None and self.type != "qxl":
                 raise ConfigUnsupported(f"{name} attribute only supported for video type qxl", origin=Origin.DOMAIN)
+        self.vram64 = self.vram64 or None
         if model.find("acceleration") is not None and (self.accel2d, self.accel3d, self.rendernode) == (None,) * 3:
             raise ConfigUnsupported("missing values for acceleration", origin=Origin.DOMAIN)
         resolution = model.find("resolution")

@@ -56,6 +56,8 @@ def _boot(domain: Any, vm: Any) -> None:
 
 
 def _cpus(domain: Any, vm: Any) -> None:
+    if domain.vcpus and domain.vcpus[0].enabled is False:
+        raise ConfigUnsupported("vcpu 0 can't be offline")
     limit = vm.max_cpus()
     if limit and domain.vcpu > limit:
         raise ConfigUnsupported(f"Maximum CPUs greater than specified machine type limit {limit}")
@@ -147,6 +149,16 @@ def _pages(domain: Any) -> None:
             raise Error(f"hugepages: node {absent[0]} not found", code=Code.XML_DETAIL, origin=Origin.DOMAIN)
 
 
+def _backing(domain: Any) -> None:
+    backing = domain.memory_backing
+    if backing is None or not (backing.hugepages or backing.pages):
+        return
+    if backing.allocation == "ondemand":
+        raise ConfigUnsupported("hugepages are not allowed with memory allocation ondemand")
+    if backing.source == "anonymous":
+        raise ConfigUnsupported("hugepages are not allowed with anonymous memory source")
+
+
 def _tuning(domain: Any) -> None:
     if domain.memtune is not None and domain.memtune.min_guarantee:
         raise ConfigUnsupported("Parameter 'min_guarantee' not supported by QEMU.")
@@ -157,6 +169,7 @@ def _tuning(domain: Any) -> None:
             if value and (0 < value < 1000 or value > most):
                 text = f"Value of cputune '{kind}{name}' must be in range [1000, {most}]"
                 raise ConfigUnsupported(text, origin=Origin.DOMAIN)
+    _backing(domain)
     if domain.max_memory and not domain.max_memory_slots:
         raise XmlError("both maximum memory size and memory slot count must be specified")
     if domain.max_memory and domain.max_memory < domain.memory:

@@ -12,7 +12,7 @@ from . import sysinfo
 from .clock import Clock
 from .cpu import Cpu, Sibling
 from .os import BootDevice
-from .sysinfo import Iothread
+from .sysinfo import Iothread, Vcpu
 from .tune import IothreadSched, NumaMemory, Numatune, VcpuSched
 
 _NUMBER = re.compile(r"\s*[+-]?\d+")
@@ -69,6 +69,8 @@ def _vcpus(domain: Any) -> None:
         domain.vcpu = 1
     if domain.vcpu == 0:
         raise InternalError("CPU IDs in <numa> exceed the <vcpu> count", origin=Origin.DOMAIN)
+    if domain.vcpus:
+        _vcpu_states(domain)
     if domain.vcpu_current is not None and domain.vcpu_current > domain.vcpu:
         raise ConfigUnsupported("maximum vCPU count must not be less than current vCPU count", origin=Origin.DOMAIN)
     if domain.vcpu_current == domain.vcpu:
@@ -79,6 +81,21 @@ def _vcpus(domain: Any) -> None:
         tuned = domain.numatune.memory if domain.numatune is not None else None
         follows = tuned is not None and tuned.placement == "auto" and domain.vcpu_cpuset is None
         domain.vcpu_placement = "auto" if follows else "static"
+
+
+def _vcpu_states(domain: Any) -> None:
+    """States of vCPUs decide how many run; those that are not said are off."""
+    said = {state.id: state for state in domain.vcpus}
+    beyond = next((number for number in said if number is not None and number >= domain.vcpu), None)
+    if beyond is not None:
+        raise XmlError(f"vcpu id '{beyond}' is out of range of maximum vcpu count")
+    off = [Vcpu(id=number, enabled=False, hotpluggable=True) for number in range(domain.vcpu)]
+    domain.vcpus = [said.get(state.id, state) for state in off]
+    for state in domain.vcpus:
+        if not state.enabled and not state.hotpluggable:
+            text = f"vcpu '{state.id}' is both offline and not hotpluggable"
+            raise ConfigUnsupported(text, origin=Origin.DOMAIN)
+    domain.vcpu_current = sum(1 for state in domain.vcpus if state.enabled)
 
 
 def _cpu(domain: Any, vm: Any) -> None:
@@ -237,6 +254,10 @@ def _numatune(domain: Any) -> None:
             raise ConfigUnsupported(text, origin=Origin.DOMAIN)
         for node in domain.numatune.memnodes:
             node.mode = node.mode or "strict"
+            if memory is not None and memory.mode == "restrictive" and node.mode != "restrictive":
+                raise XmlError(
+                    "'restrictive' mode is required in memnode element when mode is 'restrictive' in memory element"
+                )
 
 
 def _clock(domain: Any) -> None:

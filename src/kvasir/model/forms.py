@@ -6,10 +6,10 @@ from typing import Any
 
 
 def default_audio(domain: Any) -> str | None:
-    """The backend that a guest gets which names none; the last VNC or SPICE display decides."""
+    """The backend that a guest gets which names none; the last VNC, SPICE or SDL display decides."""
     kind: str | None = None if domain.graphics else "none"
     for display in domain.graphics:
-        kind = {"vnc": "none", "spice": "spice"}.get(display.type, kind)
+        kind = {"vnc": "none", "spice": "spice", "sdl": None}.get(display.type, kind)
     return kind
 
 

@@ -86,6 +86,8 @@ class Os(Element, tag="os"):
     )
 
     def parsed(self, node: object) -> None:
-        """The space around a ``<source>`` in ``<nvram>`` is no path."""
+        """The space around a ``<source>`` in ``<nvram>`` is no path; a boot menu that is off has no time."""
+        if not self.bootmenu:
+            self.bootmenu_timeout = None
         if self.nvram is not None and not self.nvram.strip():
             self.nvram = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kvasir.devices.address_check import check as check_address
+from kvasir.devices.chardev import number_isa_ports
 from kvasir.devices.common_check import check as check_common
 from kvasir.errors import ConfigUnsupported
 from kvasir.host import sysinfo
@@ -34,6 +35,7 @@ def complete(domain: Any, vm: Any) -> None:
     fill_root(domain, vm)
     _nvram(domain, vm)
     console_made = implicit.add_default_devices(vm)
+    number_isa_ports(domain.serials)
     implicit.controller_models(vm)
     for device in list(domain.all_devices()):
         device.defaults(vm)

@@ -116,7 +116,7 @@ def _audio(vm: Any) -> None:
     from kvasir.devices.audio import Audio
     from kvasir.model.forms import default_audio
 
-    kind = "spice" if any(display.type == "spice" for display in domain.graphics) else default_audio(domain)
+    kind = default_audio(domain)
     key = "vnc_allow_host_audio" if domain.graphics else "nographics_allow_host_audio"
     if kind == "spice" or (kind == "none" and not getattr(vm.config, key, False)):
         domain.audios.append(Audio(id=1, type=kind))

@@ -10,7 +10,11 @@ from .pci_set import CONTROLLERS, PCI, PCIE, Connect
 NOTHING = 0
 PCIE_USB = ("nec-xhci", "qemu-xhci")
 PCI_SOUND = ("es1370", "ac97", "ich6", "ich9")
-PCIE_NETWORK = ("e1000e", "igb")
+PCI_NETWORK = (
+    "virtio-transitional", "netfront", "rtl8139", "e1000", "spapr-vlan", "lan9118", "scm91c111", "vlance", "vmxnet", "vmxnet2",
+    "vmxnet3", "Am79C970A", "82540EM", "82545EM", "82543GC",
+)  # fmt: skip
+"""Network cards that libvirt knows as conventional PCI; names it does not know go where the root bus has room."""
 
 
 class Needs:
@@ -56,9 +60,7 @@ class Needs:
         model = getattr(device, "model", None)
         if device.type == "hostdev" or model == "usb-net":
             return NOTHING
-        if model in ("virtio", "virtio-non-transitional") or model in PCIE_NETWORK or model is None:
-            return self.pcie
-        return PCI
+        return PCI if model in PCI_NETWORK else self.pcie
 
     def _sound(self, device: Any) -> int:
         return PCI if device.model in PCI_SOUND else NOTHING

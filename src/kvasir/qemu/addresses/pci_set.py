@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from kvasir.errors import Error, InternalError, XmlError
+from kvasir.errors import Error, InternalError, Origin, XmlError
 
 
 class Connect:
@@ -160,19 +160,19 @@ class PciSet:
         wrong: type[Error] = XmlError if from_config else InternalError
         text = f"{domain:04x}:{place.bus:02x}:{place.slot:02x}.{place.function}"
         if not self.buses:
-            raise wrong("No PCI buses available")
+            raise wrong("No PCI buses available", origin=Origin.DOMAIN)
         if domain != 0:
-            raise wrong(f"Invalid PCI address {text}. Only PCI domain 0 is available")
+            raise wrong(f"Invalid PCI address {text}. Only PCI domain 0 is available", origin=Origin.DOMAIN)
         if place.bus >= len(self.buses):
-            raise wrong(f"Invalid PCI address {text}. Only PCI buses up to {len(self.buses) - 1} are available")
+            raise wrong(f"Invalid PCI address {text}. Only PCI buses up to {len(self.buses) - 1} are available", origin=Origin.DOMAIN)
         bus = self.buses[place.bus]
         problem = mismatch(place.bus, bus.offers, needs, from_config)
         if problem:
-            raise wrong(f"The device at PCI address {text} {problem}")
+            raise wrong(f"The device at PCI address {text} {problem}", origin=Origin.DOMAIN)
         if place.slot < bus.first:
-            raise wrong(f"Invalid PCI address {text}. slot must be >= {bus.first}")
+            raise wrong(f"Invalid PCI address {text}. slot must be >= {bus.first}", origin=Origin.DOMAIN)
         if place.slot > bus.last:
-            raise wrong(f"Invalid PCI address {text}. slot must be <= {bus.last}")
+            raise wrong(f"Invalid PCI address {text}. slot must be <= {bus.last}", origin=Origin.DOMAIN)
 
     def reserve(self, place: Slot, needs: int, from_config: bool = True, domain: int = 0) -> None:
         """Mark the place as taken. Raises XmlError where it is taken already or does not fit."""
@@ -183,7 +183,7 @@ class PciSet:
         used = bus.used.get(place.slot, 0)
         if used & (1 << place.function):
             wrong: type[Error] = XmlError if from_config else InternalError
-            raise wrong(f"Attempted double use of PCI Address {place}")
+            raise wrong(f"Attempted double use of PCI Address {place}", origin=Origin.DOMAIN)
         if not used and needs & Connect.AGGREGATE:
             bus.aggregate.add(place.slot)
         bus.used[place.slot] = used | (1 << place.function)
@@ -203,7 +203,7 @@ class PciSet:
                 if found:
                     return Slot(number, *found)
         if not self.growing:
-            raise InternalError("No more available PCI slots")
+            raise InternalError("No more available PCI slots", origin=Origin.DOMAIN)
         place = self._grow(Slot(len(self.buses), 0, max(function, 0)), needs)
         return place._replace(slot=self.buses[place.bus].first)
 
@@ -223,12 +223,15 @@ class PciSet:
             model = "pcie-root-port"
         else:
             word = next((name for name, kind in CONTROLLERS.items() if kind & needs & TYPES), None)
-            if word:
+            if word and word != "pcie-to-pci-bridge":
                 raise InternalError(
                     f"a PCI slot is needed to connect a PCI controller model='{word}', "
-                    "but none is available, and it cannot be automatically added"
+                    "but none is available, and it cannot be automatically added",
+                    origin=Origin.DOMAIN,
                 )
-            raise InternalError(f"Cannot automatically add a new PCI bus for a device with connect flags {needs:02x}")
+            flags = 0x2000 if word else needs
+            text = f"Cannot automatically add a new PCI bus for a device with connect flags {flags:02x}"
+            raise InternalError(text, origin=Origin.DOMAIN)
         end = len(self.buses) + add
         if bridge == "pcie-to-pci-bridge":
             # The port is kept for the bridge: no other device, not even the spare one, may take it.

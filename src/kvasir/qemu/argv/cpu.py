@@ -161,8 +161,9 @@ def smp(vm: Any) -> Iterator[Arg]:
     domain = vm.domain
     topology = domain.cpu.topology if domain.cpu is not None else None
     now, most = domain.vcpu_current or domain.vcpu, domain.vcpu
-    words = [str(_plugged(domain, now))]
-    if now != most:
+    plugged = _plugged(domain, now)
+    words = [str(plugged)]
+    if plugged != most:
         words.append(f"maxcpus={most}")
     if topology is not None:
         words.append(f"sockets={topology.sockets}")
