@@ -164,6 +164,8 @@ class Model(NamedTuple):
     for_guest: bool
     signatures: tuple[tuple[int, int, range], ...]
     features: frozenset[str]
+    dropped: tuple[str, ...] = ()
+    """Features that the model once had, which a guest of it is started without."""
 
     def fits(self, family: int, model: int, stepping: int) -> bool:
         """True when the processor is one that the model was made for."""
@@ -218,6 +220,7 @@ def models() -> dict[str, Model]:
             "g" in use,
             () if signatures == "any" else tuple(map(_signature, signatures.split(","))),
             frozenset(has),
+            tuple(word[1:] for word in changes if word[0] == "!"),
         )
     return known
 

@@ -37,7 +37,15 @@ VIRTIO_SCSI = ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
 
 def controller(device: Any, vm: Any) -> Iterator[Arg]:
     """The controller's arguments; nothing for what the machine has built in."""
-    kinds = {"pci": _pci, "usb": _usb, "scsi": _scsi, "sata": _sata, "virtio-serial": _serial, "ccid": _ccid}
+    kinds = {
+        "pci": _pci,
+        "usb": _usb,
+        "scsi": _scsi,
+        "sata": _sata,
+        "virtio-serial": _serial,
+        "ccid": _ccid,
+        "fdc": _fdc,
+    }
     if device.type in kinds:
         yield from kinds[device.type](device, vm)
 
@@ -49,6 +57,8 @@ def _pci(device: Any, vm: Any) -> Iterator[Arg]:
         if device.pcihole64 is not None:
             bridge = "q35-pcihost" if vm.is_q35 else "i440FX-pcihost"
             yield Opt("-global", f"{bridge}.pci-hole64-size={device.pcihole64}K")
+        if device.hotplug is not None and vm.is_i440fx:
+            yield Opt("-global", f"PIIX4_PM.acpi-root-pci-hotplug={'on' if device.hotplug else 'off'}")
         return
     props: dict[str, Any] = {}
     if device.model == "pci-bridge":
@@ -113,3 +123,18 @@ def _ccid(device: Any, vm: Any) -> Iterator[Arg]:
     from kvasir.qemu.args import Dev
 
     yield Dev("usb-ccid", id=device.alias)
+
+
+def _fdc(device: Any, vm: Any) -> Iterator[Arg]:
+    """Which drive is booted from; a chipset that has no floppy controller gets one."""
+    from kvasir.qemu.args import Dev, Opt
+    from kvasir.qemu.buses import boot_index
+
+    drives = [disk for disk in vm.domain.disks if disk.bus == "fdc"]
+    boots = {f"bootindex{'AB'[disk.address.unit or 0]}": boot_index(vm, disk) for disk in drives}
+    if vm.is_q35 and drives:
+        yield Dev("isa-fdc", boots)
+    elif not vm.is_q35:
+        for name, index in boots.items():
+            if index is not None:
+                yield Opt("-global", f"isa-fdc.{name}={index}")

@@ -223,7 +223,7 @@ def _frontend(disk: Any) -> None:
         raise unsupported(f"CHS translation mode can only be set for 'ide' bus not '{disk.bus}'")
     if disk.device == "lun" and disk.bus not in ("virtio", "scsi"):
         raise unsupported(f"disk device='lun' is not supported for bus='{disk.bus}'")
-    if disk.device == "cdrom" and disk.bus == "virtio":
+    if disk.device == "cdrom" and disk.bus in ("virtio", "sd"):
         raise unsupported(f"disk type of '{disk.target}' does not support ejectable media")
     if disk.device == "disk" and disk.readonly and disk.bus in ("ide", "sata"):
         raise unsupported(f"readonly {disk.bus} disks are not supported")

@@ -128,19 +128,19 @@ def _layer(vm: Any, disk: Any, source: Any, index: int, format: str, metadata: i
         yield from tls.credentials(vm, name, source.protocol, server=False)
         props["tls-creds"] = name
     yield Blockdev(props.pop("driver"), {**props, "node-name": storage, **tail})
-    if source.slices:
-        below_it, storage, piece = storage, f"libvirt-{index}-slice-sto", source.slices[0]
-        yield Blockdev(
-            "raw", {"node-name": storage, "offset": piece.offset, "size": piece.size, "file": below_it, **tail}
-        )
+    driver = "raw" if format in (None, "raw", "fat", "iso", "dir", "none") else DRIVERS.get(format, format)
+    piece = {"offset": source.slices[0].offset, "size": source.slices[0].size} if source.slices else {}
+    if piece and driver != "raw":
+        below_it, storage = storage, f"libvirt-{index}-slice-sto"
+        yield Blockdev("raw", {"node-name": storage, **piece, "file": below_it, **tail})
+        piece = {}
     zeroes = disk.detect_zeroes
     if zeroes == "unmap" and disk.discard != "unmap":
         zeroes = "on"
     node: dict[str, Any] = {
         "node-name": f"libvirt-{index}-format", "read-only": readonly, "discard": disk.discard,
-        "detect-zeroes": zeroes if top is disk.source else None, "cache": cache,
+        "detect-zeroes": zeroes if top is disk.source else None, "cache": cache, **piece,
     }  # fmt: skip
-    driver = "raw" if format in (None, "raw", "fat", "iso", "dir", "none") else DRIVERS.get(format, format)
     if driver == "qcow2" and metadata:
         node["cache-size"] = metadata
     if format_secret is not None:
@@ -290,18 +290,14 @@ def device(disk: Any, vm: Any) -> Dev:
         "vendor": disk.vendor,
         "product": disk.product,
         "cyls": disk.cyls, "heads": disk.heads, "secs": disk.secs, "bios-chs-trans": disk.trans,
-        "write-cache": WRITE_CACHE.get(cache_mode(disk) or "") if _has_write_cache(disk) else None,
-        "serial": disk.serial if disk.device != "lun" else None,
+        "write-cache": WRITE_CACHE.get(cache_mode(disk) or "") if disk.device != "lun" else None,
+        "serial": disk.serial.replace(" ", "\\ ") if disk.serial and disk.device != "lun" else None,
         "werror": write,
         "rerror": read,
     }  # fmt: skip
     if disk.bus == "usb":
         props["removable"] = disk.removable is True
     return Dev(driver, props)
-
-
-def _has_write_cache(disk: Any) -> bool:
-    return disk.device == "disk" and disk.bus != "fdc" and not disk.empty
 
 
 def error_policies(disk: Any) -> tuple[str | None, str | None]:
@@ -349,7 +345,7 @@ def _scsi(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
     model = next((c.model for c in vm.domain.controllers if c.type == "scsi" and c.index == index), None)
     driver = {"cdrom": "scsi-cd", "lun": "scsi-block"}.get(disk.device, "scsi-hd")
     props: dict[str, Any] = {"bus": f"{_controller(vm, 'scsi', index)}.0"}
-    if model == "lsilogic":
+    if model in ("lsilogic", "dc390", "am53c974"):
         props["scsi-id"] = place.unit or 0
     else:
         props |= {"channel": place.bus or 0, "scsi-id": place.target or 0, "lun": place.unit or 0}
@@ -380,7 +376,7 @@ BUSES: dict[str, Any] = {"virtio": _virtio, "ide": _ide, "sata": _ide, "scsi": _
 
 def _vhost_user(disk: Any) -> Iterator[Arg]:
     name = f"chr-vu-{disk.alias}"
-    reconnect = disk.source.reconnect_timeout if disk.source.reconnect else None
+    reconnect = {True: disk.source.reconnect_timeout, False: 0}.get(disk.source.reconnect)
     data: dict[str, Any] = {"addr": {"type": "unix", "data": {"path": disk.source.path}}, "server": False}
     if reconnect is not None:
         data["reconnect"] = reconnect

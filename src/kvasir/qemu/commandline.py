@@ -12,7 +12,7 @@ from . import aliases, argv
 from .args import Arg, Chardev, Dev, Obj, Opt
 from .device_args import args_of
 
-CONTROLLERS = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial", "ccid")
+CONTROLLERS = ("pci", "usb", "scsi", "ide", "sata", "virtio-serial", "ccid", "fdc")
 FIRST = ("memories", "hubs", "disks", "filesystems", "interfaces", "smartcards", "serials", "parallels", "channels",
          "consoles", "tpms", "inputs", "audios", "graphics", "videos", "sounds", "watchdogs", "redirdevs", "hostdevs",
          "memballoons", "rngs", "nvrams")  # fmt: skip

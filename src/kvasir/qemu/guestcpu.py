@@ -13,6 +13,8 @@ log = logging.getLogger(__name__)
 
 ON = ("require", "force")
 X86 = ("x86_64", "i686")
+NEVER = ("cmt", "mbm_total", "mbm_local", "osxsave", "ospke")
+"""Features that QEMU does not have as switches: a document may name them, a command line never does."""
 
 
 def resolve(vm: Any) -> None:
@@ -25,19 +27,51 @@ def resolve(vm: Any) -> None:
         return
     if cpu.mode == "host-model":
         _host_model(vm, cpu)
-    if cpu.mode != "custom" or not cpu.model:
-        return
+    if cpu.mode == "custom" and cpu.model:
+        _custom(vm, cpu)
+    cpu.features = [feature for feature in cpu.features if feature.name not in NEVER]
+
+
+def _custom(vm: Any, cpu: Any) -> None:
+    """A model by name: known, held against the host, its features decided."""
     if cpu.model not in x86_tables.models():
         raise InternalError(f"Unknown CPU model {cpu.model}", origin=Origin.CPU)
     for feature in cpu.features:
         if feature.name not in x86_tables.features():
             raise ConfigUnsupported(f"unknown CPU feature: {feature.name}", origin=Origin.CPU)
     host = x86.from_qemu(vm.caps.accel(vm.virt_type).host).features
+    if cpu.check in ("partial", "full") and host:
+        _compare(vm, cpu, host)
+    if cpu.match == "minimum":
+        _host_model(vm, cpu)
     for feature in cpu.features:
         if feature.policy == "optional":
             feature.policy = "require" if feature.name in host else "disable"
-    if cpu.check == "partial" and host:
-        _compare(cpu, host)
+    said = {feature.name for feature in cpu.features}
+    for name in x86_tables.models()[cpu.model].dropped:
+        if name not in said:
+            set_policy(cpu, name, "disable")
+    _translate(vm, cpu)
+
+
+def _translate(vm: Any, cpu: Any) -> None:
+    """Say a model that this emulator does not know by the nearest one that it does."""
+    known = {model.name: () for model in vm.caps.accel(vm.virt_type).cpus}
+    if not known or cpu.model in known:
+        return
+    model = x86_tables.models()[cpu.model]
+    if cpu.fallback == "forbid":
+        raise ConfigUnsupported(f"CPU model {cpu.model} is not supported by hypervisor", origin=Origin.CPU)
+    best = x86.decode(x86.CpuData(model.vendor, None, set(model.features)), known)
+    if best is None:
+        return
+    wishes, cpu.features, cpu.model = cpu.features, [], best.model
+    for name in best.require:
+        set_policy(cpu, name, "require")
+    for name in (*best.disable, *x86_tables.models()[best.model].dropped):
+        set_policy(cpu, name, "disable")
+    for feature in wishes:
+        set_policy(cpu, feature.name, feature.policy)
 
 
 def _host_model(vm: Any, cpu: Any) -> None:
@@ -80,20 +114,31 @@ def _wanted(cpu: Any) -> set[str]:
     return names - {feature.name for feature in cpu.features if feature.policy in ("disable", "forbid")}
 
 
-def _compare(cpu: Any, host: set[str]) -> None:
+def _compare(vm: Any, cpu: Any, host: set[str]) -> None:
+    from .domcapabilities import host_model
+
     forced = {feature.name for feature in cpu.features if feature.policy == "force"}
-    missing = _wanted(cpu) - host - forced
-    forbidden = {feature.name for feature in cpu.features if feature.policy == "forbid"} & host
-    if missing:
-        _refuse("Host CPU does not provide required features", missing)
+    forbidden = [feature.name for feature in cpu.features if feature.policy == "forbid" and feature.name in host]
+    best = host_model(vm.caps, vm.virt_type) if forbidden else None
+    named = next((name for name in forbidden if best is not None and name in best.require), None)
+    if named:
+        _refuse(f"Host CPU provides forbidden feature '{named}'")
     if forbidden:
         _refuse("Host CPU provides forbidden features", forbidden)
+    if cpu.check == "full":
+        return
+    missing = _wanted(cpu) - host - forced
+    if missing:
+        _refuse("Host CPU does not provide required features", missing)
+    extra = host - _wanted(cpu) - {feature.name for feature in cpu.features}
+    if cpu.match == "strict" and extra:
+        _refuse("Host CPU does not strictly match guest CPU: Extra features", extra)
 
 
-def _refuse(problem: str, names: Iterable[str]) -> None:
+def _refuse(problem: str, names: Iterable[str] = ()) -> None:
     wanted = set(names)
     listed = ", ".join(name for name in x86_tables.features() if name in wanted)
-    text = f"{problem}: {listed}"
+    text = f"{problem}: {listed}" if listed else problem
     raise Error(
         text,
         code=Code.CPU_INCOMPATIBLE,

@@ -58,16 +58,7 @@ def _model(vm: Any) -> Iterator[str]:
             yield f"{qemu_name(feature.name)}=on"
         elif feature.policy in ("disable", "forbid"):
             yield f"{qemu_name(feature.name)}=off"
-        elif feature.policy == "optional":
-            yield f"{qemu_name(feature.name)}={'on' if feature.name in _host_features(vm) else 'off'}"
     yield from _physical(cpu)
-
-
-def _host_features(vm: Any) -> set[str]:
-    """What the accelerator can give a guest's CPU."""
-    from kvasir.cpu.x86 import from_qemu
-
-    return from_qemu(vm.caps.accel(vm.virt_type).host).features
 
 
 def _host_model(vm: Any) -> tuple[str | None, list[tuple[str, bool]]]:

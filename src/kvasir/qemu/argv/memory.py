@@ -42,7 +42,7 @@ def backend(vm: Any, id: str, size: int, *, cell: Any = None, nodeset: Any = Non
     discard = (
         cell.discard
         if cell is not None and cell.discard is not None
-        else (backing.discard if backing is not None else None)
+        else ((backing.discard or None) if backing is not None else None)
     )
     pagesize = page or _page(backing, cell)
     if pagesize == os.sysconf("SC_PAGE_SIZE") // 1024:
@@ -54,23 +54,21 @@ def backend(vm: Any, id: str, size: int, *, cell: Any = None, nodeset: Any = Non
         props |= {"hugetlb": True, "hugetlbsize": pagesize * 1024}
     elif pagesize:
         kind = "memory-backend-file"
-        props |= {"mem-path": _hugepage_path(vm, pagesize), "prealloc": True}
-        if discard:
-            props["discard-data"] = True
+        props |= {"mem-path": _hugepage_path(vm, pagesize), "discard-data": discard}
     elif backing is not None and backing.source == "memfd":
         kind = "memory-backend-memfd"
     elif access is not None or (backing is not None and backing.source == "file"):
         kind = "memory-backend-file"
         props["mem-path"] = os.path.join(vm.memory_folder(), id.removeprefix("mem"))
-        if discard:
-            props["discard-data"] = True
+        props["discard-data"] = discard
     if access is not None:
         props["share"] = access == "shared"
-    if kind in ("memory-backend-memfd",) or (kind == "memory-backend-file" and pagesize and id == "pc.ram"):
-        props["x-use-canonical-path-for-ramblock-id"] = False if id.endswith(".ram") else None
-    if backing is not None and backing.allocation == "immediate":
+    if kind != "memory-backend-ram" and id.endswith(".ram"):
+        props["x-use-canonical-path-for-ramblock-id"] = False
+    if pagesize or (backing is not None and backing.allocation == "immediate"):
         props["prealloc"] = True
-        props["prealloc-threads"] = backing.allocation_threads
+    if backing is not None:
+        props["prealloc-threads"] = backing.allocation_threads or None
     props["size"] = size
     props |= _policy(vm, domain, cell, nodeset)
     return Obj(kind, props)
@@ -181,9 +179,12 @@ def numa(vm: Any) -> Iterator[Arg]:
     """Cells with their backends, distances, and the HMAT."""
     domain = vm.domain
     cells = domain.cpu_cells()
+    plain = bool(cells) and _by_size(vm, cells)
+    if plain and domain.memory_backing is not None and domain.memory_backing.allocation == "immediate":
+        yield Opt("-mem-prealloc")
     for cell in cells:
         size = _mib(cell.memory or 0) << 20
-        if size:
+        if size and not plain:
             yield backend(vm, f"ram-node{cell.id}", size, cell=cell)
         words = ["node", f"nodeid={cell.id}"]
         if cell.cpus:
@@ -192,13 +193,27 @@ def numa(vm: Any) -> Iterator[Arg]:
         if hmat:
             words.append(f"initiator={_initiator(domain, cell)}")
         if size:
-            words.append(f"memdev=ram-node{cell.id}")
+            words.append(f"mem={size >> 20}" if plain else f"memdev=ram-node{cell.id}")
         yield Opt("-numa", ",".join(words))
     for cell in cells:
         for sibling in cell.distances:
             yield Opt("-numa", f"dist,src={cell.id},dst={sibling.id},val={sibling.value}")
     if domain.cpu is not None:
         yield from _hmat(domain.cpu)
+
+
+def _by_size(vm: Any, cells: Any) -> bool:
+    """True where cells need no backends of their own and the machine type, an old one, still takes their sizes."""
+    domain = vm.domain
+    kind, backing = vm.caps.machine(vm.machine), domain.memory_backing
+    if kind is None or not kind.numa_mem:
+        return False
+    if backing is not None and (
+        backing.source in ("file", "memfd") or backing.access or backing.hugepages or backing.pages
+    ):
+        return False
+    tuned = {node.cellid for node in domain.numatune.memnodes} if domain.numatune is not None else set()
+    return not any(cell.mem_access or cell.id in tuned for cell in cells)
 
 
 def _initiator(domain: Any, cell: Any) -> int:

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from kvasir.errors import ConfigUnsupported
+
 from ..args import Arg, Opt, comma
 
 BIOS = ("vendor", "version", "date", "release")
 SYSTEM = ("manufacturer", "product", "version", "serial", "uuid", "sku", "family")
-BOARD = (("manufacturer", "manufacturer"), ("product", "product"), ("version", "version"), ("serial", "serial"),
-         ("asset", "asset"), ("location", "location"))  # fmt: skip
+BOARD = ("manufacturer", "product", "version", "serial", "asset", "location")
 CHASSIS = ("manufacturer", "version", "serial", "asset", "sku")
 
 
 def _words(entries: Any, order: Any) -> list[str]:
     said = {e.name: e.value or "" for e in entries}
     return [f"{name}={comma(said[name])}" for name in order if name in said]
+
+
+def _made(words: list[str]) -> list[str]:
+    """Boards and chassis always name a maker, if only an empty one."""
+    return words if any(word.startswith("manufacturer=") for word in words) else ["manufacturer=", *words]
 
 
 def smbios(vm: Any) -> Iterator[Arg]:
@@ -30,13 +36,12 @@ def smbios(vm: Any) -> Iterator[Arg]:
             yield Opt("-smbios", ",".join(["type=0", *_words(info.bios, BIOS)]))
         if info.system:
             yield Opt("-smbios", ",".join(["type=1", *_words(info.system, system)]))
+        if len(info.boards) > 1:
+            raise ConfigUnsupported("qemu does not support more than one entry to Type 2 in SMBIOS table")
         for board in info.boards:
-            yield Opt("-smbios", ",".join(["type=2", *_words(board.entries, [k for k, _ in BOARD])]))
+            yield Opt("-smbios", ",".join(["type=2", *_made(_words(board.entries, BOARD))]))
         if info.chassis:
-            words = _words(info.chassis, CHASSIS)
-            if not any(w.startswith("manufacturer=") for w in words):
-                words.insert(0, "manufacturer=")
-            yield Opt("-smbios", ",".join(["type=3", *words]))
+            yield Opt("-smbios", ",".join(["type=3", *_made(_words(info.chassis, CHASSIS))]))
         if info.oem_strings:
             yield Opt("-smbios", ",".join(["type=11", *(f"value={comma(s)}" for s in info.oem_strings)]))
 
