@@ -103,6 +103,11 @@ class Iotune(Element, tag="iotune"):
             left = left or getattr(self, name) is not None
         return left
 
+    def limits(self) -> dict[str, int]:
+        """The limits that are set."""
+        named = {name: getattr(self, name) for name in self.FIELDS if name != "group_name"}
+        return {name: value for name, value in named.items() if value}
+
     def check(self) -> None:
         """Refuse a total beside its parts, and a burst without its limit."""
         for kind in ("bytes_sec", "iops_sec", "bytes_sec_max", "iops_sec_max"):
@@ -268,6 +273,16 @@ class Disk(Device, tag="disk"):
                 layer.source.defaults()
         if self.mirror is not None and not self.mirror.job:
             self.mirror = None
+        self._join_group(vm.domain)
+
+    def _join_group(self, domain: Any) -> None:
+        """A disk that names a throttle group only has the limits of the group's other disks."""
+        if self.iotune is None or not self.iotune.group_name or self.iotune.limits():
+            return
+        tunes = [disk.iotune for disk in domain.disks if disk.iotune is not None]
+        model = next((tune for tune in tunes if tune.group_name == self.iotune.group_name and tune.limits()), None)
+        for name, value in (model.limits() if model is not None else {}).items():
+            setattr(self.iotune, name, value)
 
     def check(self, vm: Any) -> None:
         """libvirt's rules for disks."""

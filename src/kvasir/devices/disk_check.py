@@ -8,6 +8,7 @@ from typing import Any
 from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
 
 from .address import DriveAddress, PciAddress
+from .common_check import shared_memory
 from .disk_source import NetworkSource
 from .virtio_options import not_virtio
 
@@ -165,11 +166,14 @@ def _models(disk: Any) -> None:
 def _qemu(disk: Any, vm: Any) -> None:
     if disk.driver_name not in (None, "qemu"):
         raise unsupported(f"unsupported driver name '{disk.driver_name}' for disk '{disk.target}'")
-    if disk.type == "vhostuser" and not _shared_memory(vm.domain):
+    if disk.type == "vhostuser" and disk.discard is not None:
+        raise unsupported("discard is not supported with vhostuser disk", Origin.DOMAIN)
+    if disk.type == "vhostuser" and not shared_memory(vm.domain):
         raise unsupported("'vhostuser' requires shared memory")
     _encryption(disk)
     _format(disk)
     _frontend(disk)
+    _throttle_group(disk, vm.domain)
     if disk.bus == "scsi":
         scsi_place(disk.address, vm)
     if disk.bus == "usb" and isinstance(disk.address, (PciAddress, DriveAddress)):
@@ -216,6 +220,19 @@ def _format(disk: Any) -> None:
             raise unsupported("storage type 'dir' requires use of storage format 'fat'")
         if not disk.readonly:
             raise unsupported("virtual FAT storage can't be accessed in read-write mode")
+
+
+def _throttle_group(disk: Any, domain: Any) -> None:
+    """Disks of one throttle group have the same limits."""
+    group = disk.iotune.group_name if disk.iotune is not None else None
+    if not group:
+        return
+    limits = disk.iotune.limits()
+    if not limits:
+        raise unsupported("group_name can be configured only together with settings")
+    for other in domain.disks:
+        if other.iotune is not None and other.iotune.group_name == group and other.iotune.limits() not in ({}, limits):
+            raise unsupported(f"different iotunes for disks {disk.target} and {other.target}")
 
 
 def _frontend(disk: Any) -> None:
@@ -271,6 +288,3 @@ def _has_iothread(domain: Any, number: int) -> bool:
     return number in listed or (not listed and number <= (domain.iothreads or 0))
 
 
-def _shared_memory(domain: Any) -> bool:
-    backing = getattr(domain, "memory_backing", None)
-    return backing is not None and getattr(backing, "access_mode", getattr(backing, "access", None)) == "shared"

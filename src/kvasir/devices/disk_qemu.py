@@ -291,7 +291,7 @@ def device(disk: Any, vm: Any) -> Dev:
         "product": disk.product,
         "cyls": disk.cyls, "heads": disk.heads, "secs": disk.secs, "bios-chs-trans": disk.trans,
         "write-cache": WRITE_CACHE.get(cache_mode(disk) or "") if disk.device != "lun" else None,
-        "serial": disk.serial.replace(" ", "\\ ") if disk.serial and disk.device != "lun" else None,
+        "serial": disk.serial.replace(" ", "\\ ") if disk.serial and (disk.device != "lun" or disk.bus == "virtio") else None,
         "werror": write,
         "rerror": read,
     }  # fmt: skip

@@ -12,6 +12,7 @@ from kvasir.xml import Form, attr, flag, scaled
 from kvasir.xml.types import ENUM, INT, ONOFF, Type
 
 from .base import Device
+from .common_check import shared_memory
 from .virtio_options import SUFFIX, props
 from .words import no_bus
 
@@ -167,19 +168,10 @@ class Filesystem(Device, tag="filesystem"):
                 raise ConfigUnsupported("virtiofs does not support multidevs")
         if not vm.caps.has("vhost-user-fs"):
             raise ConfigUnsupported("virtiofs is not supported with this QEMU binary")
-        if not self._shared_memory(vm.domain):
+        if not shared_memory(vm.domain):
             raise ConfigUnsupported("'virtiofs' requires shared memory")
         if self.queue is not None and self.queue & (self.queue - 1):
             raise XmlError("virtiofs queue size must be a power of two")
-
-    @staticmethod
-    def _shared_memory(domain: Any) -> bool:
-        backing = domain.memory_backing
-        whole = backing is not None and backing.access == "shared"
-        cells = domain.cpu_cells()
-        if not cells:
-            return whole
-        return all(cell.mem_access == "shared" or (cell.mem_access is None and whole) for cell in cells)
 
     # -- the host's side
 
@@ -228,7 +220,7 @@ class Filesystem(Device, tag="filesystem"):
         else:
             yield "local"
             yield f"security_model={'none' if self.accessmode == 'squash' else self.accessmode or 'passthrough'}"
-        if self.multidevs not in (None, "default"):
+        if self.multidevs not in (None, "default") and self.driver_type != "handle":
             yield f"multidevs={self.multidevs}"
         if self.fmode is not None:
             yield f"fmode={self.fmode:04o}"

@@ -13,7 +13,6 @@ from kvasir.xml import attr, flag, runtime, variant
 from kvasir.xml.types import ENUM, Type
 
 from . import hostdev_host
-from .address import DriveAddress
 from .base import Device
 from .disk_check import scsi_place
 from .hostdev_source import CAPABILITIES, SUBSYSTEM, MdevSource, PciSource, ScsiHostSource, ScsiSource, UsbSource
@@ -23,7 +22,6 @@ from .words import unsupported
 if TYPE_CHECKING:
     from kvasir.qemu.args import Arg
 
-UNITS = 16
 SOURCES = {**SUBSYSTEM, **CAPABILITIES}
 # any other word than yes means no
 _MANAGED = Type("yesno", lambda value: value == "yes", lambda value: "yes" if value else "no", words=("yes", "no"))
@@ -76,7 +74,9 @@ class Hostdev(Device, tag="hostdev"):
         if isinstance(source, MdevSource) and source.model == "vfio-pci" and source.display is None:
             source.display = False
         if isinstance(source, ScsiSource) and self.address is None:
-            self.address = _free_unit(vm)
+            from kvasir.qemu.addresses.ports import free_scsi_unit
+
+            self.address = free_scsi_unit(vm)
 
     def check(self, vm: Any) -> None:
         source = self.source
@@ -188,21 +188,6 @@ def _node_number(vm: Any, device: Hostdev) -> int:
     disks = max((source.index or 0 for disk in vm.domain.disks for source in layers(disk)), default=0)
     units = [d for d in vm.domain.hostdevs if d.type == "scsi"]
     return disks + next((n for n, d in enumerate(units, 1) if d is device), len(units) + 1)
-
-
-def _free_unit(vm: Any) -> DriveAddress:
-    """The first free unit of the SCSI controllers; the next controller where all are full. Unit 7 is the host's."""
-    taken = {
-        (d.address.controller or 0, d.address.unit or 0)
-        for d in (*vm.domain.disks, *vm.domain.hostdevs)
-        if isinstance(d.address, DriveAddress) and (d.TAG == "hostdev" or d.bus == "scsi")
-    }
-    index = 0
-    while True:
-        for unit in range(UNITS):
-            if unit != 7 and (index, unit) not in taken:
-                return DriveAddress(type="drive", controller=index, bus=0, target=0, unit=unit)
-        index += 1
 
 
 def _usb_props(source: UsbSource) -> dict[str, Any]:

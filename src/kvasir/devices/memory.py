@@ -132,7 +132,7 @@ class Memory(Device, tag="memory"):
 
     def _backend(self, vm: Any) -> Obj:
         if self.model in PATHS or self.model == "sgx-epc":
-            return self._own_backend()
+            return self._own_backend(vm)
         from kvasir.qemu.argv.memory import backend
 
         cell = next((c for c in vm.domain.cpu_cells() if c.id == self.node), None)
@@ -146,7 +146,7 @@ class Memory(Device, tag="memory"):
             found.props["reserve"] = False
         return found  # type: ignore[no-any-return]
 
-    def _own_backend(self) -> Obj:
+    def _own_backend(self, vm: Any) -> Obj:
         """The backend of memory with a file or an enclave of its own."""
         props: dict[str, Any] = {"id": f"mem{self.alias}"}
         if self.model == "sgx-epc":
@@ -159,6 +159,10 @@ class Memory(Device, tag="memory"):
             props["share"] = None if self.access is None else self.access == "shared"
             props["discard-data"] = True if self.discard else None
         props["size"] = (self.size or 0) * 1024
+        if self.model == "virtio-pmem":
+            from kvasir.qemu.argv.memory import policy
+
+            props |= policy(vm)
         props["align"] = self.alignsize * 1024 if self.alignsize else None
         props["pmem"] = True if self.pmem else None
         return Obj(kind, props)

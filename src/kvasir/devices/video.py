@@ -29,7 +29,7 @@ QEMU_TYPES = ("vga", "cirrus", "vmvga", "qxl", "virtio", "none", "bochs", "ramfb
 PRIMARY = {"vga": "VGA", "cirrus": "cirrus-vga", "vmvga": "vmware-svga", "qxl": "qxl-vga", "virtio": "virtio-vga"}
 SECONDARY = {"vga": "VGA", "qxl": "qxl", "virtio": "virtio-gpu-pci", "bochs": "bochs-display", "ramfb": "ramfb"}
 NEEDS = {"qxl": "qxl", "virtio": "virtio-gpu", "vga": "VGA", "cirrus": "cirrus-vga", "vmvga": "vmware-svga"}
-SECOND_OK = ("qxl", "virtio", "vga")
+SECOND_OK = ("qxl", "virtio")
 
 
 def _round_up(kib: int) -> int:

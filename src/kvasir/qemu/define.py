@@ -31,6 +31,7 @@ def complete(domain: Any, vm: Any) -> None:
     for device in domain.all_devices():
         device.drop_foreign()
     check_common(domain)
+    implicit.hostdev_controllers(vm)
     implicit.number_controllers(domain)
     fill_root(domain, vm)
     _nvram(domain, vm)

@@ -68,7 +68,6 @@ def _number_of(disk: Any) -> int | None:
 def add_default_devices(vm: Any) -> bool:
     """What every guest of the machine type has. True where the first console was made for the first serial port."""
     domain = vm.domain
-    _hostdev_controllers(vm)
     made = _consoles(domain)
     if vm.machine != "isapc" and find_controller(vm, "usb", 0) is None:
         model = "qemu-xhci" if vm.is_q35 and vm.caps.has("qemu-xhci") else None
@@ -194,16 +193,20 @@ def add_controllers_for_devices(vm: Any) -> None:
     ports.assign_ccid(vm)
 
 
-def _hostdev_controllers(vm: Any) -> None:
-    """SCSI units of the host need their controller; it comes before all that the machine has."""
-    for hostdev in vm.domain.hostdevs:
-        if hostdev.type != "scsi":
-            continue
-        place = hostdev.address
-        last = (place.controller or 0) if isinstance(place, DriveAddress) else 0
-        for index in range(last + 1):
-            known = (c.model for c in vm.domain.controllers if c.type == "scsi" and c.model)
-            add_controller(vm, "scsi", index, next(known, None))
+def hostdev_controllers(vm: Any) -> None:
+    """SCSI units of the host need their controller; it comes before all that the machine has, and before any is numbered."""
+    units = [hostdev for hostdev in vm.domain.hostdevs if hostdev.type == "scsi"]
+    for hostdev in units:
+        if hostdev.address is None:
+            hostdev.address = ports.free_scsi_unit(vm)
+    last, model = -1, None
+    for place in (hostdev.address for hostdev in units):
+        if isinstance(place, DriveAddress) and (place.controller or 0) > last:
+            last = place.controller or 0
+            there = find_controller(vm, "scsi", last)
+            model = there.model if there is not None and there.model else model
+    for index in range(last + 1):
+        add_controller(vm, "scsi", index, model)
 
 
 def add_video(vm: Any) -> None:

@@ -10,6 +10,7 @@ from kvasir.errors import InternalError, XmlError
 from .tools import add_controller, find_controller
 
 DEFAULT_PORTS = 31
+SCSI_UNITS = 7
 
 
 class Ports:
@@ -128,6 +129,22 @@ def drive_place(bus: str, index: int) -> DriveAddress | None:
         return None
     controller, channel, unit = place
     return DriveAddress(type="drive", controller=controller, bus=channel, target=0, unit=unit)
+
+
+def free_scsi_unit(vm: Any) -> DriveAddress:
+    """The first free unit of the SCSI controllers for a unit of the host; the next controller where all are full."""
+    places = [device.address for device in vm.domain.hostdevs]
+    for disk in vm.domain.disks:
+        if disk.bus == "scsi":
+            places.append(disk.address or drive_place("scsi", disk_index(disk.target)))
+    drives = [place for place in places if isinstance(place, DriveAddress) and not place.bus and not place.target]
+    taken = {(place.controller or 0, place.unit or 0) for place in drives}
+    index = 0
+    while True:
+        for unit in range(SCSI_UNITS):
+            if (index, unit) not in taken:
+                return DriveAddress(type="drive", controller=index, bus=0, target=0, unit=unit)
+        index += 1
 
 
 def assign_drives(vm: Any) -> None:

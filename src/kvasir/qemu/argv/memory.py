@@ -37,7 +37,7 @@ def _dimms(domain: Any) -> int:
 
 def backend(vm: Any, id: str, size: int, *, cell: Any = None, nodeset: Any = None, page: int | None = None) -> Arg:
     """A memory backend as the document's backing, NUMA tuning and the cell's own words want it. ``size`` in bytes."""
-    domain, backing = vm.domain, vm.domain.memory_backing
+    backing = vm.domain.memory_backing
     access = (cell.mem_access if cell is not None else None) or (backing.access if backing is not None else None)
     discard = (
         cell.discard
@@ -70,7 +70,7 @@ def backend(vm: Any, id: str, size: int, *, cell: Any = None, nodeset: Any = Non
     if backing is not None:
         props["prealloc-threads"] = backing.allocation_threads or None
     props["size"] = size
-    props |= _policy(vm, domain, cell, nodeset)
+    props |= policy(vm, cell, nodeset)
     return Obj(kind, props)
 
 
@@ -115,8 +115,9 @@ def _hugepage_path(vm: Any, kib: int) -> str:
     raise InternalError(f"Unable to find any usable hugetlbfs mount for {kib} KiB")
 
 
-def _policy(vm: Any, domain: Any, cell: Any, nodeset: Any) -> dict[str, Any]:
-    tune = domain.numatune
+def policy(vm: Any, cell: Any = None, nodeset: Any = None) -> dict[str, Any]:
+    """On which nodes of the host a backend's memory lies."""
+    tune = vm.domain.numatune
     mode, nodes = None, nodeset
     if tune is not None:
         node = next((n for n in tune.memnodes if cell is not None and n.cellid == cell.id), None)
@@ -206,7 +207,7 @@ def _by_size(vm: Any, cells: Any) -> bool:
     """True where cells need no backends of their own and the machine type, an old one, still takes their sizes."""
     domain = vm.domain
     kind, backing = vm.caps.machine(vm.machine), domain.memory_backing
-    if kind is None or not kind.numa_mem:
+    if kind is None or not kind.numa_mem or domain.cpu.latencies or domain.cpu.bandwidths:
         return False
     if backing is not None and (
         backing.source in ("file", "memfd") or backing.access or backing.hugepages or backing.pages

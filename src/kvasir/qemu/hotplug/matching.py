@@ -93,10 +93,15 @@ def _pci_word(place: Any) -> str:
 def hostdev(domain: Any, wanted: Any) -> Any:
     """The host device with that source. Raises DeviceMissing."""
     for one in domain.hostdevs:
-        same_kind = one.type == wanted.type and (one.mode or "subsystem") == (wanted.mode or "subsystem")
-        if same_kind and _same_hostdev(wanted.source, one.source):
+        if same_hostdev(wanted, one):
             return one
     raise DeviceMissing(_no_hostdev(wanted))
+
+
+def same_hostdev(wanted: Any, one: Any) -> bool:
+    """True where both are the same device of the host."""
+    same_kind = one.type == wanted.type and (one.mode or "subsystem") == (wanted.mode or "subsystem")
+    return same_kind and _same_hostdev(wanted.source, one.source)
 
 
 def _same_hostdev(wanted: Any, one: Any) -> bool:
