@@ -171,7 +171,7 @@ def default_usb(vm: Any, index: int) -> str | None:
 
 
 def default_scsi(vm: Any) -> str | None:
-    """The SCSI controller that libvirt gives this machine."""
-    if vm.caps.has("lsi") and not vm.uses_pci_express:
+    """The SCSI controller that libvirt gives a guest."""
+    if vm.caps.has("lsi"):
         return "lsilogic"
     return "virtio-scsi" if vm.caps.has("virtio-scsi-pci") else None

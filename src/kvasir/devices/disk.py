@@ -300,7 +300,7 @@ class Disk(Device, tag="disk"):
         """Set the limits of the throughput."""
         from .disk_throttle import throttle
 
-        limits = throttle(self)
+        limits = throttle(self) if not self.empty else None
         if limits is not None:
             command, arguments = limits
             await monitor.command(command, arguments)

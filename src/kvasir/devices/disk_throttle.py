@@ -11,7 +11,9 @@ def throttle(disk: Any) -> tuple[str, dict[str, Any]] | None:
     if tune is None:
         return None
     words = {"bytes_sec": "bps", "iops_sec": "iops"}
-    arguments: dict[str, Any] = {"id": disk.qom or disk.alias, "group": tune.group_name or f"drive-{disk.alias}"}
+    arguments: dict[str, Any] = {"id": disk.qom or disk.alias}
+    if tune.group_name:
+        arguments["group"] = tune.group_name
     for kind, word in words.items():
         for prefix, tail in (("total_", ""), ("read_", "_rd"), ("write_", "_wr")):
             arguments[word + tail] = getattr(tune, f"{prefix}{kind}") or 0

@@ -87,12 +87,12 @@ class Memory(Device, tag="memory"):
         if self.model == "sgx-epc" and not vm.caps.has("sgx-epc"):
             raise ConfigUnsupported("sgx epc isn't supported by this QEMU binary")
         node, cells = self.node, vm.domain.cpu_cells()
+        if node is not None and not cells:
+            raise _document_error("can't add memory backend as guest has no NUMA nodes configured")
         if node is not None and node >= len(cells):
-            raise Error(
+            raise _document_error(
                 f"can't add memory backend for guest node '{node}' as the guest has only '{len(cells)}' NUMA nodes "
-                "configured",
-                code=Code.CONFIG_UNSUPPORTED,
-                origin=Origin.QEMU,
+                "configured"
             )
 
     def _check_virtio_mem(self) -> None:
@@ -114,6 +114,13 @@ class Memory(Device, tag="memory"):
         if self.model in ("dimm", "nvdimm"):
             return "dimm"
         return "pci" if self.model in ("virtio-pmem", "virtio-mem") else None
+
+    async def prepare(self, host: Any) -> None:
+        """The folder of a file that backs it; those of a guest that starts are made all at once."""
+        if host.guest.run is not None and not host.guest.run.starting:
+            from kvasir.qemu import memory_files
+
+            memory_files.prepare(host, host.vm, [self._backend(host.vm)])
 
     def qemu(self, vm: Any) -> Iterator[Arg]:
         yield self._backend(vm)

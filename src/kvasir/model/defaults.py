@@ -95,6 +95,9 @@ def _vcpu_states(domain: Any) -> None:
         if not state.enabled and not state.hotpluggable:
             text = f"vcpu '{state.id}' is both offline and not hotpluggable"
             raise ConfigUnsupported(text, origin=Origin.DOMAIN)
+    orders = [state.order for state in domain.vcpus if state.enabled]
+    if None in orders and any(orders):
+        raise ConfigUnsupported("all vcpus must have either set or unset order", origin=Origin.DOMAIN)
     domain.vcpu_current = sum(1 for state in domain.vcpus if state.enabled)
 
 

@@ -84,7 +84,10 @@ class Vm:
 
     def memory_folder(self) -> str:
         """Where files that back the guest's memory lie."""
-        base = getattr(self.config, "memory_backing_dir", None) or "/var/lib/libvirt/qemu/ram"
+        base = getattr(self.config, "memory_backing_dir", None)
+        if not base:
+            lib = str(getattr(getattr(self.paths, "qemu", self.paths), "lib", None) or "/var/lib/libvirt/qemu")
+            base = f"{lib.removesuffix('/lib')}/ram"
         return f"{base}/{self.id}-{self.name[:20]}"
 
     def max_cpus(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from kvasir.devices.address_check import check as check_address
@@ -69,8 +70,16 @@ async def prepare_live(domain: Any, vm: Any) -> None:
         vm.facts["sysinfo"] = await _of_the_host()
     firmware.choose(vm)
     guestcpu.resolve(vm)
+    _clock(domain.clock)
     _tls(domain, vm)
     aliases.assign(vm)
+
+
+def _clock(clock: Any) -> None:
+    """A clock that counts from local time counts from UTC while the guest runs: the zone may change."""
+    if clock is not None and clock.offset == "variable" and clock.basis == "localtime":
+        clock.adjustment = str(int(clock.adjustment or 0) + time.localtime().tm_gmtoff)
+        clock.basis = "utc"
 
 
 async def _of_the_host() -> Sysinfo:

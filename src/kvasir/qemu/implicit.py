@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kvasir.devices.address import DriveAddress, VirtioSerialAddress
+from kvasir.devices.controller import default_scsi
 from kvasir.errors import Origin, XmlError
 
 from .addresses import ports
@@ -152,14 +153,19 @@ def mirror_console(domain: Any, made: bool) -> None:
     consoles, serials = domain.consoles, domain.serials
     if not (consoles and serials and consoles[0].target_type == "serial"):
         return
-    from kvasir.devices.chardev import Console
-
-    consoles[0] = twin(serials[0], Console)
-    consoles[0].target_type, consoles[0].port = "serial", serials[0].port
-    consoles[0].alias = serials[0].alias
-    consoles[0].address = serials[0].address.copy() if serials[0].address is not None else None
+    consoles[0] = first_console(serials[0])
     for number, console in enumerate(consoles[1:]):
         console.port = number + (0 if made else 1)
+
+
+def first_console(serial: Any) -> Any:
+    """The first serial port as a console."""
+    from kvasir.devices.chardev import Console
+
+    console = twin(serial, Console)
+    console.target_type, console.port, console.alias = "serial", serial.port, serial.alias
+    console.address = serial.address.copy() if serial.address is not None else None
+    return console
 
 
 def mirror_address(domain: Any) -> None:
@@ -231,10 +237,7 @@ def controller_models(vm: Any) -> None:
         if controller.model not in (None, "auto"):
             continue
         if controller.type == "scsi":
-            if vm.caps.has("lsi"):
-                controller.model = "lsilogic"
-            elif vm.caps.has("virtio-scsi-pci"):
-                controller.model = "virtio-scsi"
+            controller.model = default_scsi(vm) or controller.model
         elif controller.type == "usb":
             if vm.caps.has("piix3-usb-uhci"):
                 controller.model = "piix3-uhci"

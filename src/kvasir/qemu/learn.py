@@ -18,6 +18,8 @@ async def everything(guest: Any, *, adopted: bool = False) -> None:
     await threads(guest)
     await disks(guest)
     await balloon(guest, adopted)
+    if live.list_of(guest.live, "memories"):
+        await memory_places(guest)
     await peripherals(guest)
     if not adopted:
         await guestcpu.learn(guest)
@@ -27,6 +29,11 @@ async def everything(guest: Any, *, adopted: bool = False) -> None:
 
 async def terminals(guest: Any) -> None:
     """Put the names of pseudo terminals and the states of channels into the live document."""
+    first_serial = next(iter(live.list_of(guest.live, "serials")), None)
+    consoles = live.list_of(guest.live, "consoles")
+    shared = bool(consoles) and _is_serial(consoles[0])
+    if first_serial is not None and shared:
+        consoles[0].alias = first_serial.alias
     wanted = [
         dev for dev in live.chardevs(guest.live) if _type(dev) == "pty" or dev in live.list_of(guest.live, "channels")
     ]
@@ -34,7 +41,6 @@ async def terminals(guest: Any) -> None:
         return
     answer = await guest.monitor().command("query-chardev")
     by_label = {str(row.get("label")): row for row in answer}
-    first_serial = next(iter(live.list_of(guest.live, "serials")), None)
     for dev in wanted:
         row = by_label.get(f"char{dev.alias}")
         name = str(row.get("filename", "")) if row else ""
@@ -46,8 +52,7 @@ async def terminals(guest: Any) -> None:
                 if hasattr(dev, field) and getattr(dev, "target_type", "virtio") == "virtio":
                     setattr(dev, field, word)
                     break
-    consoles = live.list_of(guest.live, "consoles")
-    if consoles and first_serial is not None and _is_serial(consoles[0]):
+    if first_serial is not None and shared:
         copy_source(first_serial, consoles[0])
 
 
@@ -104,6 +109,22 @@ async def disks(guest: Any) -> None:
             info["io-status"] = row.get("io-status")
             info["tray-open"] = bool(row.get("tray_open"))
             info["node"] = (row.get("inserted") or {}).get("node-name")
+            for disk in live.list_of(guest.live, "disks"):
+                if disk.alias == alias and disk.tray is not None:
+                    disk.tray = "open" if info["tray-open"] else None
+
+
+async def memory_places(guest: Any) -> None:
+    """Base addresses of DIMMs and sizes of growing memory, from QEMU."""
+    by_id = {str(row["data"].get("id")): row["data"] for row in await guest.monitor().command("query-memory-devices")}
+    for memory in guest.live.memories:
+        row = by_id.get(memory.alias)
+        if row is None:
+            continue
+        if memory.model in ("dimm", "nvdimm") and memory.address is not None:
+            memory.address.slot, memory.address.base = int(row["slot"]), int(row["addr"])
+        elif memory.model == "virtio-mem":
+            memory.current = int(row["size"]) // 1024
 
 
 async def balloon(guest: Any, adopted: bool = False) -> None:
@@ -121,9 +142,7 @@ async def balloon(guest: Any, adopted: bool = False) -> None:
     except MonitorError as error:
         log.debug("guest %s: no balloon: %s", guest.name, error)
         return
-    run.balloon = int(answer["actual"]) // 1024
-    if adopted:
-        domain.current_memory = run.balloon
+    run.balloon = domain.current_memory = int(answer["actual"]) // 1024
     period = next((getattr(b, "period", None) for b in live.list_of(domain, "memballoons")), None)
     if period:
         await stats_period(guest, int(period))

@@ -19,7 +19,7 @@ from kvasir.errors import (
 )
 from kvasir.model import checks
 
-from . import cgroups, guestlog, hooks, live, machines, perfevents, process, statusdoc
+from . import cgroups, guestlog, hooks, live, machines, memory_files, perfevents, process, statusdoc
 from .events import run_cpus, stop_cpus
 from .guest import Guest, Runtime
 from .hostwork import Host, remove_tree
@@ -307,6 +307,7 @@ async def release(guest: Guest, run: Runtime) -> None:
     await machines.leave(driver, run)
     for path in (run.lib, run.channel):
         remove_tree(path)
+    memory_files.remove(guest)
 
 
 # -- actions

@@ -25,6 +25,7 @@ from . import (
     locks,
     machines,
     memlock,
+    memory_files,
     numa,
     perfevents,
     process,
@@ -223,6 +224,7 @@ class Start:
         self.host.pass_fd("monitor", fd)
         await locks.prepare(self)
         self.argv = live.command_line(self.vm, self.domain, self.guest)
+        memory_files.prepare(self.host, self.vm, memory_files.of_guest(self.vm))
         self.run.nodename_index = graph.highest(self.domain)
 
     async def execute(self) -> None:

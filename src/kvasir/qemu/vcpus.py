@@ -219,6 +219,8 @@ async def start_hotpluggable(guest: Any) -> None:
         await guest.monitor().command("device_add", values)
     if cpus:
         await _learn(guest)
+    for number, one in enumerate((one for one in guest.live.vcpus if one.enabled), 1):
+        one.order = one.order or number
 
 
 # -- the agent's view

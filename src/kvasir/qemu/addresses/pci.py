@@ -82,7 +82,8 @@ def _create(vm: Any, count: int, growing: bool) -> PciSet:
         here = place_of(device)
         if here is None or _soldered(device, here) or _is_name(device):
             continue
-        slots.reserve(here, rules.of(device) or Connect.PCI_DEVICE, domain=device.address.domain or 0)
+        found = slots.reserve(here, rules.of(device) or Connect.PCI_DEVICE, domain=device.address.domain or 0)
+        device.address.bus = found.bus
     return slots
 
 

@@ -174,8 +174,11 @@ class PciSet:
         if place.slot > bus.last:
             raise wrong(f"Invalid PCI address {text}. slot must be <= {bus.last}", origin=Origin.DOMAIN)
 
-    def reserve(self, place: Slot, needs: int, from_config: bool = True, domain: int = 0) -> None:
-        """Mark the place as taken. Raises XmlError where it is taken already or does not fit."""
+    def reserve(self, place: Slot, needs: int, from_config: bool = True, domain: int = 0) -> Slot:
+        """Mark the place as taken; returns it, moved where a bridge had to come before its bus.
+
+        Raises XmlError where it is taken already or does not fit.
+        """
         if self.growing:
             place = self._grow(place, needs)
         self.validate(place, needs, from_config, domain)
@@ -187,6 +190,7 @@ class PciSet:
         if not used and needs & Connect.AGGREGATE:
             bus.aggregate.add(place.slot)
         bus.used[place.slot] = used | (1 << place.function)
+        return place
 
     def next(self, needs: int, function: int = -1) -> Slot:
         """Find and take the next free place for such a device. Raises InternalError when there is none."""
@@ -215,10 +219,11 @@ class PciSet:
         bridge = ""
         if needs & Connect.PCI_DEVICE:
             model = "pci-bridge"
-            if add == 1 and not any(bus.offers & Connect.PCI_BRIDGE for bus in self.buses):
+            if not any(bus.offers & Connect.PCI_BRIDGE for bus in self.buses):
                 bridge = "pcie-to-pci-bridge" if self.pcie_to_pci else "dmi-to-pci-bridge"
-                place = place._replace(bus=place.bus + 1)
-                add += 1
+                if add == 1:
+                    place = place._replace(bus=place.bus + 1)
+                    add += 1
         elif needs & (Connect.PCIE_DEVICE | Connect.UPSTREAM_PORT):
             model = "pcie-root-port"
         else:

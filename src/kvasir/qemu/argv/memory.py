@@ -100,16 +100,29 @@ def default_hugepage() -> int:
     return 2048
 
 
-def _hugepage_path(vm: Any, kib: int) -> str:
+def hugepage_mounts() -> list[tuple[str, int]]:
+    """Where huge pages are mounted on the host, and their sizes in KiB."""
     with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
         mounts = [line.split() for line in file if " hugetlbfs " in line]
+    found = []
     for _, place, _, options, *_rest in mounts:
         size = next(
             (o.partition("=")[2] for o in options.split(",") if o.startswith("pagesize=")), f"{default_hugepage()}K"
         )
-        number = int(size[:-1]) * {"K": 1, "M": 1024, "G": 1 << 20}[size[-1].upper()]
-        if number == kib:
-            return os.path.join(place, "libvirt", "qemu", vm.short_name())
+        found.append((place, int(size[:-1]) * {"K": 1, "M": 1024, "G": 1 << 20}[size[-1].upper()]))
+    return found
+
+
+def hugepage_folder(vm: Any, mount: str) -> str:
+    """The guest's own folder there."""
+    return os.path.join(mount, "libvirt", "qemu", vm.short_name())
+
+
+def _hugepage_path(vm: Any, kib: int) -> str:
+    mounts = hugepage_mounts()
+    for place, size in mounts:
+        if size == kib:
+            return hugepage_folder(vm, place)
     if not mounts:
         raise InternalError("hugetlbfs filesystem is not mounted or disabled by administrator config")
     raise InternalError(f"Unable to find any usable hugetlbfs mount for {kib} KiB")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, OperationInvalid, Origin
+from kvasir.errors import ConfigUnsupported, Origin
 
 from .rules import fits
 
@@ -17,7 +17,7 @@ def check(domain: Any, device: Any, old: Any, *, live: bool) -> None:
     if device.boot is not None and not (live and old is not None):
         boot(domain, device, old)
     if old is None and _is_usb(device) and not any(c.type == "usb" and c.model != "none" for c in domain.controllers):
-        raise OperationInvalid(
+        raise ConfigUnsupported(
             "Device configuration is not compatible: Domain has no USB bus support", origin=Origin.DOMAIN
         )
     if old is None and device.TAG == "memory":

@@ -44,10 +44,9 @@ async def _disk(guest: Any, disk: Any, vm: Any) -> bool:
     if disk.device == "floppy":
         raise OperationUnsupported("floppy device hotplug isn't supported")
     if disk.bus not in ("usb", "virtio", "scsi") or (disk.device == "cdrom" and disk.bus == "virtio"):
-        if disk.device == "cdrom" or disk.bus not in ("sata", "ide"):
+        if disk.bus not in ("sata", "ide"):
             raise OperationUnsupported(f"disk bus '{disk.bus}' cannot be hotplugged.")
-        _drive_controller(guest, disk)
-        raise OperationUnsupported(f"disk bus '{disk.bus}' cannot be hotplugged.")
+        _drive_controller(guest, disk)  # and QEMU says that the bus cannot do it
     if disk.sgio == "unfiltered" and disk.type != "network" and not process.holds(guest.run.pid, process.CAP_SYS_RAWIO):
         raise OperationInvalid(
             f"disk '{disk.target}' with unfiltered SCSI commands wants a guest that had such a disk when it started",
@@ -89,8 +88,8 @@ def _free_place(domain: Any, disk: Any) -> None:
 
 
 async def _scsi_controllers(guest: Any, device: Any) -> None:
-    """Plug the SCSI controllers in that the device's place needs; they are like the first one."""
-    from kvasir.devices.controller import Controller
+    """Plug the SCSI controllers in that the device's place needs; they are like the last one."""
+    from kvasir.devices.controller import Controller, default_scsi
 
     from .attach import plug
     from .session import live_vm
@@ -98,9 +97,8 @@ async def _scsi_controllers(guest: Any, device: Any) -> None:
     for index in range((device.address.controller or 0) + 1):
         vm = await live_vm(guest)
         if find_controller(vm, "scsi", index) is None:
-            model = next((c.model for c in guest.live.controllers if c.type == "scsi"), None)
-            new = Controller(type="scsi", index=index, model=model)
-            new.defaults(vm)
+            models = [c.model for c in guest.live.controllers if c.type == "scsi"]
+            new = Controller(type="scsi", index=index, model=models[-1] if models else default_scsi(vm))
             await plug(guest, new, vm)
 
 
@@ -138,6 +136,9 @@ async def _chr(guest: Any, device: Any, vm: Any) -> bool:
         raise ConfigUnsupported("unsupported console target type serial")
     if any(matching.same_chr(device, other) for other in devices_of(guest.live, device.TAG)):
         raise OperationInvalid("chardev already exists")
+    ports = device.target_type == "virtio" if device.TAG in ("console", "channel") else False
+    if ports and not any(c.type == "virtio-serial" for c in guest.live.controllers):
+        raise InternalError("no virtio-serial controllers are available")
     return False
 
 
@@ -172,6 +173,8 @@ async def _shmem(guest: Any, shmem: Any, vm: Any) -> bool:
 async def _watchdog(guest: Any, watchdog: Any, vm: Any) -> bool:
     if guest.live.watchdogs:
         raise OperationInvalid("domain already has a watchdog", origin=Origin.DOMAIN)
+    if watchdog.model != "i6300esb":
+        raise OperationUnsupported(f"hotplug of watchdog of model {watchdog.model} is not supported")
     return False
 
 
@@ -209,7 +212,7 @@ ATTACH: dict[str, Rule] = {
 async def after(guest: Any, device: Any) -> None:
     """What only QEMU can say of a device that was just plugged."""
     if device.TAG == "memory":
-        await memory_places(guest)
+        await learn.memory_places(guest)
         await balloon(guest)
 
 
@@ -221,19 +224,6 @@ async def balloon(guest: Any) -> None:
         guest.live.current_memory = guest.live.memory
         return
     guest.run.balloon = guest.live.current_memory = int(answer["actual"]) // 1024
-
-
-async def memory_places(guest: Any) -> None:
-    """Base addresses of DIMMs and sizes of growing memory, from QEMU."""
-    by_id = {str(row["data"].get("id")): row["data"] for row in await guest.monitor().command("query-memory-devices")}
-    for memory in guest.live.memories:
-        row = by_id.get(memory.alias)
-        if row is None:
-            continue
-        if memory.model in ("dimm", "nvdimm") and memory.address is not None:
-            memory.address.slot, memory.address.base = int(row["slot"]), int(row["addr"])
-        elif memory.model == "virtio-mem":
-            memory.current = int(row["size"]) // 1024
 
 
 async def terminals(guest: Any) -> None:

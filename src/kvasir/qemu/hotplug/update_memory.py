@@ -28,7 +28,7 @@ async def update(guest: Any, memory: Any) -> None:
     if known.model != memory.model:
         raise OperationUnsupported(f"cannot modify memory model from '{known.model}' to '{memory.model}'")
     if known.model != "virtio-mem":
-        raise OperationUnsupported(f"cannot modify memory of model '{known.model}'")
+        raise ConfigUnsupported(f"cannot modify memory of model '{known.model}'")
     names = {"nodemask": "source nodes", "pagesize": "source pagesize", "size": "memory size", "node": "memory targetNode",
              "block": "memory block size"}  # fmt: skip
     for mark in MARKS:

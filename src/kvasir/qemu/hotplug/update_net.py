@@ -55,7 +55,9 @@ async def _change(guest: Any, known: Any, net: Any) -> None:
         await asyncio.to_thread(ovs.change_vlan, known.target_dev, vlan)
     elif net.effective("isolated") != known.effective("isolated") and before:
         await asyncio.to_thread(tap.add_to_bridge, known.target_dev, before, isolated=bool(net.effective("isolated")))
-    if net.effective("bandwidth") != known.effective("bandwidth") and known.target_dev:
+    if net.effective("bandwidth") != known.effective("bandwidth"):
+        if not known.target_dev:
+            raise OperationUnsupported("Unable to set bandwidth for interface because device name is unknown")
         await asyncio.to_thread(change_limits, net, guest.uuid_text, net.effective("bandwidth"))
     if net.coalesce != known.coalesce and known.target_dev:
         await asyncio.to_thread(tap.set_coalesce, known.target_dev, net.coalesce)
