@@ -28,6 +28,12 @@ def main() -> None:
         flags = libvirt.VIR_DOMAIN_XML_SECURE | libvirt.VIR_DOMAIN_XML_INACTIVE
         found[key] = {"document": made.XMLDesc(flags if kind == "domain" else libvirt.VIR_STORAGE_XML_INACTIVE)}
         made.undefine()
+        if kind == "domain":
+            try:
+                connection.defineXML(found[key]["document"]).undefine()
+            except libvirt.libvirtError as error:  # libvirt 9.0 refuses what it wrote itself
+                words = str(error.get_error_message()).rstrip()
+                found[key]["again"] = {"error": words, "code": [error.get_error_code(), error.get_error_domain()]}
     json.dump(found, sys.stdout, indent=1)
 
 
