@@ -18,8 +18,8 @@ from .pools.base import ALLOCATE, DELTA, SHRINK, PoolKind, no_support
 from .volume import Vol
 
 INACTIVE, BUILDING, RUNNING, DEGRADED, INACCESSIBLE = range(5)
-BUILD_OF = {1: 0, 2: 8, 4: 4}
-"""Flags of a start -> flags of the build before it."""
+BUILD_OF = {2: 8, 4: 4, 1: 0}
+"""Flags of a start -> flags of the build before it; virsh sends the first bit beside either of the others."""
 
 
 class StoragePool:
