@@ -17,7 +17,7 @@ from tests.conftest import KvasirDaemon
 from tests.wire import harness
 
 PROJECT = Path(__file__).resolve().parents[2]
-SHARED = PROJECT.parents[1] / "shared/protocol/programs.txt"
+SHARED = PROJECT.parent / "shared/protocol/programs.txt"
 PROGRAMS = (programs.REMOTE, programs.QEMU, programs.ADMIN, programs.LXC)
 REASONS: dict[str, dict[str, str]] = yaml.safe_load((PROJECT / "conformance/unserved.yaml").read_text())
 
