@@ -56,6 +56,7 @@ def host() -> Iterator[Host]:
                 time.sleep(0.1)
             yield found
         finally:
+            found.virsh("net-destroy", "default")  # its dnsmasq outlives the daemon
             process.terminate()
             process.wait(30)
 
