@@ -6,6 +6,7 @@ A line of standard input is JSON, ``{"port": "gst0", "to": "sink0", "frame": hex
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
@@ -37,9 +38,17 @@ def main() -> None:
         wanted = json.loads(line)
         mark, sentinel = bytes.fromhex(wanted["mark"]), SENTINEL % count
         source, target = port(wanted["port"]), port(wanted["to"])
+        empty(target)
         source.send(bytes.fromhex(wanted["frame"]))
         port("side0").send(sentinel)
         print(json.dumps(arrives(target, witness, mark, sentinel, wanted.get("grace", 0.05))), flush=True)
+
+
+def empty(sock: socket.socket) -> None:
+    """Forget what came up to now: a port's own frames fill its buffer, and a full one takes no new frame."""
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sock.recv(65536, socket.MSG_DONTWAIT)
 
 
 def arrives(sock: socket.socket, witness: socket.socket, mark: bytes, sentinel: bytes, grace: float) -> bool:
