@@ -209,6 +209,7 @@ class Hosts:
         self.server.kill()
         self.server.wait()
         for what in ("guest", "client"):
+            self.place.inside("ip", "link", "delete", f"vnetf{what[0]}")  # (the kernel takes its time with a namespace's)
             subprocess.run(["ip", "netns", "delete", f"{self.place.name}{what}"], check=False)
 
 
