@@ -33,8 +33,21 @@ BROKEN = {
     "root": "<volume><name>g</name></volume>\n",
     "noname": "<domain type='qemu'><memory>1</memory></domain>\n",
     "badvalue": OK.replace("<vcpu>2<", "<vcpu>two<"),
+    "empty": "",
+    "blank": " \n\n",
+    "tabs": "<domain type='kvm'>\n\t\t<name>g</name>\t<\n</domain>\n",
+    "accents": "<domain type='kvm'>\n  <name>Gr\u00fc\u00df\u20ac</nam>\n</domain>\n",
+    "bytes": "<domain type='kvm'>\n  <name>g\udcff\udcfe</name>\n</domain>\n",
+    "encoding": "<?xml version='1.0' encoding='latin9999'?>\n<domain type='kvm'/>\n",
+    "behind": "<domain type='qemu'><q:r/><name>g</name></domain>\n</domain>\n",
 }
 LOST = {
+    "prefix": OK.replace(
+        "<devices/>",
+        "<metadata><a:b z:k='1'/></metadata><devices/><qemu:commandline><qemu:arg value='-x'/></qemu:commandline>",
+    ),
+    "declared": "<?xml version='1.0' encoding='ISO-8859-1'?>\n"
+    + OK.replace("<memory>", "<title>Gr\u00fc\u00dfe</title><memory>"),
     "vanish": OK.replace("<devices/>", "<nosuchelement a='b'/>\n  <devices><nosuchdevice/></devices>"),
     "block": OK.replace(
         "<devices/>",
@@ -62,7 +75,7 @@ SCRIPT += "".join(f"pool-define {{folder}}/{name}.xml\n" for name in ("stray", "
 def test_errors_in_documents(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
     def prepare(daemon: DaemonHandle) -> None:
         for name, text in {**BROKEN, **LOST}.items():
-            (daemon.folder / f"{name}.xml").write_text(text)
+            (daemon.folder / f"{name}.xml").write_text(text, "utf-8", "surrogateescape")
 
     said = dict(cells.four((("libvirtd", real_libvirtd), ("kvasird", kvasird)), SCRIPT, prepare=prepare))
     stray = said["define FOLDER/stray.xml"].rstrip().splitlines()
@@ -113,7 +126,7 @@ def test_virt_xml_validate(kvasird: KvasirDaemon) -> None:
     """What the daemon itself writes validates; what would vanish or is malformed does not, and is named."""
     folder = kvasird.folder
     for name, text in {**LOST, **BROKEN}.items():
-        (folder / f"{name}.xml").write_text(text)
+        (folder / f"{name}.xml").write_text(text, "utf-8", "surrogateescape")
     assert kvasird.virsh("define", str(folder / "file.xml")).returncode == 0
     pool = "<pool type='dir'><name>p</name><target><path>/tmp</path></target></pool>"
     (folder / "pool.xml").write_text(pool)

@@ -286,5 +286,3 @@ def _names(disk: Any) -> None:
 def _has_iothread(domain: Any, number: int) -> bool:
     listed = [thread.id for thread in domain.iothreadids]
     return number in listed or (not listed and number <= (domain.iothreads or 0))
-
-

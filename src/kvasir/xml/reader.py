@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
+import re
 from typing import Any
+from xml.parsers import expat
 
 from lxml import etree
 
@@ -10,12 +14,13 @@ from kvasir.errors import XmlDetail, XmlError
 
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 200
+AFTER_THE_ROOT = {4: 0, 9: 1}  # codes of expat, and from its column to that of libxml2
 
 
-def _parser(keep: bool) -> etree.XMLParser:
+def _parser(keep: bool, encoding: str | None, recover: bool = False) -> etree.XMLParser:
     return etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=not keep, remove_pis=not keep, remove_blank_text=False, strip_cdata=True,
+        encoding=encoding, resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
+        recover=recover, remove_comments=not keep, remove_pis=not keep, remove_blank_text=False, strip_cdata=True,
     )  # fmt: skip
 
 
@@ -28,16 +33,13 @@ def read(document: str | bytes, what: str = "(domain_definition)", *, keep: bool
     data = document.encode("utf-8", "surrogateescape") if isinstance(document, str) else document
     if len(data) > MAX_BYTES:
         raise XmlError(f"{what}: document is larger than {MAX_BYTES} bytes")
-    if isinstance(document, str) and data.startswith(b"<?xml"):
-        data = _drop_encoding(data)
+    encoding = "utf-8" if isinstance(document, str) and _encoding_is_known(data) else None
     try:
-        root = etree.fromstring(data, _parser(keep))
+        root = etree.fromstring(data, _parser(keep, encoding))
     except etree.XMLSyntaxError as error:
-        raise XmlDetail(three_lines(data, what, error)) from None
+        root = _recovered(data, what, encoding, _parser(keep, encoding, recover=True), error)
     except ValueError as error:
         raise XmlError(f"{what}: {error}") from None
-    if root is None:
-        raise XmlDetail(f"{what}:1: Document is empty\n\n^")
     info: Any = root.getroottree().docinfo
     if info.doctype:
         raise XmlError(f"{what}: a document type declaration is not allowed")
@@ -45,10 +47,34 @@ def read(document: str | bytes, what: str = "(domain_definition)", *, keep: bool
     return root
 
 
-def _drop_encoding(data: bytes) -> bytes:
-    """A str was already decoded, so what its declaration says of an encoding no longer holds."""
-    head, end, rest = data.partition(b"?>")
-    return head.split(b" encoding")[0] + (b"?>" if end else b"") + rest if b" encoding" in head else data
+def _recovered(
+    data: bytes, what: str, encoding: str | None, parser: etree.XMLParser, error: etree.XMLSyntaxError
+) -> Any:
+    """The tree all the same when nothing but namespaces is wrong: a prefix that nobody declared is part of a name."""
+    root: Any = None
+    with contextlib.suppress(etree.XMLSyntaxError):
+        root = etree.fromstring(data, parser)
+    wrong = next((entry for entry in parser.error_log if entry.domain_name != "NAMESPACE"), None)
+    if wrong is not None:
+        raise XmlDetail(three_lines(data, what, wrong.message, wrong.line, wrong.column)) from None
+    if root is None:
+        raise XmlDetail(three_lines(data, what, error.msg, *(error.position or (1, 1)))) from None
+    try:
+        expat.ParserCreate(encoding).Parse(data, True)
+    except expat.ExpatError as problem:  # after a complaint about namespaces libxml2 no longer looks behind the root
+        if problem.code in AFTER_THE_ROOT:
+            end = (problem.lineno, problem.offset + AFTER_THE_ROOT[problem.code])
+            raise XmlDetail(three_lines(data, what, "Extra content at the end of the document", *end)) from None
+    return root
+
+
+def _encoding_is_known(data: bytes) -> bool:
+    """A str is UTF-8 whatever its declaration says, as for libvirt; an encoding that does not exist is still refused."""
+    declared = re.match(rb"<\?xml\s[^>]*?encoding\s*=\s*[\"']([\w.-]+)", data[:200])
+    try:
+        return declared is None or codecs.lookup(declared[1].decode()) is not None
+    except LookupError:
+        return False
 
 
 def _check_depth(root: Any, what: str) -> None:
@@ -60,12 +86,22 @@ def _check_depth(root: Any, what: str) -> None:
     raise XmlError(f"{what}: elements are nested deeper than {MAX_DEPTH}")
 
 
-def three_lines(data: bytes, what: str, error: etree.XMLSyntaxError) -> str:
-    """Place and reason, the source line, and a pointer to the column, as libvirt prints them."""
-    line, column = error.position if error.position else (1, 1)
-    message = (error.msg or "not well formed").partition(", line ")[0]
-    lines = data.decode("utf-8", "replace").split("\n")
+def three_lines(data: bytes, what: str, message: str | None, line: int, column: int) -> str:
+    """Place and reason, the source line, and a pointer to the byte, as libvirt prints them."""
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
     source = lines[line - 1].rstrip("\r") if 0 < line <= len(lines) else ""
-    if not source and 1 < line == len(lines):
+    before = source[: max(column - 1, 0)].encode("utf-8", "surrogateescape")
+    pointer = "".join("\t" if byte == 9 else "-" for byte in before.ljust(column - 1))
+    rest = "\n".join([source[column - 1 :], *lines[line : line + 4]]).encode("utf-8", "surrogateescape")
+    if not source and line == len(lines):
         source = "(null)"
-    return f"{what}:{line}: {message}\n{source}\n{'-' * max(column - 1, 0)}^"
+    words = _words((message or "not well formed").partition(", line ")[0], rest)
+    return f"{what}:{line}: {words}\n{source}\n{pointer}^"
+
+
+def _words(message: str, rest: bytes) -> str:
+    """The reason as the libxml2 of libvirt 9.0 words it. ``rest`` is what follows."""
+    if message == "Invalid bytes in character encoding":
+        four = " ".join(f"0x{byte:02X}" for byte in rest[:4])
+        return "Input is not proper UTF-8, indicate encoding !" + (f"\nBytes: {four}" if len(rest) > 3 else "")
+    return message.replace("Unsupported encoding: ", "Unsupported encoding ").replace(", use XML_", " use XML_")

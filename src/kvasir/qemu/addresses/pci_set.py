@@ -164,7 +164,10 @@ class PciSet:
         if domain != 0:
             raise wrong(f"Invalid PCI address {text}. Only PCI domain 0 is available", origin=Origin.DOMAIN)
         if place.bus >= len(self.buses):
-            raise wrong(f"Invalid PCI address {text}. Only PCI buses up to {len(self.buses) - 1} are available", origin=Origin.DOMAIN)
+            raise wrong(
+                f"Invalid PCI address {text}. Only PCI buses up to {len(self.buses) - 1} are available",
+                origin=Origin.DOMAIN,
+            )
         bus = self.buses[place.bus]
         problem = mismatch(place.bus, bus.offers, needs, from_config)
         if problem:
