@@ -62,7 +62,9 @@ def test_what_is_not_served_has_a_reason(program: programs.Program) -> None:
 
 def test_every_event_can_be_registered_for() -> None:
     """Messages 1:1: each event of the remote program is one that the hub sends."""
-    messages = {kind.MESSAGE for kind in BY_NUMBER.values()} | {kind.LEGACY for kind in BY_NUMBER.values() if kind.LEGACY}
+    messages = {kind.MESSAGE for kind in BY_NUMBER.values()} | {
+        kind.LEGACY for kind in BY_NUMBER.values() if kind.LEGACY
+    }
     own = {"connect_event_connection_closed"}
     assert {row.name for owner, row in rows() if row.event} - messages - own == set()
 

@@ -255,3 +255,25 @@ def test_a_file_that_hangs_does_not_keep_the_daemon(tmp_path: Path) -> None:
         child.terminate()
         assert child.wait(60) == 0
         assert not (tmp_path / "run/libvirtd.pid").exists()
+
+
+def test_a_pid_file_of_ones_own(tmp_path: Path) -> None:
+    """``-p`` as libvirtd's: the file is there while the daemon serves, and held against another."""
+    mine = tmp_path / "mine.pid"
+    with process(tmp_path / "a", "-p", str(mine)) as first:
+        wait_for(tmp_path / "a/run/libvirt/libvirt-sock", first)
+        assert mine.read_text() == str(first.pid) == (tmp_path / "a/run/libvirtd.pid").read_text()
+        with process(tmp_path / "b", "-p", str(mine)) as second:
+            assert second.wait(20) == 1 and second.stderr is not None
+            assert f"{mine} is held by process {first.pid} (" in second.stderr.read()
+        assert not (tmp_path / "b/run/libvirtd.pid").exists()
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(15) == 0
+    assert not mine.exists()
+
+
+@pytest.mark.parametrize("word", ["-1", "x", "nan"])
+def test_an_impossible_timeout(tmp_path: Path, word: str) -> None:
+    with process(tmp_path, f"--timeout={word}") as child:
+        assert child.wait(20) == 2 and child.stderr is not None
+        assert "--timeout" in child.stderr.read()

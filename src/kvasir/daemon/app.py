@@ -47,6 +47,7 @@ class Daemon:
         timeout: float = 0,
         logs: Logging | None = None,
         network: bool = False,
+        pid_file: str | None = None,
     ) -> None:
         self.paths, self.config, self.qemu_config, self.timeout = paths, config, qemu_config, timeout
         self.logs = logs or Logging()
@@ -61,7 +62,8 @@ class Daemon:
         self.drivers: dict[str, Any] = {}
         """By URI scheme the hypervisor drivers, by name the others ('storage', 'network', ...)."""
         self.services: dict[str, Service] = {}
-        self._pid_file: sockets.PidFile | None = None
+        self._pid_paths = [paths.pid_file] if pid_file in (None, paths.pid_file) else [paths.pid_file, str(pid_file)]
+        self._pid_files: list[sockets.PidFile] = []
         self._ending = asyncio.Event()
         self._idle: asyncio.TimerHandle | None = None
         self._serving = False
@@ -71,8 +73,9 @@ class Daemon:
     async def start(self, make_drivers: Callable[[Daemon], dict[str, Any]] | None = None) -> None:
         """Take the lock and the sockets, start the drivers, then serve."""
         self.paths.make()
-        self._pid_file = sockets.PidFile(self.paths.pid_file)
         try:
+            for path in self._pid_paths:
+                self._pid_files.append(sockets.PidFile(path))
             if "polkit" in (self.config.access_drivers or ()):
                 from kvasir.daemon.access import Access
 
@@ -268,9 +271,8 @@ class Daemon:
             if listener.ours:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(listener.path)
-        if self._pid_file is not None:
-            self._pid_file.remove()
-            self._pid_file = None
+        while self._pid_files:
+            self._pid_files.pop().remove()
 
 
 def _settle() -> None:

@@ -31,17 +31,24 @@ NETWORK_FAILED = (
 )
 
 
+def _seconds(word: str) -> float:
+    value = float(word)
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError(f"not a number of seconds: {word}")
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     """The options; those of libvirtd are understood as well, since clients start us by its name."""
     made = argparse.ArgumentParser("kvasird", description="Serves virtual machines on libvirt's wire.")
     add = made.add_argument
     add("--root", metavar="DIR", default="", help="keep every file and socket under DIR")
-    add("-t", "--timeout", metavar="SECONDS", type=float, default=0, help="leave when idle for so long")
+    add("-t", "--timeout", metavar="SECONDS", type=_seconds, default=0, help="leave when idle for so long")
     add("-f", "--config", metavar="FILE", help="read FILE instead of libvirtd.conf")
     add("--qemu-config", metavar="FILE", help="read FILE instead of qemu.conf")
     add("--session", action="store_true", help="serve qemu:///session (the default of an ordinary user)")
     add("-d", "--daemon", action="store_true", help="go into the background when ready")
-    add("-p", "--pid-file", metavar="FILE", help="accepted as libvirtd does; the pid file stays at its place")
+    add("-p", "--pid-file", metavar="FILE", help="write the number of the process to FILE as well")
     add("-l", "--listen", action="store_true", help="listen on the network as well, as libvirtd.conf says")
     add("-v", "--verbose", action="store_true", help="log at level info")
     add("--polkit-policy", action="store_true", help="print the actions that polkit must know, and leave")
@@ -85,7 +92,7 @@ async def serve(options: argparse.Namespace, paths: Paths, logs: Logging, backgr
     settings = configuration.load_daemon(options.config or f"{paths.etc}/libvirtd.conf", options.config is not None)
     logs.setup(settings, options.verbose)
     qemu = configuration.load_qemu(options.qemu_config or f"{paths.etc}/qemu.conf", options.qemu_config is not None)
-    daemon = Daemon(paths, settings, qemu, options.timeout, logs, options.listen)
+    daemon = Daemon(paths, settings, qemu, options.timeout, logs, options.listen, options.pid_file)
     loop = asyncio.get_running_loop()
     loop.set_default_executor(threads.pool(settings.max_workers + settings.prio_workers + THREADS, "file"))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
@@ -125,6 +132,7 @@ def main(argv: list[str] | None = None) -> int:
     logs = Logging()
     logging.basicConfig(level=logging.WARNING, format="kvasird: %(message)s", stream=sys.stderr)
     _raise_file_limit()
+    options.pid_file = options.pid_file and os.path.abspath(options.pid_file)
     background = _Background() if options.daemon else None
     os.umask(0o022)
     gc.disable()  # until the daemon has settled: what the start makes stays
