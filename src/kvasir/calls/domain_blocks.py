@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags, check_params
 from kvasir.calls.guests import guest
-from kvasir.errors import InvalidArg, SystemFailure
+from kvasir.errors import InvalidArg
 from kvasir.qemu.blocks import copy, graph, operations
 from kvasir.rpc.typed import UInt, ULLong
 
@@ -74,20 +72,7 @@ async def domain_block_commit(
     """Write layers into one below them."""
     check_flags(flags, 31, "qemuDomainBlockCommit")
     speed = operations.bytes_of(bandwidth, bool(flags & 16))
-    found = guest(session, dom)
-    if found.active:
-        _base_is_there(graph.disk_by_name(found.live, disk), base, top, flags)
-    await operations.commit(found, disk, base, top, speed, flags)
-
-
-def _base_is_there(disk: Any, base: str | None, top: str | None, flags: int) -> None:
-    """A layer whose file is gone is not written to: QEMU has it open still, and all of it goes with QEMU. Raises SystemFailure."""
-    try:
-        lower = operations._ends(disk, base, top, flags, disk.target)[2]
-    except InvalidArg:
-        return  # the commit says why
-    if lower.local and not os.path.exists(lower.path):
-        raise SystemFailure(f"unable to stat: {lower.path}", OSError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    await operations.commit(guest(session, dom), disk, base, top, speed, flags)
 
 
 async def domain_block_job_abort(session: Session, dom: Any, path: str, flags: int) -> None:

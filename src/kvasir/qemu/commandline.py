@@ -5,7 +5,7 @@ Nothing here acts: descriptors (``vm.fds``) and folders (``vm.facts``) were made
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import aliases, argv
@@ -19,19 +19,23 @@ FIRST = ("memories", "hubs", "disks", "filesystems", "interfaces", "smartcards",
 LAST = ("panics", "shmems", "vsocks", "cryptos")
 
 
-def build(vm: Any, domain: Any = None) -> list[str]:
+def build(vm: Any) -> list[str]:
     """The command line, the binary first. Aliases that the document lacks are assigned."""
-    if domain is not None:
-        vm.domain = domain
+    return words(vm, arguments(vm))
+
+
+def words(vm: Any, args: Iterable[Arg]) -> list[str]:
+    """The command line of these options."""
+    return [vm.domain.emulator or vm.caps.binary, *(word for arg in args for word in arg.argv())]
+
+
+def arguments(vm: Any) -> list[Arg]:
+    """All options as data. Aliases that the document lacks are assigned."""
     aliases.assign(vm)
-    words = [vm.domain.emulator or vm.caps.binary]
-    for arg in arguments(vm):
-        words += arg.argv()
-    return words
+    return list(_arguments(vm))
 
 
-def arguments(vm: Any) -> Iterator[Arg]:
-    """All options as data."""
+def _arguments(vm: Any) -> Iterator[Arg]:
     for arg in argv.root_before(vm):
         yield arg
         if isinstance(arg, Opt) and arg.option == "-S":

@@ -289,8 +289,10 @@ async def release(guest: Guest, run: Runtime) -> None:
     from .labels import Labels
 
     driver = guest.driver
+    vm = driver.vm(guest.live, None)
+    vm.id = guest.id
     async with contextlib.AsyncExitStack() as stack:
-        host = Host(driver, guest, driver.vm(guest.live, None), stack)
+        host = Host(driver, guest, vm, stack)
         for device in reversed(list(live.devices(guest.live))):
             try:
                 await device.release(host)
@@ -307,7 +309,7 @@ async def release(guest: Guest, run: Runtime) -> None:
     await machines.leave(driver, run)
     for path in (run.lib, run.channel):
         remove_tree(path)
-    memory_files.remove(guest)
+    memory_files.remove(vm)
 
 
 # -- actions

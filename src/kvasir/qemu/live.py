@@ -74,13 +74,6 @@ async def prepare(guest: Any, domain: Any, vm: Any) -> None:
     await define.prepare_live(domain, vm)
 
 
-def command_line(vm: Any, domain: Any, guest: Any) -> list[str]:
-    """The whole command line, the binary first."""
-    from . import commandline
-
-    return list(commandline.build(vm, domain))
-
-
 def extra_environment(domain: Any, config: Any) -> dict[str, str]:
     """What displays need, and ``<qemu:env>`` of the document."""
     from kvasir.devices.graphics_qemu import sasl_environment

@@ -7,18 +7,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from .args import Arg, Obj
-from .argv.memory import hugepage_folder, hugepage_mounts, memory, numa
+from .argv.memory import hugepage_folder, hugepage_mounts
 from .hostwork import remove_tree
 
 
-def of_guest(vm: Any) -> list[Arg]:
-    """The memory backends of a guest that starts."""
-    plugged = (arg for device in vm.domain.memories for arg in device.qemu(vm))
-    return [*memory(vm), *numa(vm), *plugged]
-
-
 def prepare(host: Any, vm: Any, args: Iterable[Arg]) -> None:
-    """Make the folders in which these backends have their files. Raises SystemFailure."""
+    """Make the folders in which the memory backends among these options have their files. Raises SystemFailure."""
     own = set(_places(vm))
     for arg in args:
         path = str(arg.props.get("mem-path", "")) if isinstance(arg, Obj) else ""
@@ -28,10 +22,8 @@ def prepare(host: Any, vm: Any, args: Iterable[Arg]) -> None:
                 host.stack.callback(remove_tree, folder)
 
 
-def remove(guest: Any) -> None:
+def remove(vm: Any) -> None:
     """Remove the folders of a guest that has ended."""
-    vm = guest.driver.vm(guest.live, None)
-    vm.id = guest.id
     for folder in _places(vm):
         remove_tree(folder)
 

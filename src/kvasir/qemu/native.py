@@ -23,7 +23,7 @@ async def command_line(driver: Any, document: str) -> str:
     vm.facts |= {"lib": lib, "channel": f"{p.channel}/{leaf}", "monitor_path": f"{lib}/monitor.sock"}
     vm.facts["master_key"] = os.urandom(32)
     displays.places(domain, SimpleNamespace(config=driver.config, vm=vm, driver=driver))
-    argv = list(commandline.build(vm, domain))
+    argv = commandline.build(vm)
     env = environment(driver, lib, domain)
     words = [f"{key}={guestlog.quote(value)}" for key, value in env.items()]
     return " ".join([*words, *(guestlog.quote(word) for word in argv)])

@@ -215,6 +215,8 @@ class Start:
 
     async def command(self) -> None:
         """The monitor's socket and the whole command line."""
+        from . import commandline
+
         assert self.host is not None
         try:
             fd = listen_unix(self.run.monitor_path)
@@ -223,8 +225,9 @@ class Start:
         self.host.identity.own(self.run.monitor_path)
         self.host.pass_fd("monitor", fd)
         await locks.prepare(self)
-        self.argv = live.command_line(self.vm, self.domain, self.guest)
-        memory_files.prepare(self.host, self.vm, memory_files.of_guest(self.vm))
+        args = commandline.arguments(self.vm)
+        memory_files.prepare(self.host, self.vm, args)
+        self.argv = commandline.words(self.vm, args)
         self.run.nodename_index = graph.highest(self.domain)
 
     async def execute(self) -> None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from typing import Any
 
-from kvasir.errors import Error, InvalidArg, OperationFailed, OperationInvalid, OperationUnsupported, Origin
+from kvasir.errors import (
+    Error,
+    InvalidArg,
+    OperationFailed,
+    OperationInvalid,
+    OperationUnsupported,
+    Origin,
+    SystemFailure,
+)
 from kvasir.qemu import statusdoc
 from kvasir.qemu.jobs import Kind
 from kvasir.qemu.monitor import MonitorError
@@ -57,8 +67,6 @@ def _backing_name(upper: graph.Image, lower: graph.Image, relative: bool) -> str
     """How ``upper`` shall name ``lower``: its whole path, or relative to its own folder."""
     if not relative:
         return lower.path
-    import os
-
     return os.path.relpath(lower.path, os.path.dirname(upper.path))
 
 
@@ -99,6 +107,12 @@ def _ends(disk: Any, base: str | None, top: str | None, flags: int, path: str) -
     return upper, above, lower
 
 
+def _is_there(image: graph.Image) -> None:
+    """An image whose file is gone is not written to: QEMU has it open still, and all of it goes with QEMU. Raises SystemFailure."""
+    if image.local and not os.path.exists(image.path):
+        raise SystemFailure(f"unable to stat: {image.path}", OSError(errno.ENOENT, os.strerror(errno.ENOENT)))
+
+
 async def commit_layers(
     guest: Any, disk: Any, base: str | None, top: str | None, speed: int, flags: int, *, path: str = ""
 ) -> BlockJob:
@@ -106,6 +120,7 @@ async def commit_layers(
     from kvasir.devices.disk import Mirror
 
     upper, above, lower = _ends(disk, base, top, flags, path or disk.target)
+    _is_there(lower)
     await labels.own(guest, lower)
     if above is not None and above.index != graph.of_disk(disk).index:
         labels.allow(guest, above)
