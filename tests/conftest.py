@@ -13,13 +13,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from tests.guide_results import pytest_collection_modifyitems, pytest_configure  # noqa: F401  (hooks)
 from tests.waiting import until
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # in the background of a script: what tests start must hear SIGINT
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+):  # in the background of a script: what tests start must hear SIGINT
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -181,17 +184,24 @@ def mounts_under(folder: Path) -> list[str]:
 class KvasirDaemon(DaemonHandle):
     """Our daemon under ``--root folder``."""
 
+    extra: dict[str, str] = {}
+    """More of the daemon's environment."""
+
+    def within(self, *command: str) -> list[str]:
+        """The command as it is run where the daemon lives: a subclass puts it into namespaces of its own."""
+        return list(command)
+
     @property
     def socket(self) -> Path:
         return self.folder / "run/libvirt/libvirt-sock"
 
     def start(self, *options: str) -> None:
         """Start and wait until it serves."""
-        command = [sys.executable, "-m", "kvasir.daemon", "--root", str(self.folder), *options]
-        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+        command = self.within(sys.executable, "-m", "kvasir.daemon", "--root", str(self.folder), *options)
+        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), **self.extra}
         with open(self.folder / "kvasird.log", "ab") as log:
             self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 90
         while not self._serves():
             assert self.process.poll() is None, f"kvasird ended: {self.log()}"
             assert time.monotonic() < end, f"kvasird does not serve {self.socket}: {self.log()}"
@@ -225,6 +235,25 @@ class KvasirDaemon(DaemonHandle):
             if "kvasir" not in command.split(" -")[0]:
                 with contextlib.suppress(OSError):
                     os.kill(int(pid), signal.SIGKILL)
+
+
+Ours = TypeVar("Ours", bound=KvasirDaemon)
+
+
+@contextlib.contextmanager
+def own_daemon(kind: type[Ours], prefix: str, peers: Peers | None = None) -> Iterator[Ours]:
+    """A daemon under a folder of its own; with its guests it is gone at the end, however the test ends."""
+    with short_folder(prefix) as folder:
+        daemon = kind(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, peers)
+        daemon.start()
+        try:
+            yield daemon
+            if daemon.process is not None and daemon.process.poll() is None:
+                assert daemon.stop() == 0, daemon.log()
+        finally:
+            if daemon.process is not None and daemon.process.poll() is None:
+                daemon.kill()
+            daemon.end_guests()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -58,31 +57,20 @@ class Ours(KvasirDaemon):
 
     def start(self, *options: str) -> None:
         self.wait_space()
-        daemon = [sys.executable, "-m", "kvasir.daemon", "--root", str(self.folder), *options]
-        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-        with open(self.folder / "kvasird.log", "ab") as log:
-            self.process = subprocess.Popen(
-                self.enter(*daemon), env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        end = time.monotonic() + 60
-        while not self._serves():
-            assert self.process.poll() is None, f"kvasird ended: {self.log()}"
-            assert time.monotonic() < end, self.log()
-            time.sleep(0.02)
+        super().start(*options)
 
     def wait_space(self) -> None:
         until(
-            lambda: subprocess.run(self.enter("ip", "link", "show", "kvbr1"), capture_output=True).returncode == 0,
+            lambda: subprocess.run(self.within("ip", "link", "show", "kvbr1"), capture_output=True).returncode == 0,
             "the namespace has no bridges",
         )
 
-    def enter(self, *command: str) -> list[str]:
-        """A command inside the namespaces."""
+    def within(self, *command: str) -> list[str]:
         return ["nsenter", "-t", str(self.space.pid), "-n", "-m", *command]
 
     def inside(self, *command: str) -> str:
         """Run a program there; what it prints."""
-        return subprocess.run(self.enter(*command), check=True, capture_output=True, text=True).stdout
+        return subprocess.run(self.within(*command), check=True, capture_output=True, text=True).stdout
 
 
 @dataclass

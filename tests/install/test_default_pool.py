@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, Done, KvasirDaemon, short_folder
+from tests.conftest import PROJECT, Done, KvasirDaemon, own_daemon
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the system's daemon and a mount namespace need root")
 OWN = 'mount -t tmpfs tmpfs /var/lib && mkdir -p /var/lib/libvirt && exec "$@"'
@@ -21,16 +20,8 @@ NEW = "--memory 32 --virt-type qemu --osinfo generic --network none --graphics n
 class Apart(KvasirDaemon):
     """Our daemon with a /var/lib of its own, which goes with it."""
 
-    def start(self, *options: str) -> None:
-        words = [sys.executable, "-m", "kvasir.daemon", "--root", str(self.folder), *options]
-        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-        with open(self.folder / "kvasird.log", "ab") as log:
-            command = ["unshare", "-m", "sh", "-c", OWN, "own", *words]
-            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.monotonic() + 60
-        while not self._serves():
-            assert self.process.poll() is None and time.monotonic() < end, self.log()
-            time.sleep(0.02)
+    def within(self, *command: str) -> list[str]:
+        return ["unshare", "-m", "sh", "-c", OWN, "own", *command]
 
     def inside(self, *words: str) -> Done:
         """Run a program that sees the daemon's /var/lib."""
@@ -45,14 +36,8 @@ class Apart(KvasirDaemon):
 
 @pytest.fixture
 def apart() -> Iterator[Apart]:
-    with short_folder("kv-pool-") as folder:
-        daemon = Apart(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, None)
-        daemon.start()
-        try:
-            yield daemon
-        finally:
-            assert daemon.stop() == 0, daemon.log()
-            daemon.end_guests()
+    with own_daemon(Apart, "kv-pool-") as daemon:
+        yield daemon
 
 
 @pytest.mark.guide("path-default-images")

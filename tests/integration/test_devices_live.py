@@ -10,14 +10,12 @@ import difflib
 import os
 import re
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, Peers, all_ended, short_folder
+from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, Peers, all_ended, own_daemon, short_folder
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="namespaces and tap devices need root"),
@@ -29,17 +27,8 @@ BRIDGE = "ip link set lo up && ip link add kvbr0 type bridge && ip link set kvbr
 class InNamespace(KvasirDaemon):
     """Our daemon in a network namespace of its own that has a bridge."""
 
-    def start(self, *options: str) -> None:
-        inner = f"{BRIDGE} && exec {sys.executable} -m kvasir.daemon --root {self.folder} {' '.join(options)}"
-        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-        with open(self.folder / "kvasird.log", "ab") as log:
-            command = ["unshare", "--net", "sh", "-c", inner]
-            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.monotonic() + 60
-        while not self._serves():
-            assert self.process.poll() is None, f"kvasird ended: {self.log()}"
-            assert time.monotonic() < end, self.log()
-            time.sleep(0.02)
+    def within(self, *command: str) -> list[str]:
+        return ["unshare", "--net", "sh", "-c", f'{BRIDGE} && exec "$@"', "sh", *command]
 
     def inside(self, *command: str) -> str:
         """Run a program in the daemon's network namespace."""
@@ -50,18 +39,10 @@ class InNamespace(KvasirDaemon):
 
 @pytest.fixture(scope="module")
 def ours(peers: Peers) -> Iterator[InNamespace]:
-    with short_folder("kv-dev-") as folder:
-        uri = f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock"
-        daemon = InNamespace(uri, folder, peers)
-        daemon.start()
-        try:
-            yield daemon
-            assert daemon.stop() == 0
-        finally:
-            if daemon.process is not None and daemon.process.poll() is None:
-                daemon.kill()
-            daemon.end_guests()
-        all_ended(folder)
+    with own_daemon(InNamespace, "kv-dev-", peers) as daemon:
+        yield daemon
+        assert daemon.stop() == 0
+        all_ended(daemon.folder)
 
 
 @pytest.fixture(scope="module")

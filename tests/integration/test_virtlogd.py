@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -29,17 +28,16 @@ class Beside(KvasirDaemon):
 
     real: DaemonHandle
 
-    def start(self, *options: str) -> None:
+    def within(self, *command: str) -> list[str]:
         enter = [str(PROJECT / "scripts/peer"), "exec", "--dir", str(self.real.folder), "--"]
         script = 'ln -sf /run/libvirt/virtlogd-sock "$0/run/libvirt/" && exec "$@"'
-        (self.folder / "run/libvirt").mkdir(parents=True, exist_ok=True)
-        words = [sys.executable, "-m", "kvasir.daemon", "--root", str(self.folder), *options]
+        return [*enter, "sh", "-c", script, str(self.folder), *command]
+
+    def start(self, *options: str) -> None:
         assert self.peers is not None
-        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "KVASIR_PEERS": str(self.peers.root)}
-        with open(self.folder / "kvasird.log", "ab") as log:
-            command = [*enter, "sh", "-c", script, str(self.folder), *words]
-            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until(self._serves)
+        (self.folder / "run/libvirt").mkdir(parents=True, exist_ok=True)
+        self.extra = {"KVASIR_PEERS": str(self.peers.root)}
+        super().start(*options)
 
     def pid(self) -> int:
         """Of the daemon itself."""

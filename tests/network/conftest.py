@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, KvasirDaemon, Peers, all_ended, short_folder
+from tests.conftest import KvasirDaemon, Peers, all_ended, short_folder
 
 PROBE = Path(__file__).with_name("probe.py")
 SETUP = "mount -t sysfs sysfs /sys && ip link set lo up"
@@ -79,16 +78,10 @@ class NetDaemon(KvasirDaemon):
         if not hasattr(self, "hosts"):
             self.hosts = []
             self.ground = Host("ground")
-        inner = f"exec {sys.executable} -m kvasir.daemon --root {self.folder} {' '.join(options)}"
-        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-        with open(self.folder / "kvasird.log", "ab") as log:
-            command = self.ground.command("sh", "-c", inner)
-            self.process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        end = time.monotonic() + 60
-        while not self._serves():
-            assert self.process.poll() is None, f"kvasird ended: {self.log()}"
-            assert time.monotonic() < end, self.log()
-            time.sleep(0.02)
+        super().start(*options)
+
+    def within(self, *command: str) -> list[str]:
+        return self.ground.command(*command)
 
     def inside(self, *command: str, check: bool = True) -> str:
         """Run a program in the daemon's network namespace."""

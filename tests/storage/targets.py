@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, KvasirDaemon, short_folder
+from tests.conftest import KvasirDaemon, short_folder
 
 IQN = "iqn.2013-06.com.example"
 
@@ -19,11 +16,7 @@ IQN = "iqn.2013-06.com.example"
 class TargetDaemon(KvasirDaemon):
     """Ours in network and mount namespaces of its own, beside an iSCSI target (tgt) that listens there only."""
 
-    extra: dict[str, str] = {}
-    """Of the daemon's environment."""
-
     def start(self, *options: str) -> None:
-        env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), **self.extra}
         (self.folder / "run.sh").write_text(
             "set -e\nip link set lo up\nmount -t proc proc /proc\nmount -t tmpfs tmpfs /run\nmkdir -p /run/tgtd\n"
             f"tgtd -f > {self.folder}/tgtd.log 2>&1 &\n"
@@ -37,18 +30,12 @@ class TargetDaemon(KvasirDaemon):
             "tgtadm --lld iscsi --op bind --mode target --tid 2 -I ALL\n"
             "tgtadm --lld iscsi --op new --mode account --user me --password secretsecret12\n"
             "tgtadm --lld iscsi --op bind --mode account --tid 2 --user me\n"
-            f"exec {sys.executable} -m kvasir.daemon --root {self.folder} {' '.join(options)}\n"
+            'exec "$@"\n'
         )
-        with open(self.folder / "kvasird.log", "ab") as log:
-            self.process = subprocess.Popen(
-                ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "sh", str(self.folder / "run.sh")],
-                env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-        end = time.monotonic() + 90
-        while not self._serves():
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() < end, self.log()
-            time.sleep(0.05)
+        super().start(*options)
+
+    def within(self, *command: str) -> list[str]:
+        return ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "sh", str(self.folder / "run.sh"), *command]
 
 
 @pytest.fixture

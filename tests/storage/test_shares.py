@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import short_folder
+from tests.conftest import own_daemon
 
 from .conftest import Lone
 
@@ -32,6 +32,14 @@ exec mount --bind @/srv "$2"
 class Served(Lone):
     """Ours, and a server with one export, which has one file."""
 
+    def start(self, *options: str) -> None:
+        folder = self.folder
+        (folder / "srv").mkdir(exist_ok=True)
+        (folder / "mount.nfs").write_text(MOUNT.replace("@", str(folder)))
+        (folder / "mount.nfs").chmod(0o755)
+        self.first = f"mount -t tmpfs -o size=4m 127.0.0.1:/srv {folder}/srv; echo image > {folder}/srv/a; mount --bind {folder}/mount.nfs {HELPER}"
+        super().start(*options)
+
     def mounted(self, target: str) -> list[str]:
         """Source and type of what the daemon sees there."""
         assert self.process is not None
@@ -46,18 +54,8 @@ class Served(Lone):
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with short_folder("kvn-") as folder:
-        found = Served(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, None)
-        (folder / "srv").mkdir()
-        (folder / "mount.nfs").write_text(MOUNT.replace("@", str(folder)))
-        (folder / "mount.nfs").chmod(0o755)
-        found.first = f"mount -t tmpfs -o size=4m 127.0.0.1:/srv {folder}/srv; echo image > {folder}/srv/a; mount --bind {folder}/mount.nfs {HELPER}"
-        found.start()
-        try:
-            yield found
-        finally:
-            if found.process is not None and found.process.poll() is None:
-                found.stop()
+    with own_daemon(Served, "kvn-") as found:
+        yield found
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,6 +86,14 @@ GUEST = """<domain type='qemu'><name>twin</name><uuid>4dea22b3-1d52-d8f3-2516-78
 <os><type arch='x86_64' machine='pc'>hvm</type><smbios mode='host'/></os></domain>"""
 
 
+class Ours(KvasirDaemon):
+    """Ours in a mount namespace in which dmidecode is its folder's script."""
+
+    def within(self, *command: str) -> list[str]:
+        mount = f"mount --bind {self.folder}/dmidecode /usr/sbin/dmidecode"
+        return ["unshare", "-m", "sh", "-c", f'{mount} && exec "$@"', "sh", *command]
+
+
 @pytest.fixture(scope="module")
 def pair(peers: Peers) -> Iterator[tuple[DaemonHandle, DaemonHandle]]:
     """The real daemon and ours, each in a mount namespace in which dmidecode is a script."""
@@ -104,14 +111,9 @@ def pair(peers: Peers) -> Iterator[tuple[DaemonHandle, DaemonHandle]]:
         uri = run("libvirtd", "--dir", str(real), "--background")
         run("exec", "--dir", str(real), "--", *mount)
         run("restart", "--dir", str(real))
-        ours = KvasirDaemon(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, peers)
-        inner = f"{shlex.join(mount)} && exec {sys.executable} -m kvasir.daemon --root {folder}"
-        daemon = ["unshare", "-m", "sh", "-c", inner]
-        with open(folder / "kvasird.log", "wb") as log:
-            ours.process = subprocess.Popen(daemon, env=env, stdout=log, stderr=log)
+        ours = Ours(f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock", folder, peers)
+        ours.start()
         try:
-            while not ours._serves():
-                assert ours.process.poll() is None, ours.log()
             yield DaemonHandle(uri, real, peers), ours
         finally:
             ours.stop()

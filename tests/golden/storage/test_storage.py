@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import PROJECT, KvasirDaemon, Peers, _script, short_folder
+from tests.conftest import PROJECT, KvasirDaemon, Peers, _script, own_daemon
 
 from . import lab
 
@@ -31,42 +31,21 @@ pytestmark = [
 class LabDaemon(KvasirDaemon):
     """Ours, in a mount namespace of its own, with the stand-ins first in its PATH."""
 
+    def within(self, *command: str) -> list[str]:
+        return ["unshare", "-m", *command]
+
     def start(self, *options: str) -> None:
         path = f"{lab.toolbox(self.folder / 'tools')}:{os.environ['PATH']}"
-        command = [sys.executable, "-m", "kvasir.daemon", "--root", str(self.folder), *options]
-        env = {
-            **os.environ, "PYTHONPATH": str(PROJECT / "src"), "PATH": path, "KVASIR_LAB": str(self.folder / "lab"),
-        }  # fmt: skip
+        self.extra = {"PATH": path, "KVASIR_LAB": str(self.folder / "lab")}
         (self.folder / "lab").mkdir(exist_ok=True)
-        with open(self.folder / "kvasird.log", "ab") as log:
-            self.process = subprocess.Popen(
-                ["unshare", "-m", *command], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        self.wait()
-
-    def wait(self) -> None:
-        import time
-
-        end = time.monotonic() + 60
-        while not self._serves():
-            assert self.process is not None
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() < end, self.log()
-            time.sleep(0.02)
+        super().start(*options)
 
 
 @pytest.fixture(scope="module")
 def daemon() -> Iterator[LabDaemon]:
     available = _script("peers")[0]
-    with short_folder("kvlab-") as folder:
-        uri = f"qemu+unix:///system?socket={folder}/run/libvirt/libvirt-sock"
-        found = LabDaemon(uri, folder, Peers(available) if available else None)
-        found.start()
-        try:
-            yield found
-        finally:
-            if found.process is not None and found.process.poll() is None:
-                found.stop()
+    with own_daemon(LabDaemon, "kvlab-", Peers(available) if available else None) as found:
+        yield found
 
 
 def _on_tmpfs(folder: Path) -> bool:
