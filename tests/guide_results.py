@@ -1,7 +1,8 @@
 """Writes build/guide-results.json: for each row of the guide, which tagged test showed it, and how it ended.
 
 A test says which rows it shows with ``@pytest.mark.guide("row-id", ...)``. A row counts as passed only when a test tagged
-with it passed and none failed; of a run of some tests, only the rows that it touched are written anew.
+with it passed and none failed; of a run of some tests, only the rows that it touched are written anew, and a test that was
+skipped takes nothing from what another showed.
 """
 
 from __future__ import annotations
@@ -42,8 +43,14 @@ class GuideResults:
     def pytest_sessionfinish(self) -> None:
         before = json.loads(self.path.read_text()) if self.path.exists() else {}
         self.path.parent.mkdir(exist_ok=True)
-        merged = dict(sorted({**before, **self.rows}.items()))
+        said = {row: new for row, new in self.rows.items() if new["outcome"] != "skipped" or _alone(new, before.get(row))}
+        merged = dict(sorted({**before, **said}.items()))
         self.path.write_text(json.dumps(merged, indent=1) + "\n")
+
+
+def _alone(skipped: dict[str, str], before: dict[str, str] | None) -> bool:
+    """Whether no other test is known to show the row."""
+    return before is None or before["outcome"] == "skipped" or before["test"] == skipped["test"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
