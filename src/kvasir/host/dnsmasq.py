@@ -10,6 +10,8 @@ import time
 
 from kvasir.errors import InternalError, Origin
 
+from .files import discard
+
 PATH = "/usr/sbin:/sbin:/usr/bin:/bin:/usr/local/sbin"
 
 
@@ -67,5 +69,4 @@ def stop(pid_file: str) -> None:
                 time.sleep(0.002)
             if pid_of(pid_file) != pid:
                 break
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(pid_file)
+    discard(pid_file)

@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import logging
 import os
+from collections.abc import Iterator
+
+from kvasir.errors import Origin, SystemFailure
+
+log = logging.getLogger(__name__)
 
 NEW = ".new"
 """What the name of a file that is being written ends in."""
+
+
+class FileFailure(SystemFailure, OSError):
+    """A file of ours that cannot be written, linked or removed: libvirt's error 38, and an OSError for who waits for one."""
+
+    def __init__(self, text: str, error: OSError) -> None:
+        super().__init__(text, error, origin=Origin.NONE)
+        self.errno, self.strerror, self.filename = error.errno, error.strerror, error.filename
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@contextlib.contextmanager
+def failing(text: str) -> Iterator[None]:
+    """What the system refuses inside is raised as FileFailure with that text and the reason."""
+    try:
+        yield
+    except FileFailure:
+        raise
+    except OSError as error:
+        raise FileFailure(text, error) from error
 
 
 def banner(command: str) -> str:
@@ -28,7 +57,7 @@ def write_file(
     draft: str = "",
     exclusive: bool = False,
 ) -> None:
-    """Write a file so that a crash at any moment leaves the old one or the new one. Raises OSError.
+    """Write a file so that a crash at any moment, or a full disk, leaves the old one or the new one. Raises FileFailure.
 
     ``durable`` makes it outlast a crash of the host (what lies under /run need not); ``folder`` waits for its name too.
     The folder is made where it is missing. ``draft`` names the file that is written first. ``exclusive`` leaves a file alone that
@@ -36,29 +65,73 @@ def write_file(
     """
     draft = draft or path + NEW
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    with failing(f"Failed to create file '{draft}'"):
+        try:
+            fd = os.open(draft, flags, mode)
+        except FileNotFoundError:
+            make_folder(os.path.dirname(path))
+            fd = os.open(draft, flags, mode)
     try:
-        fd = os.open(draft, flags, mode)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        fd = os.open(draft, flags, mode)
-    try:
-        with open(fd, "wb") as stream:
+        with failing(f"cannot write data to file '{draft}'"), open(fd, "wb") as stream:
             stream.write(text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"))
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
-        if exclusive:
-            with contextlib.suppress(FileExistsError):
-                os.link(draft, path)
-            os.unlink(draft)
-        else:
-            os.rename(draft, path)
+        with failing(f"cannot rename file '{draft}' as '{path}'"):
+            if exclusive:
+                with contextlib.suppress(FileExistsError):
+                    os.link(draft, path)
+                os.unlink(draft)
+            else:
+                os.rename(draft, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(draft)
         raise
     if durable and folder:
         sync_folder(os.path.dirname(path))
+
+
+def make_folder(path: str) -> None:
+    """A folder and those above it, where they are missing. Raises FileFailure."""
+    with failing(f"cannot create directory '{path}'"):
+        os.makedirs(path, exist_ok=True)
+
+
+def make_link(target: str, link: str) -> None:
+    """A symbolic link, in a folder that is made where it is missing; one that is there is replaced. Raises FileFailure."""
+    make_folder(os.path.dirname(link))
+    with failing(f"Failed to create symlink '{link}' to '{target}'"):
+        try:
+            os.symlink(target, link)
+        except FileExistsError:
+            if not os.path.islink(link):
+                raise
+            if os.readlink(link) != target:
+                os.unlink(link)
+                os.symlink(target, link)
+
+
+def remove(*paths: str) -> None:
+    """Remove files; those that are not there, or cannot be, are fine. Raises FileFailure."""
+    for path in paths:
+        with failing(f"cannot remove file '{path}'"):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                if error.errno not in (errno.ENAMETOOLONG, errno.ENOTDIR):
+                    raise
+
+
+def discard(*paths: str) -> None:
+    """Remove files where nothing can be done about one that stays: it is named in the log."""
+    for path in paths:
+        try:
+            remove(path)
+        except FileFailure as error:
+            log.error("%s", error)
 
 
 def sync_folder(path: str) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from kvasir.devices.interface_parts import Bandwidth
-from kvasir.errors import ArgumentUnsupported, Origin
+from kvasir.errors import ArgumentUnsupported, Error, Origin
 from kvasir.rpc.typed import UInt
 
 if TYPE_CHECKING:
     from .driver import NetworkDriver
     from .network import NetworkPort
+
+log = logging.getLogger(__name__)
 
 NAMES = {
     f"{side}.{what}": f"{side}_{what}"
@@ -34,16 +37,34 @@ async def set_parameters(driver: NetworkDriver, port: NetworkPort, params: Any) 
             if name not in NAMES:
                 raise ArgumentUnsupported(f"parameter '{name}' not supported", origin=Origin.NONE)
             setattr(band, NAMES[name], int(value) or None)
-        kind, old = driver.kind(net), port.document.bandwidth
-        changed = (band.inbound_floor or 0) != ((old.inbound_floor or 0) if old is not None else 0)
-        if changed and port.document.class_id is not None:
-            await asyncio.to_thread(kind.unplugged, port)
-            port.document.class_id = None
-        port.document.bandwidth = band if band != Bandwidth() else None
-        if changed:
-            from .ports import check
+        await asyncio.to_thread(_change, driver, port, band if band != Bandwidth() else None)
 
-            check(net, port.document)
-            await asyncio.to_thread(kind.plugged, port)
-        await asyncio.to_thread(driver.files.save_port, port)
-        await asyncio.to_thread(driver.files.save_status, net)
+
+def _change(driver: NetworkDriver, port: NetworkPort, band: Bandwidth | None) -> None:
+    old = port.document.bandwidth
+    try:
+        _limit(driver, port, band)
+        driver.files.save_port(port)
+        driver.files.save_status(port.net)
+    except BaseException:
+        try:
+            _limit(driver, port, old)
+            driver.files.save_port(port)
+        except Error as error:
+            log.error("cannot restore a port of network %s after a failed change: %s", port.net.name, error)
+        raise
+
+
+def _limit(driver: NetworkDriver, port: NetworkPort, band: Bandwidth | None) -> None:
+    """What the port is guaranteed, in the kernel."""
+    from .ports import check
+
+    kind, old = driver.kind(port.net), port.document.bandwidth
+    changed = (band.inbound_floor or 0 if band else 0) != (old.inbound_floor or 0 if old else 0)
+    if changed and port.document.class_id is not None:
+        kind.unplugged(port)
+        port.document.class_id = None
+    port.document.bandwidth = band
+    if changed:
+        check(port.net, port.document)
+        kind.plugged(port)

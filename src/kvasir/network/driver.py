@@ -18,7 +18,7 @@ from kvasir.xml.form import INACTIVE
 
 from . import documents, first
 from .errors import invalid, no_network
-from .files import Files, remove
+from .files import Files
 from .kinds import KINDS
 from .network import VirtualNetwork
 from .ports import Ports
@@ -82,6 +82,8 @@ class NetworkDriver:
             net.active = False
             self.files.forget_status(net)
             self._settle(net)
+            if not net.persistent:
+                self.networks.pop(net.name, None)
             return
         try:
             await asyncio.to_thread(kind.refresh)
@@ -99,7 +101,10 @@ class NetworkDriver:
                 except Error as error:
                     log.error("cannot start network %s: %s", net.name, error)
         if any(net.autostart for net in self.networks.values()) or os.path.isdir(self.files.run):
-            await asyncio.to_thread(write_file, mark, "")
+            try:
+                await asyncio.to_thread(write_file, mark, "")
+            except Error as error:
+                log.error("%s", error)
 
     def reload(self) -> None:
         """SIGHUP, or the firewall was restarted."""
@@ -190,18 +195,18 @@ class NetworkDriver:
     async def define(self, xml: str, flags: int = 0) -> VirtualNetwork:
         """Keep a network's document. Raises kvasir errors."""
         document = self._read(xml, flags)
-        self._name_bridge(document)
-        net = self._conflicts(document, live=False)
-        if net is None:
-            net = VirtualNetwork(document)
-            self.networks[net.name] = net
-        elif net.active:
-            net.new_document = document
-        else:
-            net.document, net.new_document = document, None
-        net.persistent = True
         async with self._writing:
-            await asyncio.to_thread(self.files.save, net)
+            self._name_bridge(document)
+            net = self._conflicts(document, live=False)
+            await asyncio.to_thread(self.files.save, document)
+            if net is None:
+                net = VirtualNetwork(document)
+            elif net.active:
+                net.new_document = document
+            else:
+                net.document, net.new_document = document, None
+            net.persistent = True
+            self.networks[net.name] = net
         self.publish(net, DEFINED)
         return net
 
@@ -209,10 +214,10 @@ class NetworkDriver:
         """Forget the document; a running network goes when it stops."""
         if not net.persistent:
             raise invalid("can't undefine transient network")
-        net.persistent = net.autostart = False
-        net.new_document = None
         async with self._writing:
-            await asyncio.to_thread(remove, self.files.link(net.name), self.files.config(net.name))
+            await asyncio.to_thread(self.files.delete, net.name)
+            net.persistent = net.autostart = False
+            net.new_document = None
             if not net.active:
                 self.networks.pop(net.name, None)
                 await asyncio.to_thread(self.kind(net).forget)
@@ -231,18 +236,20 @@ class NetworkDriver:
     async def create(self, xml: str, flags: int = 0) -> VirtualNetwork:
         """Start a network that is forgotten when it stops (or an inactive defined one)."""
         document = self._read(xml, flags)
-        net = self._conflicts(document, live=True)
-        self._name_bridge(document)
-        if net is None:
-            net = VirtualNetwork(document)
-            self.networks[net.name] = net
-        else:
-            net.new_document, net.document = net.document, document
+        async with self._writing:
+            net = self._conflicts(document, live=True)
+            self._name_bridge(document)
+            if net is None:
+                net = VirtualNetwork(document)
+                self.networks[net.name] = net
+            else:
+                net.new_document, net.document = net.document, document
         try:
             await self.start_network(net)
         except BaseException:
             if not net.persistent:
                 self.networks.pop(net.name, None)
+                await asyncio.to_thread(self.kind(net).forget)
             else:
                 self._settle(net)
             raise
@@ -270,7 +277,6 @@ class NetworkDriver:
                 raise invalid("network is already active")
             await asyncio.to_thread(self._start, net)
             net.active = True
-            await asyncio.to_thread(self.files.save_status, net)
         self.publish(net, STARTED)
         await self._guests_again(net)
 
@@ -299,6 +305,8 @@ class NetworkDriver:
                 kind.fill()
                 kind.start(undo)
                 self.hook(net, "started", "begin")
+                undo.callback(self.files.forget_status, net)
+                self.files.save_status(net)
                 undo.pop_all()
         except BaseException:
             self._settle(net)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shutil
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kvasir.errors import Error, XmlError
-from kvasir.host.files import banner, write_file
+from kvasir.host.files import FileFailure, banner, discard, make_link, remove, write_file
 from kvasir.model.network import Network
 from kvasir.model.network_port import Port
 from kvasir.xml.form import INACTIVE, STORED
@@ -19,13 +18,6 @@ from kvasir.xml.types import read_cpuset
 from .network import NetworkPort, VirtualNetwork
 
 log = logging.getLogger(__name__)
-
-
-def remove(*paths: str) -> None:
-    """Remove files; those that are not there are fine."""
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
 
 
 class Files:
@@ -53,9 +45,21 @@ class Files:
     def port(self, name: str, uuid: str) -> str:
         return f"{self.run}/{name}/ports/{uuid}.xml"
 
-    def save(self, net: VirtualNetwork) -> None:
+    def save(self, document: Network) -> None:
         """Keep the document of the next start."""
-        write_file(self.config(net.name), banner(f"virsh net-edit {net.name}") + net.config().xml(INACTIVE))
+        name = str(document.name)
+        write_file(self.config(name), banner(f"virsh net-edit {name}") + document.xml(INACTIVE))
+
+    def delete(self, name: str) -> None:
+        """Remove the document and its link, or neither."""
+        linked = os.path.islink(self.link(name))
+        remove(self.link(name))
+        try:
+            remove(self.config(name))
+        except FileFailure:
+            if linked:
+                make_link(self.config(name), self.link(name))
+            raise
 
     def save_status(self, net: VirtualNetwork) -> None:
         """Keep what is needed to take the running network up again."""
@@ -67,15 +71,13 @@ class Files:
 
     def set_link(self, name: str, on: bool) -> None:
         """The link that marks a network for autostart."""
-        link = self.link(name)
-        if on and not os.path.islink(link):
-            os.makedirs(os.path.dirname(link), exist_ok=True)
-            os.symlink(self.config(name), link)
-        elif not on:
-            remove(link)
+        if on:
+            make_link(self.config(name), self.link(name))
+        else:
+            remove(self.link(name))
 
     def forget_status(self, net: VirtualNetwork) -> None:
-        remove(self.state(net.name))
+        discard(self.state(net.name))
         shutil.rmtree(f"{self.run}/{net.name}", ignore_errors=True)
 
     @staticmethod

@@ -6,20 +6,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid as _uuid
 from typing import TYPE_CHECKING, Any
 
 from kvasir.devices.interface_parts import Bandwidth
 from kvasir.errors import ConfigUnsupported, Error, InvalidArg, OperationInvalid, Origin, XmlError
+from kvasir.host.files import discard
 from kvasir.model.network_port import Port
 from kvasir.xml.form import INACTIVE
 
 from .errors import port_exists
-from .files import remove
 from .network import NetworkPort, VirtualNetwork
 
 if TYPE_CHECKING:
     from .driver import NetworkDriver
+
+
+log = logging.getLogger(__name__)
 
 
 class Ports:
@@ -61,9 +65,14 @@ class Ports:
     def _made(self, net: VirtualNetwork, kind: Any, port: NetworkPort) -> None:
         self.driver.hook(net, "port-created", "begin", port.document.xml(INACTIVE))
         net.ports[port.uuid] = port
-        kind.plugged(port)
-        self.driver.files.save_port(port)
-        self.driver.files.save_status(net)
+        try:
+            kind.plugged(port)
+            self.driver.files.save_port(port)
+            self.driver.files.save_status(net)
+        except BaseException:
+            net.ports.pop(port.uuid, None)
+            self._unplug(net, port)
+            raise
 
     async def delete(self, port: NetworkPort) -> None:
         """Unplug a port."""
@@ -74,11 +83,20 @@ class Ports:
             await asyncio.to_thread(self._gone, net, port)
 
     def _gone(self, net: VirtualNetwork, port: NetworkPort) -> None:
-        remove(self.driver.files.port(net.name, str(port.document.uuid)))
-        if not net.active:
-            return
-        self.driver.kind(net).unplugged(port)
-        self.driver.files.save_status(net)
+        if net.active:
+            self._unplug(net, port)
+            try:
+                self.driver.files.save_status(net)
+            except Error as error:
+                log.error("network %s: %s", net.name, error)
+
+    def _unplug(self, net: VirtualNetwork, port: NetworkPort) -> None:
+        """What can be undone of a port is; what its files refuse goes to the log."""
+        discard(self.driver.files.port(net.name, str(port.document.uuid)))
+        try:
+            self.driver.kind(net).unplugged(port)
+        except Error as error:
+            log.error("network %s: %s", net.name, error)
         self.driver._hook_after(net, "port-deleted", "begin", port.document.xml(INACTIVE))
 
     # --- guests

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported, NoSupport, OperationInvalid, OperationUnsupported, Origin, XmlError
+from kvasir.errors import ConfigUnsupported, Error, NoSupport, OperationInvalid, OperationUnsupported, Origin, XmlError
 from kvasir.model import network_check
 from kvasir.model.network import ForwardInterface, Network, PortGroup
 from kvasir.model.network_dns import DnsHost, Srv, Txt
@@ -16,6 +17,8 @@ from kvasir.model.network_parts_check import dns_host, host_entry, range_entry, 
 if TYPE_CHECKING:
     from .driver import NetworkDriver
     from .network import VirtualNetwork
+
+log = logging.getLogger(__name__)
 
 MODIFY, DELETE, ADD_LAST, ADD_FIRST = 1, 2, 3, 4
 SECTIONS = (
@@ -294,14 +297,20 @@ async def update(driver: NetworkDriver, net: VirtualNetwork, command: int, secti
             net.xml()  # counts who uses what
         live = changed(net.document, command, section, index, xml) if flags & LIVE else None
         kept = changed(net.config(), command, section, index, xml) if flags & CONFIG else None
+        if kept is not None:
+            await asyncio.to_thread(driver.files.save, kept)
         if live is not None:
-            await _apply(driver, net, live, SECTIONS[section])
+            try:
+                await _apply(driver, net, live, SECTIONS[section])
+            except BaseException:
+                if kept is not None:
+                    await asyncio.to_thread(_save_back, driver, net)
+                raise
         if kept is not None:
             if net.active:
                 net.new_document = kept
             else:
                 net.document = kept
-            await asyncio.to_thread(driver.files.save, net)
 
 
 async def _apply(driver: NetworkDriver, net: VirtualNetwork, live: Network, section: str) -> None:
@@ -311,19 +320,22 @@ async def _apply(driver: NetworkDriver, net: VirtualNetwork, live: Network, sect
     try:
         await asyncio.to_thread(driver.hook, net, "updated", "begin")
         await asyncio.to_thread(kind.changed, word, old)
+        await asyncio.to_thread(driver.files.save_status, net)
     except BaseException:
         net.document = old
         await asyncio.to_thread(_back, driver.kind(net), word, live)
         raise
-    await asyncio.to_thread(driver.files.save_status, net)
 
 
 def _back(kind: Any, word: str, wrong: Network) -> None:
-    import logging
-
-    from kvasir.errors import Error
-
     try:
         kind.changed(word, wrong)
     except Error as error:
-        logging.getLogger(__name__).error("cannot restore network %s after a failed update: %s", kind.net.name, error)
+        log.error("cannot restore network %s after a failed update: %s", kind.net.name, error)
+
+
+def _save_back(driver: NetworkDriver, net: VirtualNetwork) -> None:
+    try:
+        driver.files.save(net.config())
+    except Error as error:
+        log.error("cannot restore network %s after a failed update: %s", net.name, error)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, Origin, SystemFailure
 from kvasir.host import dnsmasq, firewalld, netlink, sysctl, tc
-from kvasir.host.files import write_file
+from kvasir.host.files import discard, write_file
 from kvasir.model.network_port import NetworkPlug, Plug
 from kvasir.network import conf, firewall
-from kvasir.network.files import remove
 from kvasir.network.leases import helper, write_macs
 
 from .base import Kind
+
+log = logging.getLogger(__name__)
 
 
 class LinkError(Error):
@@ -179,12 +181,15 @@ class Virtual(Kind):
         firewall.remove(doc)
         netlink.delete(str(doc.bridge))
         if self.net.ports:
-            write_macs(self.files.dnsmasq, str(doc.bridge), [])
+            try:
+                write_macs(self.files.dnsmasq, str(doc.bridge), [])
+            except Error as error:
+                log.error("network %s: %s", self.net.name, error)
 
     def forget(self) -> None:
         """Leases and dnsmasq's files outlive the running network; they go with its definition."""
         bridge = self.document.bridge
-        remove(*(self._path(kind) for kind in ("conf", "hostsfile", "addnhosts")),
+        discard(*(self._path(kind) for kind in ("conf", "hostsfile", "addnhosts")),
                *(f"{self.files.dnsmasq}/{bridge}.{kind}" for kind in ("macs", "status")))  # fmt: skip
 
     def adopt(self) -> bool:
@@ -234,13 +239,13 @@ class Virtual(Kind):
             self._guarantee(port, band)
 
     def unplugged(self, port: Any) -> None:
-        write_macs(self.files.dnsmasq, str(self.document.bridge), self.net.ports.values())
         if port.document.class_id is not None:
             number = port.document.class_id
             tc.forget(str(self.document.bridge), number)
             self.net.classes.discard(number)
             self.net.floor -= port.document.bandwidth.inbound_floor or 0
             self._rest()
+        write_macs(self.files.dnsmasq, str(self.document.bridge), self.net.ports.values())
 
     def _guarantee(self, port: Any, band: Any) -> None:
         own = self.document.bandwidth
