@@ -330,3 +330,17 @@ def test_log_file(both: Both) -> None:
         text = (both.folder / name).read_text()
         texts.append(re.sub(r"^\[[\d.]+ [\d:]+ virsh \d+\]", "[WHEN]", text, flags=re.M))
     assert texts[0] == texts[1] and "ERROR failed to get domain 'nosuch'" in texts[1]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "net-info nosuch; pool-info nosuch; echo --str a b",
+        "iface-mac nosuch; iface-name 52:54:00:00:00:11; secret-dumpxml nosuch; domid 5",
+        "nwfilter-dumpxml 6f1d5a1e-2b3c-4d5e-8f90-a1b2c3d4e5f7; nwfilter-binding-dumpxml nosuch",
+        "vol-info nosuch; vol-pool /nosuch; net-port-dumpxml nosuch x; pool-uuid 6f1d5a1e-2b3c-4d5e-8f90-a1b2c3d4e5f7",
+    ],
+)
+@pytest.mark.parametrize("level", ["0", "1", "2"])
+def test_debug_says_what_is_looked_for(both: Both, level: str, script: str) -> None:
+    both.same("-d", level, script)

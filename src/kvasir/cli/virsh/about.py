@@ -31,8 +31,8 @@ def version() -> str:
         f"Virsh command line tool of libvirt {VERSION}\n"
         f"(this one is Kvasir's, version {__version__}, with the commands and output of that release)\n\n"
         "Built in support for:\n"
-        " Hypervisors: QEMU/KVM\n"
-        " Transports: unix ssh ext\n"
+        " Hypervisors: QEMU/KVM Test\n"
+        " Transports: unix tcp tls ssh ext\n"
         " Miscellaneous: Readline\n"
     )
 

@@ -6,7 +6,7 @@ import os
 import sys
 
 from kvasir.cli.virsh.grammar import Fail, c_integer
-from kvasir.cli.virsh.shell import ERROR, Shell
+from kvasir.cli.virsh.shell import ERROR, INFO, Shell
 
 VERSION = "9.0.0"
 """The libvirt whose command this is; scripts read it."""
@@ -187,6 +187,8 @@ def _run(shell: Shell, words: list[str]) -> int:
         return loop(shell)
     from kvasir.cli.virsh.grammar import ArgvWords, StringWords
 
+    if len(words) == 1:
+        shell.debug(INFO, f'commands: "{words[0]}"\n')
     commands = shell.parse(StringWords(words[0]) if len(words) == 1 else ArgvWords(words))
     if commands is None:
         return 1

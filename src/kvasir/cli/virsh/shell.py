@@ -145,18 +145,26 @@ class Shell:
             self.report(problem)
             raise Fail("") from problem
 
+    def wanted(self, args: Args, option: str, level: int = INFO) -> str:
+        """The word that names an object."""
+        text = args.need(option)
+        self.debug(level, f"{args.command.name}: found option <{option}>: {text}\n")
+        return text
+
+    def trying(self, args: Args, option: str, what: str) -> None:
+        """A word for the log: what the object is looked up as."""
+        self.debug(DEBUG, f"{args.command.name}: <{option}> trying as {what}\n")
+
     def domain(self, args: Args, by: str = "inu", option: str = "domain") -> Domain:
         """The domain that an option names: by id, uuid, name (letters i, u, n of ``by``)."""
-        text = args.need(option)
-        self.debug(INFO, f"{args.command.name}: found option <{option}>: {text}\n")
-        return self.find_domain(text, by, args.command.name, option)
+        return self.find_domain(self.wanted(args, option), by, args.command.name, option)
 
     def find_domain(self, text: str, by: str = "inu", command: str = "", option: str = "domain") -> Domain:
         """The domain of a name, id or UUID."""
         conn = self.conn
         found = None
         if "i" in by and text.lstrip(" +").isdigit() and text.isascii() and int(text) < 1 << 31:
-            self.debug(DEBUG, f"{command}: <{option}> trying as domain ID\n")
+            self.debug(DEBUG, f"{command}: <{option}> looks like ID\n")
             found = self._quietly(conn.lookupByID, int(text))
         if found is None and "u" in by and len(text) == 36:
             self.debug(DEBUG, f"{command}: <{option}> trying as domain UUID\n")

@@ -34,11 +34,12 @@ def is_mac(word: str) -> bool:
 
 def find_interface(shell: Shell, args: Args, option: str = "interface", by: str = "nm") -> Interface:
     """The interface that an option names, by name or MAC address."""
-    wanted = args.need(option)
+    wanted = shell.wanted(args, option)
     mac = is_mac(wanted)
     call = shell.conn.interfaceLookupByMACString if mac else shell.conn.interfaceLookupByName
     if ("m" if mac else "n") not in by:
         raise Fail(f"failed to get interface '{wanted}'")
+    shell.trying(args, option, "interface MAC" if mac else "interface NAME")
     return shell.attempt(f"failed to get interface '{wanted}'", call, wanted)  # type: ignore[no-any-return]  # from the table
 
 

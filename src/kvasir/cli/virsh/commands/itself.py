@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kvasir.cli.virsh.grammar import Args, Command, Fail, flag, rest, text
+from kvasir.cli.virsh.grammar import Args, Command, Fail, alias, flag, rest, text
 from kvasir.cli.virsh.shell import Shell
 
 
@@ -87,6 +87,7 @@ COMMANDS = [
             flag("xml", "quote them for XML"),
             flag("split", "a line for each part between commas; ',,' is a comma"),
             flag("err", "print to standard error"),
+            alias("str", "string"),
             rest("string", "what to print"),
         ),
         echo,

@@ -31,14 +31,16 @@ SECTIONS = (
 
 def find_network(shell: Shell, args: Args, option: str = "network", by: str = "un") -> Network:
     """The network that an option names."""
-    wanted = args.need(option)
+    wanted = shell.wanted(args, option)
     problem: Error | None = None
     if "u" in by and len(wanted) == 36:
+        shell.trying(args, option, "network UUID")
         try:
             return shell.conn.networkLookupByUUIDString(wanted)  # type: ignore[no-any-return]  # made from the table
         except Error as caught:
             problem = caught
     if "n" in by:
+        shell.trying(args, option, "network NAME")
         try:
             return shell.conn.networkLookupByName(wanted)  # type: ignore[no-any-return]  # made from the table
         except Error as caught:
@@ -226,7 +228,8 @@ def find_port(shell: Shell, args: Args) -> NetworkPort:
         net = find_network(shell, args)
     except Error:
         raise Fail("") from None  # one line is all that libvirt says here
-    wanted = args.need("port")
+    wanted = shell.wanted(args, "port")
+    shell.trying(args, "port", "network UUID")
     try:
         return net.portLookupByUUID(uuid.UUID(wanted).bytes)  # type: ignore[no-any-return]  # made from the table
     except (ValueError, Error):

@@ -18,13 +18,15 @@ VALIDATE = 1
 
 def find_filter(shell: Shell, args: Args) -> Any:
     """The filter that --nwfilter names, by UUID or name."""
-    wanted = args.need("nwfilter")
+    wanted = shell.wanted(args, "nwfilter")
     conn = shell.conn
     if len(wanted.replace("-", "")) == 32:
+        shell.trying(args, "nwfilter", "nwfilter UUID")
         try:
             return conn.nwfilterLookupByUUIDString(wanted)
         except Error:
             pass
+    shell.trying(args, "nwfilter", "nwfilter NAME")
     try:
         return conn.nwfilterLookupByName(wanted)
     except Error as problem:
@@ -34,7 +36,8 @@ def find_filter(shell: Shell, args: Args) -> Any:
 
 def find_binding(shell: Shell, args: Args) -> Any:
     """The binding that --binding names by its port device."""
-    wanted = args.need("binding")
+    wanted = shell.wanted(args, "binding")
+    shell.trying(args, "binding", "nwfilter binding port dev")
     try:
         return shell.conn.nwfilterBindingLookupByPortDev(wanted)
     except Error as problem:

@@ -30,15 +30,17 @@ BUILD_FLAGS = {"no-overwrite": 4, "overwrite": 8}
 
 def find_pool(shell: Shell, args: Args, option: str = "pool", by: str = "un") -> StoragePool:
     """The pool that an option names."""
-    wanted = args.need(option)
+    wanted = shell.wanted(args, option)
     conn = shell.conn
     problem: Error | None = None
     if "u" in by and len(wanted) == 36:
+        shell.trying(args, option, "pool UUID")
         try:
             return conn.storagePoolLookupByUUIDString(wanted)  # type: ignore[no-any-return]  # made from the table
         except Error as caught:
             problem = caught
     if "n" in by:
+        shell.trying(args, option, "pool NAME")
         try:
             return conn.storagePoolLookupByName(wanted)  # type: ignore[no-any-return]  # made from the table
         except Error as caught:

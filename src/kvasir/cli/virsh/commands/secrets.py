@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, print_document
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, text
 from kvasir.cli.virsh.shared import read_file
-from kvasir.cli.virsh.shell import Shell
+from kvasir.cli.virsh.shell import DEBUG, Shell
 from kvasir.cli.virsh.table import table
 from kvasir.errors import Code, Error
 
@@ -24,7 +24,7 @@ BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 def find_secret(shell: Shell, args: Args) -> Secret:
     """The secret that --secret names by its UUID."""
-    wanted = args.need("secret")
+    wanted = shell.wanted(args, "secret", DEBUG)
     try:
         return shell.conn.secretLookupByUUIDString(wanted)  # type: ignore[no-any-return]  # made from the table
     except Error as problem:

@@ -6,7 +6,7 @@ from kvasir.cli.virsh.commands.define import WRAP, XPATH, check_xpath, print_doc
 from kvasir.cli.virsh.commands.pools import find_pool, size_text
 from kvasir.cli.virsh.grammar import Args, Command, Fail, data, flag, number, text
 from kvasir.cli.virsh.shared import line, read_file, scaled, why_no_size
-from kvasir.cli.virsh.shell import Shell
+from kvasir.cli.virsh.shell import DEBUG, Shell
 from kvasir.cli.virsh.table import table
 from kvasir.errors import Error
 from kvasir.rpc import programs
@@ -27,17 +27,18 @@ PHYSICAL = 1
 
 def find_volume(shell: Shell, args: Args, by: str = "nkp", pool_option: str = "pool") -> StorageVol:
     """The volume that the options name: by name in its pool, by key, by path."""
-    wanted = args.need("vol")
     pool: StoragePool | None = None
     if any(option.name == pool_option for option, _ in args.values):
         pool = find_pool(shell, args, pool_option)
         if not pool.isActive():
             raise Fail(f"pool '{args.need(pool_option)}' is not active")
+    wanted = shell.wanted(args, "vol", DEBUG)
     problem: Error | None = None
-    tries = [pool.storageVolLookupByName] if pool is not None and "n" in by else []
-    tries += [shell.conn.storageVolLookupByKey] if "k" in by else []
-    tries += [shell.conn.storageVolLookupByPath] if "p" in by else []
-    for look in tries:
+    tries = [("name", pool.storageVolLookupByName)] if pool is not None and "n" in by else []
+    tries += [("key", shell.conn.storageVolLookupByKey)] if "k" in by else []
+    tries += [("path", shell.conn.storageVolLookupByPath)] if "p" in by else []
+    for what, look in tries:
+        shell.trying(args, "vol", f"vol {what}")
         try:
             found: StorageVol = look(wanted)
         except Error as caught:
