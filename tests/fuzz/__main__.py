@@ -1,6 +1,7 @@
 """``python -m tests.fuzz PART PACKETS [SEED]``: a part of the run, in a sandbox; prints what was found, and the rows for ``cases.txt``.
 
-Parts: inside (logged in, test driver), unknown (not logged in, SASL), admin, outside (the whole daemon over its socket), tls, documents.
+Parts: inside (logged in, test driver), unknown (not logged in, SASL), admin, outside (the whole daemon over its socket), tls, documents
+(of every class; ``documents:pool,volume``: of these).
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ def run(part: str, packets: int, seed: int, root: Path) -> Found:
         from tests.fuzz import inside
 
         return inside.run(root, packets, seed, part != "unknown", "admin" if part == "admin" else "libvirtd")
-    if part == "documents":
+    if part.startswith("documents"):
         from tests.fuzz import texts
 
-        return texts.run(root, packets, seed)
+        return texts.run(root, packets, seed, part.partition(":")[2])
     if part == "tls":
         from tests.fuzz import records
 

@@ -300,7 +300,8 @@ class Outside:
 
 
 def run(root: Path, packets: int, seed: int = 1) -> Found:
-    """A daemon, a running guest, so many packets."""
+    """A daemon, a running guest, a host with a network configuration, so many packets."""
+    (root / "etc/network/interfaces.d").mkdir(parents=True)
     with daemon(root, "max_client_requests = 5\n") as child:
         outside = Outside(root, child, seed)
         try:

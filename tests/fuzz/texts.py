@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from kvasir.rpc import frames
 from kvasir.rpc.errors import decode_error
 from kvasir.rpc.programs import REMOTE
 from tests.fuzz import documents, mutate
-from tests.fuzz.found import Found
+from tests.fuzz.found import Found, resident
 from tests.fuzz.outside import Outside, daemon
+from tests.fuzz.variants import VARIANTS
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 RENEW = 3000
 REFUSED = 0x1
 """VALIDATE of the calls that have it; REDEFINE of snapshots and checkpoints."""
+HOSTS = ("etc/network/interfaces.d", "etc/NetworkManager/system-connections", "etc/systemd/network")
 WAYS = {
     "domain": ("domain_define_xml_flags", "domain_get_xml_desc", "domain_undefine"),
     "network": ("network_define_xml_flags", "network_get_xml_desc", "network_undefine"),
@@ -41,7 +44,10 @@ class Texts(Outside):
     def seeds(self, kind: str) -> list[str]:
         """Our own small one, and what the golden folders have of that class."""
         found = [self.world.document(documents.CLASSES[kind])] * 3
-        tag = {"domain": "domain", "network": "network", "pool": "pool", "volume": "volume"}.get(kind)
+        if kind == "volume":  # the pool has that one already
+            found = [text.replace("<name>fuzz<", "<name>new<") for text in found]
+        found += [self.world.document(text) for text in VARIANTS.get(kind, ())]
+        tag = {"domain": "domain", "network": "network"}.get(kind)
         for path in sorted(GOLDEN.rglob("*.xml")) if tag else ():
             text = path.read_text()
             if re.match(rf"\s*<{tag}[\s>]", text) and len(text) < 8000:
@@ -89,30 +95,51 @@ class Texts(Outside):
         if not fine and kind != "backup":
             self.found.problem(f"{read} after {create}: {why}", text.encode("utf-8", "replace"))
         self.ask(remove, (subject,) if len(REMOTE[remove].args.names) == 1 else (subject, 0))
+        if kind == "backup":  # its checkpoint stays
+            self.ask("domain_checkpoint_delete", (self.maker.struct("CK", create), 0))
 
-    def documents(self, each: int) -> Found:
-        for kind in WAYS:
-            seeds = self.seeds(kind)
-            for number in range(each):
-                text = mutate.document(self.chance, self.chance.choice(seeds)).replace("\0", "")
-                self.found.packets += 1
-                self.one(kind, text.encode("utf-8", "replace").decode())
-                if self.child.poll() is not None:
-                    self.found.problem(
-                        f"{kind}: the daemon ended: {self.log.read_text()[-1500:]}", text.encode("utf-8", "replace")
-                    )
-                    return self.found
-                if number % RENEW == RENEW - 1:
-                    self.renew()
-            self.renew()
+    def host(self, kind: str) -> None:
+        """For interfaces: the host's configuration is of another kind."""
+        if kind == "interface":
+            shutil.rmtree(self.root / "etc/network", ignore_errors=True)
+            shutil.rmtree(self.root / "etc/NetworkManager", ignore_errors=True)
+            shutil.rmtree(self.root / "etc/systemd", ignore_errors=True)
+            (self.root / self.chance.choice(HOSTS)).mkdir(parents=True)
+
+    def documents(self, each: int, kinds: tuple[str, ...]) -> Found:
+        for kind in kinds:
+            self.class_of(kind, each)
+            if self.child.poll() is not None:
+                return self.found
         self.watcher.ends = True
         self.watcher.join(30)
         if self.watcher.worst > 1:
             self.found.took(f"others while {self.watcher.name}", self.watcher.worst)
+        if self.watcher.failed:
+            self.found.problem(f"the quiet connection: {self.watcher.failed}", b"")
         return self.found
 
+    def class_of(self, kind: str, each: int) -> None:
+        """So many of one class; the growth kept is that of the class that grew most after its first third."""
+        seeds, warm = self.seeds(kind), 0.0
+        for number in range(each):
+            text = mutate.document(self.chance, self.chance.choice(seeds)).replace("\0", "")
+            self.found.packets += 1
+            if number % 50 == 0:
+                self.host(kind)
+            self.one(kind, text.encode("utf-8", "replace").decode())
+            if self.child.poll() is not None:
+                said = self.log.read_text()[-1500:]
+                self.found.problem(f"{kind}: the daemon ended: {said}", text.encode("utf-8", "replace"))
+                return
+            if number % RENEW == RENEW - 1 or number in (each // 3, each - 1):
+                self.renew()
+            if number == each // 3:
+                warm = resident(self.child.pid)
+        self.found.growth = max(self.found.growth, resident(self.child.pid) - warm)
 
-def run(root: Path, packets: int, seed: int = 1) -> Found:
-    """So many documents of each class."""
+
+def run(root: Path, packets: int, seed: int = 1, kinds: str = "") -> Found:
+    """So many documents of each class, or of those named (with commas)."""
     with daemon(root, "") as child:
-        return Texts(root, child, seed).documents(packets)
+        return Texts(root, child, seed).documents(packets, tuple(kinds.split(",")) if kinds else tuple(WAYS))
