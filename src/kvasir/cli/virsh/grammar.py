@@ -383,4 +383,4 @@ class Parser:
 
 HELP = flag("help", "print help for this function")
 OUTPUT = text("output", "text or json", positional=False)
-"""Our addition to every command: see ``table.data``."""
+"""Our addition to every command: see ``asdata``."""

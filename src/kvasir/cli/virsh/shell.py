@@ -243,23 +243,18 @@ class Shell:
 
     def _as_data(self, args: Args) -> bool:
         """Run a command with ``--output``: json or text."""
-        from io import StringIO
-
-        from kvasir.cli.virsh import table
+        from kvasir.cli.virsh import asdata
 
         form = args.wanted("output")
         if form not in ("json", "text"):
             raise Fail(f"--output is json or text, not '{form}'")
         if form == "text":
             return args.command.run(self, args) is not False
-        shown, sys.stdout, table.as_data = sys.stdout, StringIO(), True
+        quiet, self.quiet = self.quiet, self.quiet or args.command.name in asdata.HEADED
         try:
-            good = args.command.run(self, args) is not False
-            printed = sys.stdout.getvalue()
+            return asdata.run(lambda: args.command.run(self, args) is not False, args)
         finally:
-            sys.stdout, table.as_data = shown, False
-        self.out(table.data(printed))
-        return good
+            self.quiet = quiet
 
     @staticmethod
     def _now() -> float:

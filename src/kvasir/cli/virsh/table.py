@@ -76,32 +76,3 @@ def cell(text: str) -> str | None:
     """A text; None for the dash that stands for nothing."""
     clean = text.strip()
     return None if clean == "-" else clean
-
-
-def data(printed: str) -> str:
-    """What a command printed, as JSON: tables as lists, ``Label: value`` lines as objects, anything else as its lines."""
-    from json import dumps, loads
-
-    parts: list[object] = []
-    fields: dict[str, str | None] = {}
-    plain: list[str] = []
-    for line in printed.splitlines():
-        name, colon, value = line.partition(":")
-        if line.startswith(MARK):
-            parts.append(loads(line[len(MARK) :]))
-        elif colon and name.strip() and not line.startswith((" ", "<", "\t")) and not plain:
-            if key(name) in fields:
-                parts.append(fields)
-                fields = {}
-            fields[key(name)] = cell(value)
-        elif fields and line.startswith("  ") and "=" in line:
-            name, _, value = line.strip().partition("=")
-            fields[name] = value
-        elif line.strip():
-            plain.append(line)
-    if plain and not parts:
-        lines = [line for line in printed.splitlines() if line.strip()]
-        return dumps(printed.strip() if len(lines) == 1 or printed.startswith("<") else lines, indent=2) + "\n"
-    if fields:
-        parts.append(fields)
-    return dumps(parts[0] if len(parts) == 1 else parts, indent=2) + "\n"
