@@ -76,6 +76,14 @@ backup-begin g {folder}/bk.xml
 backup-begin g {folder}/bad.xml
 checkpoint-delete g nosuch
 checkpoint-delete g
+!write old.xml "<domaincheckpoint><name>old</name><creationTime>1</creationTime></domaincheckpoint>"
+checkpoint-create g {folder}/old.xml --redefine
+checkpoint-dumpxml g old
+checkpoint-delete g old --metadata
+!write bare.xml "<domain type='qemu'><name>bare</name><memory>65536</memory><os><type>hvm</type></os></domain>"
+create {folder}/bare.xml --paused
+checkpoint-create-as bare c1
+destroy bare
 destroy g
 undefine g
 checkpoint-delete g c1

@@ -27,6 +27,8 @@ REDEFINE, QUIESCE, REDEFINE_VALIDATE = 1, 2, 4
 
 def align(point: Checkpoint, domain: Any) -> None:
     """One entry for each disk of the guest. Raises ConfigUnsupported."""
+    if not domain.disks:
+        raise ConfigUnsupported("domain must have at least one disk to perform checkpoints")
     wanted: dict[str, CheckpointDisk] = {}
     for entry, disk in live.disks_named(point.disks, domain):
         if entry.checkpoint == "bitmap" and (disk.empty or disk.readonly):
@@ -114,9 +116,10 @@ async def _redefine(guest: Any, point: Checkpoint, *, validate: bool) -> Checkpo
     tree = CheckpointTree.of(guest)
     if point.parent and point.parent not in tree.known:
         raise InvalidArg(f"parent {point.parent} for moment {point.name} not found")
-    if uuids.UUID(str(point.domain.uuid)).bytes != guest.uuid:
-        raise InvalidArg(f"definition for checkpoint {point.name} must use uuid {guest.uuid_text}")
-    align(point, point.domain)
+    if point.domain is not None:
+        if uuids.UUID(str(point.domain.uuid)).bytes != guest.uuid:
+            raise InvalidArg(f"definition for checkpoint {point.name} must use uuid {guest.uuid_text}")
+        align(point, point.domain)
     if validate:
         if not guest.active:
             raise OperationInvalid("domain is not running")

@@ -90,9 +90,8 @@ def parse(document: str, *, redefine: bool = False) -> Checkpoint:
             raise fail("missing creationTime from existing checkpoint") from None
         found.parent = root.findtext("parent/name") or None
         node = root.find("domain")
-        if node is None:
-            raise fail("missing domain in checkpoint redefine")
-        found.domain = Domain.parse(node)
-        found.domain.id = None
+        if node is not None:  # old ones have none
+            found.domain = Domain.parse(node)
+            found.domain.id = None
     found.disks = [CheckpointDisk.parse(disk) for disk in root.iterfind("disks/disk")]
     return found
