@@ -47,10 +47,19 @@ def fake_qemu(folder: Path, script: str) -> str:
 
 
 def test_a_binary_that_fails_says_why(tmp_path: Path) -> None:
-    binary = fake_qemu(tmp_path, "echo 'no accelerator for you' >&2; exit 1")
-    with pytest.raises(InternalError, match="no accelerator for you"):
-        asyncio.run(Store(tmp_path / "cache", tmp_path / "run").get(binary))
-    assert not (tmp_path / "cache").exists()
+    """In libvirt's words, whether it ends at once, speaks no QMP, or is no program at all."""
+    first = "Failed to start QEMU binary .*/qemu-fake for probing: "
+    for script, words in (
+        ("echo 'no accelerator for you' >&2; exit 1", first + "no accelerator for you\n$"),
+        ("exit 1", first + "unknown error$"),
+        ("exit 0", "Failed to probe QEMU binary with QMP: "),
+    ):
+        with pytest.raises(InternalError, match=words):
+            asyncio.run(Store(tmp_path / "cache", tmp_path / "run").get(fake_qemu(tmp_path, script)))
+    (tmp_path / "qemu-fake").write_text(f"touch {tmp_path}/ran\n")
+    with pytest.raises(InternalError, match=first + "libvirt:  error : cannot execute binary .*: Exec format error"):
+        asyncio.run(Store(tmp_path / "cache", tmp_path / "run").get(str(tmp_path / "qemu-fake")))
+    assert not (tmp_path / "ran").exists() and not (tmp_path / "cache").exists()
 
 
 def test_a_binary_that_hangs_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,13 +131,17 @@ def test_no_probe_for_a_daemon_that_is_gone(tmp_path: Path) -> None:
     assert subprocess.run(orphan, capture_output=True, text=True, check=False).stdout == ""
 
 
-def test_cache_follows_the_binary(tmp_path: Path) -> None:
+def test_cache_follows_the_binary_and_the_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     binary = fake_qemu(tmp_path, "exit 1")
     store = Store(tmp_path / "cache")
     from kvasir.qemu.capabilities import cache_key
 
     store._save(binary, cache_key(binary), Capabilities(binary, words={"kvm"}))
     assert Store(tmp_path / "cache").cached(binary) == Capabilities(binary, words={"kvm"})
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "uname", lambda: os.uname_result(("Linux", "host", "9.9.9", "another kernel", "x86_64")))
+        assert Store(tmp_path / "cache").cached(binary) is None
+    assert Store(tmp_path / "cache").cached(binary) is not None
     os.utime(binary, ns=(1, 1))
     assert Store(tmp_path / "cache").cached(binary) is None
     store.path(binary).write_text("{broken")

@@ -106,9 +106,13 @@ async def _qemu(
                 writer.write(b'{"execute":"quit"}\n')
                 await process.wait()
         except (EOFError, ConnectionError, ValueError) as error:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 1)
             errors.seek(0)
-            said = errors.read(4096).decode(errors="replace").strip() or str(error)
-            raise InternalError(f"Failed to probe QEMU binary with QMP: {said}") from error
+            said = errors.read(4096).decode(errors="replace")
+            if process.returncode:
+                raise _no_start(binary, said) from error
+            raise InternalError(f"Failed to probe QEMU binary with QMP: {said.strip() or error}") from error
         except TimeoutError as error:
             raise OperationTimeout(f"QEMU binary {binary} did not answer within {TIMEOUT:.0f} seconds") from error
         finally:
@@ -119,10 +123,23 @@ async def _qemu(
             writer.close()
 
 
+def _no_start(binary: str, said: str) -> InternalError:
+    return InternalError(f"Failed to start QEMU binary {binary} for probing: {said or 'unknown error'}")
+
+
+def _need_program(binary: str) -> None:
+    """A shell would run a text without ``#!`` as its own script: libvirt does not."""
+    with contextlib.suppress(OSError), open(binary, "rb") as stream:
+        if stream.read(4)[:2] not in (b"\x7fE", b"#!"):
+            words = f"libvirt:  error : cannot execute binary {binary}: Exec format error\n"
+            raise _no_start(binary, words)
+
+
 async def probe(
     binary: str, run_folder: Path | None = None, user: int | None = None, group: int | None = None
 ) -> Capabilities:
     """Everything that we keep of a binary. Raises InternalError when it is no QEMU or does not start."""
+    _need_program(binary)
     if run_folder is not None:
         run_folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="capabilities.", dir=run_folder) as folder:
