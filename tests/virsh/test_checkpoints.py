@@ -71,6 +71,8 @@ backup-dumpxml g --xpath //server
 backup-dumpxml g --xpath "//disk[@name='vda']"
 domjobabort g
 !until 30 None domjobinfo g
+!write u.xml "<domaincheckpoint><name>u</name><creationTime>1700000000</creationTime><domain type='qemu'><name>g</name><memory>32768</memory><os><type arch='x86_64'>hvm</type></os></domain></domaincheckpoint>"
+checkpoint-create g {folder}/u.xml --redefine
 backup-begin g {folder}/bk.xml
 !write bad.xml "<domainbackup><incremental>nosuch</incremental></domainbackup>"
 backup-begin g {folder}/bad.xml

@@ -211,6 +211,8 @@ snapshot-create g --current
 !dump a2.xml snapshot-dumpxml g a
 snapshot-create g {folder}/a2.xml --redefine --current
 snapshot-current g --name
+!write u.xml "<domainsnapshot><name>u</name><creationTime>1700000000</creationTime><state>shutoff</state><domain type='qemu'><name>g</name><memory>32768</memory><os><type arch='x86_64'>hvm</type></os></domain></domainsnapshot>"
+snapshot-create g {folder}/u.xml --redefine
 snapshot-list g --tree
 !editor true
 snapshot-edit g a

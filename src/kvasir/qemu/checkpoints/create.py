@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid as uuids
 from typing import Any
 
 from kvasir.errors import (
@@ -117,7 +116,7 @@ async def _redefine(guest: Any, point: Checkpoint, *, validate: bool) -> Checkpo
     if point.parent and point.parent not in tree.known:
         raise InvalidArg(f"parent {point.parent} for moment {point.name} not found")
     if point.domain is not None:
-        if uuids.UUID(str(point.domain.uuid)).bytes != guest.uuid:
+        if point.domain.uuid != guest.uuid_text:
             raise InvalidArg(f"definition for checkpoint {point.name} must use uuid {guest.uuid_text}")
         align(point, point.domain)
     if validate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid as uuids
 from typing import Any
 
 from kvasir.errors import InvalidArg, Origin
@@ -17,7 +16,7 @@ def redefine(guest: Any, snap: Snapshot, *, make_current: bool) -> Snapshot:
     tree = Tree.of(guest)
     _parent(tree, snap)
     other = tree.known.get(snap.name)
-    if snap.domain is not None and uuids.UUID(str(snap.domain.uuid)).bytes != guest.uuid:
+    if snap.domain is not None and snap.domain.uuid != guest.uuid_text:
         raise _wrong(f"definition for snapshot {snap.name} must use uuid {guest.uuid_text}")
     if other is not None:
         _same_kind(snap, other)
