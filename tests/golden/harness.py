@@ -84,7 +84,7 @@ def _plain(option: str, value: Any) -> Any:
         value = {"id": value.get("id")}
     if option == "-device" and isinstance(value, dict) and "netdev" in value:
         # ... and re-places cards that had an address; their places are compared in the document.
-        value = {k: v for k, v in value.items() if k not in ("bus", "addr", "multifunction", "bootindex")}
+        value = {k: v for k, v in value.items() if k not in ("bus", "addr", "reg", "devno", "multifunction", "bootindex")}
     return value
 
 

@@ -12,7 +12,7 @@ from kvasir.xml import attr, variant
 from kvasir.xml.types import ENUM, INT, UINT
 
 from . import chardev_source
-from .address import IsaAddress, UsbAddress
+from .address import IsaAddress, SpaprVioAddress, UsbAddress
 from .base import Device
 from .chardev_check import check_address
 from .chardev_source import BACKENDS, TYPES
@@ -96,13 +96,12 @@ class Serial(CharDevice, tag="serial"):
 
     def defaults(self, vm: Any) -> None:
         """Kind of port and its model by the machine, number by the place among the ports."""
-        if self.target_type is None:
+        if self.target_type is None or (self.target_type == "isa-serial" and not vm.is_x86):
             self.target_type = self._by_address() or default_target(vm)
         if self.model is None:
             self.model = next((m for m, kind in SERIAL_MODELS.items() if kind == self.target_type), None)
             if self.target_type == "system-serial":
-                machine = {"aarch64": "pl011", "armv7l": "pl011", "armv6l": "pl011", "riscv64": "16550a"}
-                self.model = machine.get(vm.arch)
+                self.model = "pl011" if vm.is_arm_virt else "16550a" if vm.is_riscv_virt else None
         check_address(self)
         if self.port is None or self.port < 0:
             self.port = free_port(vm.domain.serials)
@@ -112,6 +111,8 @@ class Serial(CharDevice, tag="serial"):
             return "isa-serial"
         if isinstance(self.address, UsbAddress):
             return "usb-serial"
+        if isinstance(self.address, SpaprVioAddress):
+            return "spapr-vio-serial"
         return "pci-serial" if self.address is not None and self.address.type == "pci" else None
 
 
@@ -212,13 +213,13 @@ def _check_ip(word: str) -> None:
         raise SystemFailure(f"Cannot parse socket address '{word}'", unknown, origin=Origin.NONE) from None
 
 
-def default_target(vm: Any) -> str:
+def default_target(vm: Any) -> str | None:
     """The kind of serial port that the machine has."""
-    if vm.arch in ("x86_64", "i686"):
+    if vm.is_x86:
         return "isa-serial"
-    if vm.arch.startswith("ppc"):
-        return "spapr-vio-serial"
-    return "sclp-serial" if vm.arch.startswith("s390") else "system-serial"
+    from kvasir.qemu.boards import serial_target
+
+    return serial_target(vm)
 
 
 def free_port(devices: list[Any]) -> int:

@@ -46,7 +46,8 @@ def _serial(device: Any, vm: Any) -> None:
     wants = SERIAL_MODELS.get(device.model or "")
     if wants is not None and wants != device.target_type:
         raise unsupported(f"Target model '{device.model}' requires target type '{wants}'")
-    if vm.arch in ("x86_64", "i686") and device.target_type in ("spapr-vio-serial", "sclp-serial"):
+    others = ("spapr-vio-serial", "sclp-serial", *(["system-serial"] if device.model is not None else []))
+    if vm.is_x86 and device.target_type in others:
         raise unsupported(
             f"Serial device with target type '{device.target_type}' and target model '{device.model}' not compatible with "
             "guest architecture or machine type"

@@ -7,7 +7,7 @@ from typing import Any
 
 from kvasir.errors import ConfigUnsupported
 from kvasir.qemu import tls
-from kvasir.qemu.args import Arg, Chardev, Dev, Netdev
+from kvasir.qemu.args import Arg, Chardev, Dev, Netdev, Opt
 
 from .address import IsaAddress
 from .chardev_host import channel_path
@@ -25,6 +25,12 @@ def chardev(device: Any, vm: Any) -> Iterator[Arg]:
     if device.type == "unix" and "path" not in made.opts and "fd" not in made.opts:
         made.opts = {"path": channel_path(device, vm), "server": True, "wait": False}
     yield made
+    if not vm.is_x86:
+        from kvasir.qemu.boards import is_platform_port
+
+        if is_platform_port(vm, device):
+            yield Opt("-serial", f"chardev:{name}")
+            return
     yield PORTS[device.TAG](device, vm)
 
 
@@ -161,7 +167,7 @@ BACKENDS: dict[str, Any] = {
 
 
 def _serial(device: Any, vm: Any) -> Dev:
-    name = {"pl011": "pl011", "16550a": "16550a"}.get(device.model) or device.model or "isa-serial"
+    name = device.model or "isa-serial"
     props: dict[str, Any] = {"chardev": f"char{device.alias}", "id": device.alias}
     if name == "isa-serial":
         props["index"] = device.port

@@ -139,8 +139,10 @@ class Controller(Device, tag="controller"):
             self.index = max(taken, default=-1) + 1
         if self.type == "pci" and self.model is None and self.index:
             raise InternalError("PCI controller model was not set correctly", origin=Origin.DOMAIN)
+        if self.type == "pci" and self.model in ("pci-root", "pcie-root") and self.index and not vm.is_pseries:
+            raise XmlError("pci-root and pcie-root controllers should have index 0", origin=Origin.QEMU)
         if self.type == "usb" and self.model is None:
-            self.model = default_usb(vm, self.index)
+            self.model = default_usb(vm, self)
         if self.type == "scsi" and self.model in (None, "auto"):
             self.model = default_scsi(vm)
         if self.type == "usb" and self.model == "none" and self.address is not None:
@@ -159,11 +161,13 @@ class Controller(Device, tag="controller"):
         yield from controller(self, vm)
 
 
-def default_usb(vm: Any, index: int) -> str | None:
+def default_usb(vm: Any, controller: Any) -> str | None:
     """The USB controller that libvirt gives this machine."""
-    if vm.is_virt:
-        return "qemu-xhci" if vm.caps.has("qemu-xhci") else "nec-xhci"
-    if vm.is_q35 and vm.caps.has("qemu-xhci") and index == 0:
+    if not vm.is_x86:
+        from kvasir.qemu.boards import usb_model
+
+        return usb_model(vm, controller)
+    if vm.is_q35 and vm.caps.has("qemu-xhci") and controller.index == 0:
         return "qemu-xhci"
     if vm.caps.has("piix3-usb-uhci"):
         return "piix3-uhci"
@@ -172,6 +176,11 @@ def default_usb(vm: Any, index: int) -> str | None:
 
 def default_scsi(vm: Any) -> str | None:
     """The SCSI controller that libvirt gives a guest."""
+    if not vm.is_x86:
+        from kvasir.qemu.boards import scsi_model
+
+        if model := scsi_model(vm):
+            return model
     if vm.caps.has("lsi"):
         return "lsilogic"
     return "virtio-scsi" if vm.caps.has("virtio-scsi-pci") else None

@@ -17,7 +17,7 @@ PCI_OPTIONS = {
 }  # fmt: skip
 """The settings that each PCI model may have; every other one is refused."""
 NAMES: dict[str, tuple[str, ...]] = {
-    "pci-root": ("none",), "pcie-root": ("none",), "pci-bridge": ("pci-bridge",), "dmi-to-pci-bridge": ("i82801b11-bridge",),
+    "pci-root": ("none", "spapr-pci-host-bridge"), "pcie-root": ("none",), "pci-bridge": ("pci-bridge",), "dmi-to-pci-bridge": ("i82801b11-bridge",),
     "pcie-to-pci-bridge": ("pcie-pci-bridge",), "pcie-root-port": ("ioh3420", "pcie-root-port"),
     "pcie-switch-upstream-port": ("x3130-upstream",), "pcie-switch-downstream-port": ("xio3130-downstream",),
     "pci-expander-bus": ("pxb",), "pcie-expander-bus": ("pxb-pcie",),
@@ -70,7 +70,7 @@ def _any(controller: Any, vm: Any) -> None:
 
 
 def _ide(controller: Any, vm: Any) -> None:
-    if not (vm.is_i440fx or vm.machine == "isapc") and vm.arch in ("x86_64", "i686"):
+    if not (vm.is_i440fx or vm.machine == "isapc"):
         raise unsupported("IDE controllers are unsupported for this QEMU binary or machine type")
     if (controller.index or 0) > 0 and vm.is_i440fx:
         raise unsupported("Only a single IDE controller is supported for this machine type")
@@ -99,7 +99,8 @@ def _pci(controller: Any, vm: Any) -> None:
             f"model '{controller.model}' and modelName '{controller.model_name}'"
         )
     for name, word in OPTION_NAMES.items():
-        if getattr(controller, name) is not None and name not in PCI_OPTIONS[controller.model]:
+        own = name == "target_index" and controller.model == "pci-root" and vm.is_pseries
+        if getattr(controller, name) is not None and name not in PCI_OPTIONS[controller.model] and not own:
             raise unsupported(
                 f"Option '{word}' is not valid for PCI controller with index '{controller.index}', "
                 f"model '{controller.model}' and modelName '{controller.model_name or 'none'}'"
@@ -125,7 +126,7 @@ def _scsi(controller: Any, vm: Any) -> None:
     if controller.model not in VIRTIO_SCSI:
         if controller.iothread is not None:
             raise unsupported("'iothread' is only supported for virtio-scsi controller")
-        if controller.model in ("buslogic", "ibmvscsi", "ncr53c90"):
+        if controller.model in ("buslogic", "ncr53c90") or (controller.model == "ibmvscsi" and vm.is_x86):
             raise unsupported(f"Unsupported controller model: {controller.model}")
         return
     if controller.iothread is not None:

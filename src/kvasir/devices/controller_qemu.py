@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .virtio_options import SUFFIX
+from .virtio_options import SUFFIX, transport
 from .virtio_options import props as virtio_props
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ USB = {
     "qemu-xhci": "qemu-xhci",
 }
 SCSI = {
+    "ibmvscsi": "spapr-vscsi",
     "lsilogic": "lsi",
     "lsisas1068": "mptsas1068",
     "lsisas1078": "megasas",
@@ -53,6 +54,10 @@ def controller(device: Any, vm: Any) -> Iterator[Arg]:
 def _pci(device: Any, vm: Any) -> Iterator[Arg]:
     from kvasir.qemu.args import Dev, Opt
 
+    if device.model == "pci-root" and vm.is_pseries:
+        if device.index:  # the machine has the first
+            yield Dev(device.model_name, {"index": device.target_index, "id": device.alias, "numa_node": device.node})
+        return
     if device.model in ("pci-root", "pcie-root"):
         if device.pcihole64 is not None:
             bridge = "q35-pcihost" if vm.is_q35 else "i440FX-pcihost"
@@ -102,7 +107,7 @@ def _scsi(device: Any, vm: Any) -> Iterator[Arg]:
             "ioeventfd": device.ioeventfd,
             **virtio_props(device),
         }
-        yield Dev("virtio-scsi-pci" + SUFFIX.get(device.model, ""), props)
+        yield Dev(f"virtio-scsi-{transport(device)}{SUFFIX.get(device.model, '')}", props)
 
 
 def _sata(device: Any, vm: Any) -> Iterator[Arg]:
@@ -116,7 +121,7 @@ def _serial(device: Any, vm: Any) -> Iterator[Arg]:
     from kvasir.qemu.args import Dev
 
     props = {"id": device.alias, "max_ports": device.ports, "vectors": device.vectors, **virtio_props(device)}
-    yield Dev("virtio-serial-pci" + SUFFIX.get(device.model or "", ""), props)
+    yield Dev(f"virtio-serial-{transport(device)}{SUFFIX.get(device.model or '', '')}", props)
 
 
 def _ccid(device: Any, vm: Any) -> Iterator[Arg]:

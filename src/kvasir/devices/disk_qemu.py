@@ -11,7 +11,7 @@ from kvasir.qemu.args import Arg, Blockdev, Chardev, Dev, Obj, Opt, comma
 
 from . import disk_secrets
 from .disk_source import NodeName
-from .virtio_options import SUFFIX, props
+from .virtio_options import SUFFIX, props, transport
 
 CACHES = {"none": (True, False), "writeback": (False, False), "writethrough": (False, False), "directsync": (True, False),
           "unsafe": (False, True)}  # fmt: skip
@@ -308,7 +308,7 @@ def error_policies(disk: Any) -> tuple[str | None, str | None]:
 
 
 def _virtio(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
-    return "virtio-blk-pci" + SUFFIX.get(disk.model or "", "") if not _mmio(disk) else "virtio-blk-device", {
+    return f"virtio-blk-{transport(disk)}{SUFFIX.get(disk.model or '', '')}", {
         **props(disk),
         "iothread": f"iothread{disk.iothread}" if disk.iothread else None,
         "ioeventfd": disk.ioeventfd,
@@ -317,10 +317,6 @@ def _virtio(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:
         "queue-size": disk.queue_size,
         "scsi": True if disk.device == "lun" else None,
     }
-
-
-def _mmio(disk: Any) -> bool:
-    return disk.address is not None and disk.address.type == "virtio-mmio"
 
 
 def _ide(disk: Any, vm: Any) -> tuple[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from kvasir.xml.types import ENUM, INT, ONOFF, Type
 
 from .base import Device
 from .common_check import shared_memory
-from .virtio_options import SUFFIX, props
+from .virtio_options import SUFFIX, props, transport
 from .words import no_bus
 
 TYPES = ("mount", "block", "file", "template", "ram", "bind", "volume")
@@ -212,7 +212,7 @@ class Filesystem(Device, tag="filesystem"):
         )
 
     def _bus(self, vm: Any) -> str:
-        return "device" if self.address is not None and self.address.type == "virtio-mmio" else "pci"
+        return transport(self)
 
     def _fsdev(self) -> Iterator[str]:
         if self.driver_type == "handle":

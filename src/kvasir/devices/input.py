@@ -11,7 +11,7 @@ from kvasir.xml import attr, child
 from kvasir.xml.types import ENUM, ONOFF
 
 from .base import Device, pass_over
-from .virtio_options import MODELS, SUFFIX, VirtioDriver, bus_of, props
+from .virtio_options import MODELS, SUFFIX, VirtioDriver, bus_of, props, transport
 from .words import internal, unsupported
 
 if TYPE_CHECKING:
@@ -110,6 +110,5 @@ class Input(Device, tag="input"):
         elif self.bus == "usb":
             yield Dev(USB[self.type], id=self.alias)
         elif self.bus == "virtio":
-            mmio = self.address is not None and self.address.type == "virtio-mmio"
-            name = VIRTIO[self.type] + ("-device" if mmio else "-pci" + SUFFIX.get(self.model or "", ""))
+            name = f"{VIRTIO[self.type]}-{transport(self)}{SUFFIX.get(self.model or '', '')}"
             yield Dev(name, {**props(self.driver), "id": self.alias, "evdev": self.evdev})

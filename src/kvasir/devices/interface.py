@@ -286,8 +286,13 @@ class Interface(Device, tag="interface"):
 
 def default_model(vm: Any) -> str:
     """The card that libvirt gives a guest whose document names none."""
-    if vm.is_virt or vm.is_microvm:
+    if vm.is_microvm:
         return "virtio"
+    if not vm.is_x86:
+        from kvasir.qemu.boards import net_model
+
+        if model := net_model(vm):
+            return model
     if vm.caps.has("rtl8139"):
         return "rtl8139"
     if vm.caps.has("e1000"):

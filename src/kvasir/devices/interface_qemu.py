@@ -8,7 +8,7 @@ from typing import Any
 from kvasir.errors import ConfigUnsupported
 from kvasir.qemu.args import Arg, Chardev, Dev, Netdev, Opt
 
-from .virtio_options import SUFFIX, props
+from .virtio_options import SUFFIX, props, transport
 
 TAPS = ("network", "bridge", "ethernet", "direct")
 MAX_FORWARDS = 1024
@@ -20,6 +20,12 @@ def interface(net: Any, vm: Any) -> Iterator[Arg]:
         yield from _hostdev(net)
         return
     yield from backend(net, vm)
+    if not vm.is_x86:
+        from kvasir.qemu.boards import legacy_nic
+
+        if soldered := legacy_nic(vm, net):
+            yield soldered
+            return
     yield device(net, vm)
 
 
@@ -143,8 +149,7 @@ def device(net: Any, vm: Any) -> Dev:
     props: dict[str, Any] = {}
     driver = net.model
     if net.is_virtio:
-        mmio = net.address is not None and net.address.type == "virtio-mmio"
-        driver = "virtio-net-device" if mmio else "virtio-net-pci" + SUFFIX.get(net.model, "")
+        driver = f"virtio-net-{transport(net)}{SUFFIX.get(net.model, '')}"
         props = _virtio(net, vm)
     props |= {"netdev": None if net.type == "null" else _id(net), "id": net.alias, "mac": net.mac}
     return Dev(driver, props)

@@ -46,6 +46,10 @@ class Iommu(Device, tag="iommu"):
         if self.model == "intel" and not vm.is_q35:
             raise ConfigUnsupported("IOMMU device: 'intel' is only supported with Q35 machines")
 
+    def machine_words(self, vm: Any) -> list[str]:
+        """That of ARM is a part of the board."""
+        return ["iommu=smmuv3"] if self.model == "smmuv3" else []
+
     def qemu(self, vm: Any) -> Iterator[Arg]:
         if self.model == "intel":
             yield Dev(

@@ -29,7 +29,7 @@ class Panic(Device, tag="panic"):
 
     def defaults(self, vm: Any) -> None:
         if self.model is None:
-            if vm.arch.startswith("ppc64"):
+            if vm.is_pseries:
                 self.model = "pseries"
             elif vm.arch.startswith("s390"):
                 self.model = "s390"
@@ -47,7 +47,7 @@ class Panic(Device, tag="panic"):
             raise ConfigUnsupported(f"setting the panic device address is not supported for model '{self.model}'")
         if self.model == "isa":
             if not vm.caps.has("pvpanic"):
-                raise ConfigUnsupported("the QEMU binary does not support the panic device")
+                raise ConfigUnsupported("the QEMU binary does not support the ISA panic device")
             if self.address is not None and self.address.type != "isa":
                 raise ConfigUnsupported("panic is supported only with ISA address type")
 

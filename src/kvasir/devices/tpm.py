@@ -177,4 +177,5 @@ class Tpm(Device, tag="tpm"):
             else:
                 yield Chardev("null", "chrtpm")
             yield Opt("-tpmdev", f"emulator,id={name},chardev=chrtpm")
-        yield Dev(self.model or "tpm-tis", tpmdev=name, id=self.alias)
+        model = "tpm-tis-device" if self.model == "tpm-tis" and vm.is_arm else self.model or "tpm-tis"
+        yield Dev(model, tpmdev=name, id=self.alias)

@@ -11,7 +11,7 @@ from kvasir.xml import Form, attr
 from kvasir.xml.types import ENUM, ONOFF, UINT, YESNO, blank, lenient
 
 from .base import Device
-from .virtio_options import props
+from .virtio_options import props, transport
 from .words import internal, unsupported, wrong
 
 if TYPE_CHECKING:
@@ -116,10 +116,15 @@ class Video(Device, tag="video"):
 
     @staticmethod
     def _default_type(vm: Any) -> str:
+        if not vm.is_x86:
+            from kvasir.qemu.boards import video_model
+
+            if model := video_model(vm):
+                return model
         for kind, word in (("cirrus", "cirrus-vga"), ("vga", "VGA"), ("virtio", "virtio-gpu")):
             if vm.caps.has(word):
                 return kind
-        return "cirrus" if vm.arch in ("x86_64", "i686") else "virtio"
+        return "cirrus"
 
     def check(self, vm: Any) -> None:
         self._check_document(vm)
@@ -210,8 +215,8 @@ class Video(Device, tag="video"):
             if self.driver == "vhostuser":
                 return "vhost-user-vga" if vga else "vhost-user-gpu-pci"
             name = "virtio-vga" if vga else "virtio-gpu-pci"
-            if self.address is not None and self.address.type == "virtio-mmio":
-                name = "virtio-gpu-device"
+            if (way := transport(self)) != "pci":
+                name = f"virtio-gpu-{way}"
             if self.accel3d:
                 name = name.replace("virtio-vga", "virtio-vga-gl").replace("virtio-gpu-pci", "virtio-gpu-gl-pci")
         return name

@@ -45,12 +45,15 @@ def bus_of(vm: Any) -> str:
     return "virtio-mmio" if vm.is_microvm else "pci"
 
 
+def transport(device: Any, default: str = "pci") -> str:
+    """What QEMU's virtio devices end in for the kind of address that the device has: ``pci``, ``ccw`` or ``device``."""
+    place = device.address.type if device.address is not None else default
+    return "device" if place == "virtio-mmio" else "ccw" if place == "ccw" else "pci"
+
+
 def device_name(vm: Any, device: Any, base: str, model: str | None = None) -> str:
     """QEMU's device for a virtio model on the bus that the address names."""
-    place = device.address.type if device.address is not None else bus_of(vm)
-    if place == "virtio-mmio":
-        return f"{base}-device"
-    return f"{base}-pci{SUFFIX.get(model or '', '')}"
+    return f"{base}-{transport(device, bus_of(vm))}{SUFFIX.get(model or '', '')}"
 
 
 def refuse(driver: Any) -> None:

@@ -48,7 +48,7 @@ def _boot(domain: Any, vm: Any) -> None:
     if os.useserial and not getattr(domain, "serials", []):
         raise XmlError("need at least one serial port to use BIOS serial output", origin=Origin.QEMU)
     if os.loader is not None and os.loader.secure and domain.os.firmware is None:
-        if os.arch in ("x86_64", "i686") and not vm.is_q35:
+        if not vm.is_q35:
             raise ConfigUnsupported("Secure boot is supported with q35 machine types only")
         smm = domain.features is not None and domain.features.smm_state
         if not smm:

@@ -116,11 +116,13 @@ def _cpu(domain: Any, vm: Any) -> None:
     if cpu.mode in ("host-passthrough", "maximum"):
         cpu.check = cpu.check or "none"
         if cpu.migratable is None and cpu.mode == "host-passthrough":
-            cpu.migratable = True
+            cpu.migratable = True if vm.is_x86 or vm.caps.has("cpu.migratable") else None
     elif cpu.mode == "host-model":
         cpu.check = cpu.check or "partial"
         if cpu.model is None:
             cpu.fallback = cpu.vendor_id = None
+        else:
+            cpu.fallback = cpu.fallback or "allow"
     else:
         _custom_cpu(cpu, domain, vm)
     if cpu.topology is not None and cpu.topology.dies is None:

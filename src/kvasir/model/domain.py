@@ -219,6 +219,7 @@ class Domain(Element, tag="domain"):
             if word and word not in cls.FIELDS[name].type.words:
                 text_ = f"Lifecycle event '{name[3:]}' doesn't support '{word}' action"
                 raise ConfigUnsupported(text_, origin=Origin.DOMAIN)
+        _input_buses(node)
         return super().parse(node, keep)
 
     def parsed(self, node: Any) -> None:
@@ -235,3 +236,14 @@ class Domain(Element, tag="domain"):
         for name in events:
             if events.count(name) > 1:
                 raise XmlError(f"perf event '{name}' was already specified")
+
+
+def _input_buses(node: Any) -> None:
+    """Mice and keyboards of other architectures than x86 are on USB unless said otherwise, those of s390 are virtio."""
+    os_type = node.find("os/type")
+    arch = os_type.get("arch") if os_type is not None else None
+    if arch is None or arch in ("x86_64", "i686"):
+        return
+    for device in node.iterfind("devices/input"):
+        if device.get("bus") is None and device.get("type") in ("mouse", "keyboard", "tablet"):
+            device.set("bus", "virtio" if arch.startswith("s390") else "usb")

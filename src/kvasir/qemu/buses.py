@@ -26,6 +26,8 @@ def bus_name(vm: Any, kind: str, index: int) -> str:
 def pci_props(vm: Any, place: kinds.PciAddress) -> dict[str, Any]:
     """``bus``, ``addr`` and ``multifunction`` of a PCI address."""
     bus = bus_name(vm, "pci", place.bus or 0)
+    if place.bus and vm.is_pseries and getattr(controller(vm, "pci", place.bus), "model", None) == "pci-root":
+        bus += ".0"
     where = f"0x{place.slot or 0:x}" + (f".0x{place.function:x}" if place.function else "")
     props: dict[str, Any] = {"bus": bus}
     if place.multifunction is not None:
@@ -45,7 +47,7 @@ def drive_props(vm: Any, disk: Any) -> dict[str, Any]:
     if disk.bus == "fdc":
         return {"unit": unit}
     name = bus_name(vm, "scsi", number)
-    if getattr(controller(vm, "scsi", number), "model", None) in ("virtio-scsi", *VIRTIO_SCSI):
+    if getattr(controller(vm, "scsi", number), "model", None) in ("virtio-scsi", "ibmvscsi", *VIRTIO_SCSI):
         return {"bus": f"{name}.0", "channel": bus, "scsi-id": target, "lun": unit}
     return {"bus": f"{name}.0", "scsi-id": unit}
 
@@ -67,6 +69,10 @@ def address_props(vm: Any, device: Any) -> dict[str, Any]:
         props = {"bus": f"{bus_name(vm, 'virtio-serial', place.controller or 0)}.{place.bus or 0}", "nr": place.port}
     elif isinstance(place, kinds.CcidAddress):
         props = {"bus": f"{bus_name(vm, 'ccid', place.controller or 0)}.0"}
+    elif isinstance(place, kinds.CcwAddress):
+        props = {"devno": f"{place.cssid:x}.{place.ssid:x}.{place.devno:04x}"}
+    elif isinstance(place, kinds.SpaprVioAddress):
+        props = {"reg": place.reg}
     elif isinstance(place, kinds.IsaAddress):
         props = {"iobase": place.iobase, "irq": place.irq}
     elif isinstance(place, kinds.DimmAddress):

@@ -22,7 +22,7 @@ from .capability_words import ASSUMED, UNREPORTED
 
 log = logging.getLogger(__name__)
 
-FORMAT = 6
+FORMAT = 9
 """Changes whenever the probe asks or keeps something else; older cache files are then probed anew."""
 
 ARCHES = {"i386": "i686", "arm": "armv7l", "ppc64": "ppc64", "sh4": "sh4", "sh4eb": "sh4eb"}

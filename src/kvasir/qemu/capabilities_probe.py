@@ -206,6 +206,10 @@ async def _options(monitor: Monitor, caps: Capabilities) -> None:
             caps.words.add(word)
     if caps.arch in ("x86_64", "i686"):
         caps.words.update(words.X86)
+    elif caps.arch == "aarch64":
+        caps.words.add("no-acpi")
+    if caps.arch in ("aarch64", "armv7l", "s390x"):
+        caps.words.add("cpu-max")
     for version, more in words.VERSION.items():
         if caps.version >= version:
             caps.words.update(more)

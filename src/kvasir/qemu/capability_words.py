@@ -47,6 +47,7 @@ TYPES = {
     "vhost-user-fs-device": "vhost-user-fs",
     "virtio-blk-pci-non-transitional": "virtio-pci-non-transitional",
     "max-x86_64-cpu": "x86-max-cpu",
+    "tpm-tis-device": "tpm-tis",
 }
 
 # Device types: {property: word}. A value that is a pair asks for the property's default too.

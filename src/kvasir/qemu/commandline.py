@@ -32,6 +32,10 @@ def words(vm: Any, args: Iterable[Arg]) -> list[str]:
 def arguments(vm: Any) -> list[Arg]:
     """All options as data. Aliases that the document lacks are assigned."""
     aliases.assign(vm)
+    if not vm.is_x86:
+        from .board_checks import check_command_line
+
+        check_command_line(vm.domain, vm)
     return list(_arguments(vm))
 
 
@@ -42,6 +46,10 @@ def _arguments(vm: Any) -> Iterator[Arg]:
             yield Obj("secret", id="masterKey0", format="raw", file=f"{lib_folder(vm)}/master-key.aes")
     yield from _monitor(vm)
     yield from argv.root_middle(vm)
+    if not vm.is_x86:
+        from .boards import legacy_usb
+
+        yield from legacy_usb(vm)
     yield from _devices(vm)
 
 

@@ -45,12 +45,16 @@ class Vm:
         return str(self.domain.os.machine)
 
     @property
+    def is_x86(self) -> bool:
+        return self.arch in ("x86_64", "i686")
+
+    @property
     def is_q35(self) -> bool:
-        return self.arch in ("x86_64", "i686") and self.machine.startswith(("pc-q35", "q35"))
+        return self.is_x86 and self.machine.startswith(("pc-q35", "q35"))
 
     @property
     def is_i440fx(self) -> bool:
-        return self.arch in ("x86_64", "i686") and (
+        return self.is_x86 and (
             self.machine == "pc" or self.machine.startswith(("pc-i440fx", "pc-0.", "pc-1.", "rhel", "xenfv"))
         )
 
@@ -59,8 +63,37 @@ class Vm:
         return self.machine == "microvm"
 
     @property
+    def is_arm(self) -> bool:
+        return self.arch in ("aarch64", "armv7l", "armv6l")
+
+    @property
+    def is_arm_virt(self) -> bool:
+        return self.is_arm and (self.machine == "virt" or self.machine.startswith("virt-"))
+
+    @property
+    def is_riscv_virt(self) -> bool:
+        return self.arch in ("riscv64", "riscv32") and (self.machine == "virt" or self.machine.startswith("virt-"))
+
+    @property
     def is_virt(self) -> bool:
-        return self.machine == "virt" or self.machine.startswith("virt-")
+        """The board that ARM and RISC-V emulators have for guests, and no real machine has."""
+        return self.is_arm_virt or self.is_riscv_virt
+
+    @property
+    def is_power(self) -> bool:
+        return self.arch in ("ppc64", "ppc64le")
+
+    @property
+    def is_pseries(self) -> bool:
+        return self.is_power and (self.machine == "pseries" or self.machine.startswith("pseries-"))
+
+    @property
+    def is_s390(self) -> bool:
+        return self.arch in ("s390x", "s390")
+
+    @property
+    def is_ccw(self) -> bool:
+        return self.is_s390 and self.machine.startswith("s390-ccw")
 
     @property
     def uses_pci_express(self) -> bool:
@@ -76,6 +109,10 @@ class Vm:
         """The CPU model of the machine when the document names none, in libvirt's short form."""
         machine = self.caps.machine(self.machine)
         kind = getattr(machine, "default_cpu", None) or getattr(machine, "cpu", None)
+        if kind and not self.is_x86:
+            from .boards import cpu_name
+
+            return cpu_name(self, str(kind))
         return str(kind).removesuffix("-x86_64-cpu").removesuffix("-i386-cpu").removesuffix("-cpu") if kind else None
 
     def short_name(self) -> str:

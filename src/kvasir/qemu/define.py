@@ -35,6 +35,12 @@ def complete(domain: Any, vm: Any) -> None:
     implicit.hostdev_controllers(vm)
     implicit.number_controllers(domain)
     fill_root(domain, vm)
+    if not vm.is_x86:
+        from . import board_checks, boards
+
+        board_checks.check_early(domain, vm)
+        boards.features(vm)
+        boards.align_memory(vm)
     _nvram(domain, vm)
     console_made = implicit.add_default_devices(vm)
     number_isa_ports(domain.serials)
@@ -51,6 +57,8 @@ def complete(domain: Any, vm: Any) -> None:
     addresses.assign(vm)
     implicit.mirror_address(domain)
     check_root(domain, vm)
+    if not vm.is_x86:
+        board_checks.check(domain, vm)
     for device in domain.all_devices():
         check_address(device, vm)
         device.check(vm)

@@ -16,6 +16,10 @@ def args_of(vm: Any, device: Any) -> list[Arg]:
     What the device says itself stays. Properties that the document overrides (``<qemu:override>``) come last.
     """
     found = list(device.qemu(vm))
+    number = getattr(device.address, "zpci_uid", None)
+    if number is not None:
+        zpci = {"uid": number, "fid": device.address.zpci_fid, "target": device.alias, "id": f"zpci{number}"}
+        found.insert(0, Dev("zpci", zpci))
     for arg in found:
         if isinstance(arg, Dev) and device.alias and arg.props.get("id") == device.alias:
             _complete(vm, device, arg)

@@ -70,13 +70,19 @@ def add_default_devices(vm: Any) -> bool:
     """What every guest of the machine type has. True where the first console was made for the first serial port."""
     domain = vm.domain
     made = _consoles(domain)
+    if not vm.is_x86:
+        from .boards import add_default_devices as add
+
+        add(vm)
+        _audio(vm)
+        return made
     if vm.machine != "isapc" and find_controller(vm, "usb", 0) is None:
         model = "qemu-xhci" if vm.is_q35 and vm.caps.has("qemu-xhci") else None
         add_controller(vm, "usb", 0, model)
     if vm.is_q35:
         add_controller(vm, "sata", 0)
     if vm.is_q35 or vm.is_i440fx:
-        _root_bus(vm, "pcie-root" if vm.is_q35 else "pci-root")
+        add_root_bus(vm, "pcie-root" if vm.is_q35 else "pci-root")
     if not domain.memballoons:
         from kvasir.devices.memballoon import Memballoon
 
@@ -86,7 +92,8 @@ def add_default_devices(vm: Any) -> bool:
     return made
 
 
-def _root_bus(vm: Any, model: str) -> None:
+def add_root_bus(vm: Any, model: str) -> None:
+    """PCI bus 0, of the kind that the machine has. Raises XmlError where the document says another."""
     root = find_controller(vm, "pci", 0)
     if root is None:
         add_controller(vm, "pci", 0, model)
@@ -239,7 +246,11 @@ def controller_models(vm: Any) -> None:
         if controller.type == "scsi":
             controller.model = default_scsi(vm) or controller.model
         elif controller.type == "usb":
-            if vm.caps.has("piix3-usb-uhci"):
+            if not vm.is_x86:
+                from .boards import usb_model
+
+                controller.model = usb_model(vm, controller)
+            elif vm.caps.has("piix3-usb-uhci"):
                 controller.model = "piix3-uhci"
             elif vm.caps.has("pci-ohci"):
                 controller.model = "pci-ohci"

@@ -16,9 +16,25 @@ def assign(vm: Any) -> None:
     for device in vm.domain.all_devices():
         fill_zeroes(device)
     ports.assign_virtio_serial(vm)
-    pci.assign(vm)
+    if vm.is_x86:
+        pci.assign(vm)
+    else:
+        _other_machines(vm)
     usb.assign(vm)
     ports.assign_memory_slots(vm)
+
+
+def _other_machines(vm: Any) -> None:
+    """The places of devices on machines that have other buses beside PCI, or instead of it."""
+    from . import channels, pci
+    from .tools import find_controller
+
+    channels.registers(vm)
+    channels.channels(vm)
+    if not (vm.is_arm or vm.arch.startswith("riscv")) or find_controller(vm, "pci", 0) is not None:
+        pci.assign(vm)
+    channels.memory_mapped(vm)
+    channels.numbers(vm)
 
 
 def place(vm: Any, device: Any) -> None:

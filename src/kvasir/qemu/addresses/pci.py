@@ -68,14 +68,14 @@ def place(vm: Any, device: Any) -> None:
 
 def _create(vm: Any, count: int, growing: bool) -> PciSet:
     """The set of buses that the document has, with every address that it says marked as taken."""
-    slots = PciSet(growing, vm.caps.has("pcie-pci-bridge"))
+    slots = PciSet(growing, vm.caps.has("pcie-pci-bridge"), vm.is_pseries)
     buses: list[Bus | None] = [None] * count
     for controller in vm.domain.controllers:
         if controller.type == "pci":
             buses[controller.index] = Bus(controller.model, controller.hotplug is not False)
     express = any(bus is not None and bus.model == "pcie-root" for bus in buses)
     for number, bus in enumerate(buses):
-        default = "pci-root" if number == 0 else "pcie-root-port" if express else "pci-bridge"
+        default = "pci-root" if number == 0 or vm.is_pseries else "pcie-root-port" if express else "pci-bridge"
         slots.buses.append(bus or Bus(default))
     rules = Needs(vm)
     for device in vm.domain.all_devices():
@@ -215,7 +215,9 @@ def _controller_options(vm: Any, controller: Any) -> None:
         if model == "pcie-root-port" and not vm.caps.has("pcie-root-port"):
             controller.model_name = "ioh3420"
     here = place_of(controller) or Slot(0, 0)
-    if model == "pci-bridge":
+    if model == "pci-root" and vm.is_pseries:
+        _host_bridge(vm, controller)
+    elif model == "pci-bridge":
         if controller.chassis_nr is None:
             controller.chassis_nr = controller.index
         if controller.index <= here.bus:
@@ -237,6 +239,15 @@ def _controller_options(vm: Any, controller: Any) -> None:
                 f"to bus {here.bus}. Must be manually assigned"
             )
         controller.bus_nr = lowest - 2
+
+
+def _host_bridge(vm: Any, controller: Any) -> None:
+    """A root bus of a POWER guest, which may have several."""
+    controller.model_name = controller.model_name or "spapr-pci-host-bridge"
+    if controller.target_index is None:
+        taken = {c.target_index for c in vm.domain.controllers}
+        first = 0 if controller.index == 0 else 1
+        controller.target_index = next(number for number in range(first, 256) if number not in taken)
 
 
 __all__ = ["assign", "place", "video_type"]

@@ -145,12 +145,13 @@ def mismatch(bus_number: int, offers: int, needs: int, from_config: bool) -> str
 
 
 class PciSet:
-    """All PCI buses of a guest. While ``growing``, buses are added as they are needed."""
+    """All PCI buses of a guest. While ``growing``, buses are added as they are needed: with ``roots``, more root buses."""
 
-    def __init__(self, growing: bool, pcie_to_pci: bool = True) -> None:
+    def __init__(self, growing: bool, pcie_to_pci: bool = True, roots: bool = False) -> None:
         self.buses: list[Bus] = []
         self.growing = growing
         self.pcie_to_pci = pcie_to_pci
+        self.roots = roots
 
     def in_use(self, bus: int, slot: int) -> bool:
         return bool(self.buses[bus].used.get(slot))
@@ -222,7 +223,9 @@ class PciSet:
         bridge = ""
         if needs & Connect.PCI_DEVICE:
             model = "pci-bridge"
-            if not any(bus.offers & Connect.PCI_BRIDGE for bus in self.buses):
+            if self.roots:
+                model = "pci-root"
+            elif not any(bus.offers & Connect.PCI_BRIDGE for bus in self.buses):
                 bridge = "pcie-to-pci-bridge" if self.pcie_to_pci else "dmi-to-pci-bridge"
                 if add == 1:
                     place = place._replace(bus=place.bus + 1)

@@ -25,7 +25,7 @@ def clock(vm: Any) -> Iterator[Arg]:
     for timer in clock.timers:
         if timer.name == "pit" and timer.tickpolicy in (None, "delay", "discard") and _has_pit(vm):
             yield Opt("-global", f"kvm-pit.lost_tick_policy={timer.tickpolicy or 'delay'}")
-        elif timer.name == "hpet" and timer.present is False:
+        elif timer.name == "hpet" and timer.present is False and vm.caps.has("no-hpet"):
             yield Opt("-no-hpet")
 
 
@@ -51,7 +51,7 @@ def power(vm: Any) -> Iterator[Arg]:
     domain = vm.domain
     yield Opt("-no-shutdown")
     acpi = domain.features is not None and domain.features.acpi
-    if not acpi and vm.arch in ("x86_64", "i686") and not vm.is_microvm:
+    if not acpi and vm.caps.has("no-acpi") and not vm.is_microvm:
         yield Opt("-no-acpi")
     chip = "ICH9-LPC" if vm.is_q35 else "PIIX4_PM"
     for state, enabled in (("s3", domain.suspend_to_mem), ("s4", domain.suspend_to_disk)):

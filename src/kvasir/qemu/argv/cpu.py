@@ -117,6 +117,8 @@ def _features(vm: Any) -> Iterator[str]:
             yield "kvm-poll-control=on"
         if kvm.pv_ipi is False:
             yield "kvm-pv-ipi=off"
+    if vm.is_power:
+        return
     yield from _switch(
         "pmu", features.pmu_state if features.pmu_state is not None else (True if features.pmu else None)
     )
@@ -158,7 +160,7 @@ def smp(vm: Any) -> Iterator[Arg]:
         words.append(f"maxcpus={most}")
     if topology is not None:
         words.append(f"sockets={topology.sockets}")
-        if vm.arch in ("x86_64", "i686"):
+        if vm.caps.has("smp-dies"):
             words.append(f"dies={topology.dies or 1}")
         words += [f"cores={topology.cores}", f"threads={topology.threads}"]
     else:

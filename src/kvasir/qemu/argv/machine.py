@@ -16,9 +16,7 @@ def machine(vm: Any) -> Iterator[Arg]:
     """``-machine``, and before it the block nodes of a pflash firmware."""
     domain, features = vm.domain, vm.domain.features
     yield from pflash_nodes(vm)
-    words = [vm.machine]
-    if vm.arch in ("x86_64", "i686", "aarch64", "riscv64"):
-        words.append("usb=off")
+    words = [vm.machine, "usb=off"]
     if features is not None:
         words += _feature_words(vm, features)
     words.append(
@@ -37,6 +35,10 @@ def machine(vm: Any) -> Iterator[Arg]:
         words.append(f"memory-backend={ram_id(vm)}")
     for device in domain.all_devices():
         words += getattr(device, "machine_words", lambda vm: [])(vm)
+    if vm.is_s390:
+        from ..boards import boot_parameter
+
+        words += boot_parameter(domain)
     if vm.domain.os.useserial:
         words.append("graphics=off")
     yield Opt("-machine", ",".join(words))
@@ -52,10 +54,14 @@ def _feature_words(vm: Any, features: Any) -> Iterator[str]:
         yield f"vmport={_switch(features.vmport_state)}"
     if features.smm_state is not None:
         yield f"smm={_switch(features.smm_state)}"
+    if features.gic_version is not None and vm.arch == "aarch64":
+        yield f"gic-version={features.gic_version}"
     if features.ioapic is not None:
         yield "kernel_irqchip=" + {"kvm": "on", "qemu": "split"}[features.ioapic]
-    if features.hpt_resizing is not None:
-        yield f"resize-hpt={features.hpt_resizing}"
+    if vm.is_pseries:
+        from ..boards import pseries_words
+
+        yield from pseries_words(features)
 
 
 def ram_id(vm: Any) -> str:

@@ -22,13 +22,31 @@ def memory(vm: Any) -> Iterator[Arg]:
     """``-m`` in MiB (rounded up), and the main memory's backend where there are no cells."""
     domain = vm.domain
     if domain.max_memory:
-        start = _mib(domain.memory - _dimms(domain)) * 1024
-        most = _mib(domain.max_memory) * 1024
+        start = _mib(_initial(vm, domain.memory - _dimms(domain))) * 1024
+        most = _mib(_size(vm, domain.max_memory)) * 1024
         yield Opt("-m", f"size={start}k,slots={domain.max_memory_slots or 0},maxmem={most}k")
     else:
-        yield Opt("-m", str(_mib(domain.memory)))
+        yield Opt("-m", str(_mib(_initial(vm, domain.memory))))
     if not domain.cpu_cells():
-        yield backend(vm, ram_id(vm), _mib(domain.memory - _dimms(domain)) << 20)
+        yield backend(vm, ram_id(vm), _mib(_initial(vm, domain.memory - _dimms(domain))) << 20)
+
+
+def _size(vm: Any, kib: int) -> int:
+    """So much memory, as much as the machine type rounds it to."""
+    if vm.is_x86:
+        return kib
+    from ..boards import aligned
+
+    return aligned(vm, kib)
+
+
+def _initial(vm: Any, kib: int) -> int:
+    """The main memory, where the machine type rounds it."""
+    if vm.is_x86:
+        return kib
+    from ..boards import initial
+
+    return initial(vm, kib)
 
 
 def _dimms(domain: Any) -> int:
@@ -197,7 +215,7 @@ def numa(vm: Any) -> Iterator[Arg]:
     if plain and domain.memory_backing is not None and domain.memory_backing.allocation == "immediate":
         yield Opt("-mem-prealloc")
     for cell in cells:
-        size = _mib(cell.memory or 0) << 20
+        size = _mib(_size(vm, cell.memory or 0)) << 20
         if size and not plain:
             yield backend(vm, f"ram-node{cell.id}", size, cell=cell)
         words = ["node", f"nodeid={cell.id}"]
