@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from kvasir.cli.virsh import asdata, names
+from kvasir.cli.virsh import asdata, choices, keycodes, names
 from kvasir.cli.virsh.commands.event import EVENTS
-from tests.conftest import PROJECT
+from kvasir.cli.virsh.completion import candidates
+from kvasir.cli.virsh.shell import Shell
+from tests.conftest import PROJECT, Peers
 
 ENV = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "LC_ALL": "C.UTF-8"}
 
@@ -151,17 +153,57 @@ COMPLETED = {
     ("domblkstat", "test", ""): ["vda"],
     ("domif-getlink", "test", "testn"): ["testnet0"],
     ("net-info", ""): ["default"],
-    ("net-start", "--network", "de"): ["default"],
+    ("net-start", "--network", "de"): [],  # it runs
     ("vol-list", "--pool", ""): ["default-pool"],
     ("nodedev-dumpxml", "scsi"): ["scsi_host1", "scsi_host11", "scsi_host2"],
     ("list", "--ina"): ["--inactive"],
+    ("start", "--domain", ""): [],  # what runs already is no candidate
+    ("destroy", ""): ["test"],
+    ("domname", ""): ["6695eb01-f6a4-8304-79aa-97f2502e193f"],
+    ("dominfo", "test", "--"): [],
+    ("shutdown", "test", "--mode", ""): ["acpi", "agent", "initctl", "signal", "paravirt"],
+    ("shutdown", "test", "--mode", "acpi,a"): ["acpi,agent"],
+    ("domcapabilities", "--machine", ""): [],
+    ("vcpupin", "test", "--vcpu", ""): ["0", "1"],
+    ("vcpupin", "test", "0", "2"): ["2"],
+    ("attach-disk", "test", "/x", "vdb", "--iothread", ""): [],
+    ("blockcommit", "test", "vda", "--base", ""): ["vda"],
+    ("domblkthreshold", "test", ""): ["vda"],
+    ("detach-interface", "test", "network", "--mac", ""): ["aa:bb:cc:dd:ee:ff"],
+    ("iface-name", ""): ["aa:bb:cc:dd:ee:ff"],
+    ("iface-start", "--interface", ""): [],
+    ("freepages", "--cellno", ""): ["0", "1"],
+    ("send-key", "test", "--codeset", "win32", "VK_ESC"): ["VK_ESCAPE"],
+    ("send-key", "test", "KEY_LEFTC"): ["KEY_LEFTCTRL"],
     ("nosuch", ""): [],
 }
 
 
 def test_complete() -> None:
-    for words, wanted in COMPLETED.items():
-        assert virsh("-q", "complete", "--", *words).stdout.split() == wanted, words
+    """The names of live objects, of their parts and of what fits there; all words once by the command itself."""
+    shell = Shell()
+    shell.uri = "test:///default"
+    try:
+        for (*words, text), wanted in COMPLETED.items():
+            assert candidates(shell, words, text) == wanted, (words, text)
+    finally:
+        shell.disconnect()
+    for words in (["dominfo", ""], ["nodedev-dumpxml", "scsi"], ["vcpupin", "test", "--vcpu", ""]):
+        assert virsh("-q", "complete", "--", *words).stdout.split() == COMPLETED[tuple(words)]
+
+
+@pytest.mark.parametrize(("command", "option"), choices.WORDS)
+def test_fixed_words(peers: Peers, command: str, option: str) -> None:
+    """Those that the C tool offers."""
+    theirs = peers.virsh("test:///default", "complete", "--", command, f"--{option}", "")
+    assert sorted(choices.words(command, option)) == sorted(theirs.stdout.split())
+
+
+@pytest.mark.parametrize("codeset", ["linux", "win32", "os_x"])
+def test_keys(peers: Peers, codeset: str) -> None:
+    """Names of keys as the C tool knows them."""
+    words = ("complete", "--", "send-key", "--codeset", codeset, "--keycode", "")
+    assert sorted(keycodes.names(codeset)) == sorted(set(peers.virsh("test:///default", *words).stdout.split()))
 
 
 def test_bash(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 
 from kvasir.cli.virsh import names
-from kvasir.cli.virsh.grammar import ALIAS, FLAG, Command, Option
+from kvasir.cli.virsh.choices import COMMA, of_domain, of_host
+from kvasir.cli.virsh.choices import words as choices
+from kvasir.cli.virsh.grammar import ALIAS, FLAG, REST, Command, Option
 from kvasir.errors import Error
 
 TYPE_CHECKING = False
@@ -16,18 +18,26 @@ if TYPE_CHECKING:
     from kvasir.cli.virsh.shell import Shell
 
 FILES = ("file", "xml", "config", "from-file")
-LISTS: dict[str, Callable[[Any], list[Any]]] = {
-    "domain": lambda conn: conn.listAllDomains(0),
-    "network": lambda conn: conn.listAllNetworks(0),
-    "pool": lambda conn: conn.listAllStoragePools(0),
-    "inputpool": lambda conn: conn.listAllStoragePools(0),
-    "secret": lambda conn: conn.listAllSecrets(0),
-    "interface": lambda conn: conn.listAllInterfaces(0),
-    "nwfilter": lambda conn: conn.listAllNWFilters(0),
-    "binding": lambda conn: conn.listAllNWFilterBindings(0),
-    "nodedev": lambda conn: conn.listAllDevices(0),
+LISTS: dict[str, Callable[[Any, int], list[Any]]] = {
+    "domain": lambda conn, flags: conn.listAllDomains(flags),
+    "network": lambda conn, flags: conn.listAllNetworks(flags),
+    "pool": lambda conn, flags: conn.listAllStoragePools(flags),
+    "inputpool": lambda conn, flags: conn.listAllStoragePools(flags),
+    "secret": lambda conn, _: conn.listAllSecrets(0),
+    "interface": lambda conn, flags: conn.listAllInterfaces(flags),
+    "nwfilter": lambda conn, _: conn.listAllNWFilters(0),
+    "binding": lambda conn, _: conn.listAllNWFilterBindings(0),
+    "nodedev": lambda conn, _: conn.listAllDevices(0),
 }
 """Objects of the connection by the option that names one."""
+RUNNING = {
+    **dict.fromkeys(("start", "iface-destroy", "net-destroy", "pool-destroy", "pool-refresh"), 2),
+    **dict.fromkeys(
+        ("destroy", "shutdown", "reboot", "reset", "suspend", "resume", "save", "managedsave", "console"), 1
+    ),
+    **dict.fromkeys(("iface-start", "net-start", "pool-start"), 1),
+}
+"""Commands for what runs, or for what does not: the filter of the list."""
 
 
 def candidates(shell: Shell, words: list[str], text: str) -> list[str]:
@@ -42,20 +52,37 @@ def candidates(shell: Shell, words: list[str], text: str) -> list[str]:
         known = [name for group in names.groups() for name, _ in (*group.commands, (group.keyword, ""))]
         return sorted(name for name in known if name.startswith(text))
     if text.startswith("-"):
-        options = [f"--{option.name}" for option in command.options if option.kind != ALIAS]
-        return [option for option in options if option.startswith(text) and option not in words]
+        return [option for option in free(command, words) if option.startswith(text)]
+    named = _awaits(command, words)
+    before, comma, last = text.rpartition(",")
+    option = wanted(command, words)
+    if comma and option is not None and (command.name, option.name) in COMMA:
+        taken = before.split(",")
+        rest = [value for value in values(shell, command, words) if value.startswith(last) and value not in taken]
+        return [f"{before},{value}" for value in rest]
     found = [value for value in values(shell, command, words) if value.startswith(text)]
-    if not text and not found:
-        return [
-            f"--{option.name}" for option in command.options if option.kind != ALIAS and f"--{option.name}" not in words
-        ]
-    return found
+    return found if found or text or named else free(command, words)
+
+
+def free(command: Command, words: list[str]) -> list[str]:
+    """The options that were not given yet, by name or by place."""
+    taken = {*_named(command, words), *(word.removeprefix("--") for word in words if word.startswith("--"))}
+    places = [one.name for one in command.options if one.positional and one.name not in _named(command, words)]
+    taken.update(places[: len(_plain(command, words))])
+    return [
+        f"--{one.name}" for one in command.options if one.kind != ALIAS and (one.kind == REST or one.name not in taken)
+    ]
+
+
+def _awaits(command: Command, words: list[str]) -> Option | None:
+    """The option that was named just now and wants its value."""
+    named = words[-1].removeprefix("--") if words[-1].startswith("--") else ""
+    return next((one for one in command.options if one.name == named and one.kind not in (FLAG, ALIAS)), None)
 
 
 def wanted(command: Command, words: list[str]) -> Option | None:
     """The option whose value comes next: the one just named, else the next by its place."""
-    named = words[-1].removeprefix("--") if words[-1].startswith("--") else ""
-    option = next((one for one in command.options if one.name == named and one.kind not in (FLAG, ALIAS)), None)
+    option = _awaits(command, words)
     if option is not None:
         return option
     given = _named(command, words)
@@ -95,36 +122,33 @@ def values(shell: Shell, command: Command, words: list[str]) -> list[str]:
     option = wanted(command, words)
     if option is None:
         return []
+    fixed = choices(command.name, option.name)
+    if fixed:
+        return fixed
     if option.name in FILES:
         return sorted(os.listdir("."))
     try:
-        return sorted(_objects(shell, command, words, option.name))
-    except (Error, OSError):
+        return sorted(dict.fromkeys(_objects(shell, command, words, option.name)))
+    except (Error, OSError, ValueError):
         return []
 
 
 def _objects(shell: Shell, command: Command, words: list[str], name: str) -> list[str]:
+    if (command.name, name) == ("send-key", "keycode"):
+        from kvasir.cli.virsh.keycodes import names as keys
+
+        return list(keys(_given(command, words, "codeset") or "linux"))
+    if found := of_host(shell, command.name, name):
+        return found
     kind = "nodedev" if name == "device" and command.name.startswith("nodedev-") else name
     domain, pool = _given(command, words, "domain"), _given(command, words, "pool")
     if kind in LISTS and not (name == "interface" and domain):
-        return [one.UUIDString() if kind == "secret" else str(one.name()) for one in LISTS[kind](shell.conn)]
-    if name in ("snapshotname", "from") and domain:
+        flags = RUNNING.get(command.name, 0) if command.name != "iface-name" else 0
+        return [one.UUIDString() if kind == "secret" else str(one.name()) for one in LISTS[kind](shell.conn, flags)]
+    if name in ("snapshotname", "from") and domain and command.name.startswith("snapshot"):
         return [str(one.name()) for one in shell.conn.lookupByName(domain).listAllSnapshots(0)]
-    if name == "checkpointname" and domain:
+    if name in ("checkpointname", "from") and domain:
         return [str(one.name()) for one in shell.conn.lookupByName(domain).listAllCheckpoints(0)]
     if name in ("vol", "inputvol") and pool:
         return [str(one.name()) for one in shell.conn.storagePoolLookupByName(pool).listAllVolumes(0)]
-    if domain and name in ("device", "path", "disk", "interface", "alias"):
-        return _parts(shell, domain, command.name)
-    return []
-
-
-def _parts(shell: Shell, domain: str, command: str) -> list[str]:
-    """Names of disks, or of network cards for the commands about those."""
-    from kvasir.cli.virsh.xmltree import parse
-
-    document = parse(shell.conn.lookupByName(domain).XMLDesc(0))
-    if command.startswith("domif"):
-        cards = document.all("devices/interface")
-        return [name for card in cards for name in (card.get("target/@dev"), card.get("mac/@address")) if name]
-    return [name for disk in document.all("devices/disk") if (name := disk.get("target/@dev"))]
+    return of_domain(shell, domain, command.name, name) if domain else []
