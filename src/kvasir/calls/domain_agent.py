@@ -6,14 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import guest
-from kvasir.errors import ArgumentUnsupported, Code, Error, InternalError, InvalidArg, OperationInvalid, Origin
+from kvasir.errors import (
+    ArgumentUnsupported,
+    Code,
+    Error,
+    InternalError,
+    InvalidArg,
+    OperationInvalid,
+    OperationUnsupported,
+    Origin,
+)
 from kvasir.qemu import agent, agent_info, live, statusdoc
+from kvasir.qemu.jobs import Kind
 
 if TYPE_CHECKING:
     from kvasir.daemon.session import Session
     from kvasir.qemu.guest import Guest
 
 LEASE, AGENT, ARP = range(3)
+RESET_CLOCK = "rtc-reset-reinjection"
+"""QEMU forgets the ticks that it owes the guest, which has the time anyhow."""
 
 
 async def domain_agent_set_response_timeout(session: Session, dom: Any, timeout: int, flags: int) -> int:
@@ -70,11 +82,16 @@ async def domain_get_time(session: Session, dom: Any, flags: int) -> tuple[int, 
 
 
 async def domain_set_time(session: Session, dom: Any, seconds: int, nseconds: int, flags: int) -> None:
-    """Set the guest's clock; flag 1: from its hardware clock."""
+    """Set the guest's clock; flag 1: from its hardware clock. Of a guest that is off libvirt says what its QEMU lacks."""
     check_flags(flags, 1, "qemuDomainSetTime")
     found = guest(session, dom)
+    if found.current.os.arch in ("x86_64", "i686") and (found.run is None or RESET_CLOCK not in found.run.words):
+        raise OperationUnsupported(f"cannot set time: qemu doesn't support {RESET_CLOCK} command")
     arguments = {} if flags & 1 else {"time": seconds * 1_000_000_000 + nseconds}
     await agent.call(found, "guest-set-time", arguments)
+    if RESET_CLOCK in found.need_active().words:
+        async with found.jobs.normal(Kind.MODIFY):
+            await found.monitor().command(RESET_CLOCK)
 
 
 async def domain_get_fsinfo(session: Session, dom: Any, flags: int) -> tuple[list[tuple[Any, ...]], int]:

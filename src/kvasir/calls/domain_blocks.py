@@ -72,7 +72,22 @@ async def domain_block_commit(
     """Write layers into one below them."""
     check_flags(flags, 31, "qemuDomainBlockCommit")
     speed = operations.bytes_of(bandwidth, bool(flags & 16))
-    await operations.commit(guest(session, dom), disk, base, top, speed, flags)
+    found = guest(session, dom)
+    known = graph.disk_by_name(found.current, disk)
+    _layers_are_known(known, base, top, flags, found.active)
+    await operations.commit(found, disk, base, top, speed, flags)
+
+
+def _layers_are_known(disk: Any, base: str | None, top: str | None, flags: int, running: bool) -> None:
+    """libvirt looks for both layers before all else, also in a guest that is off. Raises InvalidArg."""
+    first = graph.of_disk(disk)
+    upper = first if not top or top == disk.target else graph.find_layer(disk, top)[0]
+    if base:
+        graph.find_layer(disk, base, upper)
+    elif not flags & operations.COMMIT_SHALLOW and upper.under() is None:
+        raise InvalidArg(f"could not find base image in chain for '{disk.target}'")
+    elif running and upper.under() is None and (upper is first) == bool(flags & operations.COMMIT_ACTIVE):
+        raise InvalidArg(f"top '{upper.path}' in chain for '{first.path}' has no backing file")
 
 
 async def domain_block_job_abort(session: Session, dom: Any, path: str, flags: int) -> None:

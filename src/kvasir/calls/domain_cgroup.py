@@ -40,7 +40,7 @@ def domain_get_memory_parameters(
     rows = [
         (
             name,
-            ULLong(cgroup_tune.memory_limit(group, name) if group else getattr(domain.memtune, name, 0) or UNLIMITED),
+            ULLong(cgroup_tune.memory_limit(group, name) if group else _limit(domain.memtune, name)),
         )
         for name in MEMORY
     ]
@@ -57,18 +57,22 @@ async def domain_set_memory_parameters(session: Session, dom: Any, params: Any, 
     async with Change(found, flags) as change:
         group = controller(found, "memory") if change.live is not None else None
         known = found.current.memtune
-        limits = {name: wanted.get(name, getattr(known, name, None) or UNLIMITED) for name in MEMORY}
+        limits = {name: wanted.get(name, _limit(known, name)) for name in MEMORY}
         if limits["hard_limit"] > limits["swap_hard_limit"] and wanted.keys() & {"hard_limit", "swap_hard_limit"}:
             raise InvalidArg("memory hard_limit tunable value must be lower than or equal to swap_hard_limit")
         if group is not None:
-            for name in _in_order(wanted, getattr(known, "hard_limit", None) or UNLIMITED):
+            for name in _in_order(wanted, _limit(known, "hard_limit")):
                 cgroup_tune.set_memory_limit(group, name, wanted[name])
         for domain in change.domains:
             domain.memtune = domain.memtune or Memtune()
             for name, value in wanted.items():
-                setattr(domain.memtune, name, value if value < UNLIMITED else None)
-            if not any(getattr(domain.memtune, name) for name in (*MEMORY, "min_guarantee")):
-                domain.memtune = None
+                setattr(domain.memtune, name, int(value))
+
+
+def _limit(tune: Memtune | None, name: str) -> int:
+    """A limit of a definition in KiB; UNLIMITED where it says none."""
+    value = getattr(tune, name, None)
+    return UNLIMITED if value is None else int(value)
 
 
 def _in_order(wanted: dict[str, Any], hard: int) -> list[str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kvasir.daemon.session import Session
 
 MAXIMUM, GUEST, HOTPLUGGABLE = 4, 8, 16
-MOST = 16384
+MOST = 4096
 """No guest has more CPUs; bounds what a client's list may name."""
 
 
@@ -62,8 +62,8 @@ def _bitmap(text: str) -> set[int]:
     try:
         found = set(read_cpuset(text))
     except ValueError:
-        found = set()
-    if not found or max(found) >= MOST:
+        raise InvalidArg(f"Failed to parse bitmap '{text}'", origin=Origin.NONE) from None
+    if max(found, default=0) >= MOST:
         raise InvalidArg(f"Failed to parse bitmap '{text}'", origin=Origin.NONE)
     return found
 
@@ -75,7 +75,12 @@ async def domain_set_vcpu(session: Session, dom: Any, cpumap: str, state: int, f
         raise InvalidArg("unsupported state value")
     found = guest(session, dom)
     wanted = _bitmap(cpumap)
+    if not wanted:
+        raise InvalidArg("no vcpus selected for modification")
     async with Change(found, flags) as change:
+        for domain, word in ((change.config, "persistent"), (change.live, "live")):
+            if domain is not None:
+                vcpus.check_there(domain, wanted, word)
         if change.live is not None:
             vcpus.check_live(change.live, wanted, bool(state))
         if change.config is not None:
@@ -105,8 +110,8 @@ async def domain_set_guest_vcpus(session: Session, dom: Any, cpumap: str, state:
     if state not in (0, 1):
         raise InvalidArg("unsupported state value")
     found = guest(session, dom)
-    rows = await vcpus.guest_cpus(found)
     wanted = _bitmap(cpumap)
+    rows = await vcpus.guest_cpus(found)
     change = []
     for row in rows:
         number = row["logical-id"]

@@ -39,8 +39,8 @@ async def _document(found: Guest, flags: int) -> str:
             return found.text
         domain = found.config
     else:
-        domain = found.live if found.live is not None else found.config
-    return str(domain.xml(Form(live=not inactive, secure=secure)))
+        domain = found.undefined if inactive and found.undefined is not None else found.current
+    return str(domain.xml(Form(live=not inactive, secure=secure, running=inactive and domain is found.live)))
 
 
 def _has_secret(text: str) -> bool:

@@ -37,7 +37,7 @@ def pass_over(node: Any, path: str) -> None:
 
 def _alias_shown(device: Any, form: Form) -> bool:
     """Aliases that the user chose stay in the inactive document; those of the driver do not."""
-    return form.live or device.alias.startswith("ua-")
+    return form.named or device.alias.startswith("ua-")
 
 
 class Device(Element):

@@ -29,7 +29,8 @@ DRIVER_FORMATS = tuple(word for word in FORMATS if word not in ("none", "luks"))
 
 def _has_medium(source: Any, form: Form) -> bool:
     """An empty drive has a node number in the daemon only, unless its medium was taken out while the guest ran."""
-    return source.emptied or source.location() is not None or getattr(source, "protocol", None) is not None
+    shown = source.emptied or source.location() is not None or getattr(source, "protocol", None) is not None
+    return form.named and shown
 
 
 class NodeName(Element, tag="nodename"):
@@ -43,7 +44,7 @@ class Source(Element):
     """What sources of all types share."""
 
     startup_policy: str | None = attr("source/@startupPolicy", ENUM("mandatory", "requisite", "optional"), last=True)
-    index: int | None = attr("source/@index", lenient(UINT), last=True, only="live", when=_has_medium)
+    index: int | None = attr("source/@index", lenient(UINT), last=True, when=_has_medium)
     slices: list[Slice] = children(Slice, "source/slices/slice", last=True)
     seclabels: list[SourceSeclabel] = children(SourceSeclabel, "source/seclabel", last=True)
     auth: Auth | None = child(Auth, "source/auth", last=True)
@@ -253,7 +254,7 @@ class BackingStore(Element, tag="backingStore"):
     """The layer below an image; empty where the chain ends."""
 
     type: str | None = attr("@type", ENUM(*SOURCE_TYPES), error="unknown storage source type '{value}'")
-    index: int | None = attr("@index", UINT, only="live")
+    index: int | None = attr("@index", UINT, when=lambda layer, form: form.named)
     format: str | None = attr("format/@type", ENUM(*FORMATS), error="unknown storage source format '{value}'")
     metadata_cache: int | None = scaled("format/metadata_cache/max_size", unit="bytes")
     source: Any = variant("type", SOURCES)

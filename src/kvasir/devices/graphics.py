@@ -255,7 +255,7 @@ class Graphics(Device, tag="graphics"):
         if self.type == "vnc":
             shown.port = -1 if self.autoport and (auto or not self.port) else self.port
             shown.websocket = -1 if self.auto_ws and not form.live else self.websocket or None
-        elif self.type == "spice" and auto:
+        elif self.type == "spice" and auto and not form.running:
             shown.port = shown.tls_port = None
         if not (form.migratable and first.from_config):
             line = first.written(form)

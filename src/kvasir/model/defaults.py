@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid as _uuid
+from collections.abc import Container
 from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
@@ -92,6 +93,8 @@ def _vcpu_states(domain: Any) -> None:
     off = [Vcpu(id=number, enabled=False, hotpluggable=True) for number in range(domain.vcpu)]
     domain.vcpus = [said.get(state.id, state) for state in off]
     for state in domain.vcpus:
+        if state.hotpluggable is None:
+            state.hotpluggable = not state.enabled
         if not state.enabled and not state.hotpluggable:
             text = f"vcpu '{state.id}' is both offline and not hotpluggable"
             raise ConfigUnsupported(text, origin=Origin.DOMAIN)
@@ -297,6 +300,11 @@ def _cputune(domain: Any) -> None:
         if pin.vcpu in pinned:
             raise InternalError(f"duplicate vcpupin for vcpu '{pin.vcpu}'", origin=Origin.DOMAIN)
         pinned.add(pin.vcpu)
+    threads = {thread.id for thread in domain.iothreadids} or set(range(1, (domain.iothreads or 0) + 1))
+    no_thread = "Cannot find 'iothread' : {}"
+    _there([pin.iothread for pin in tune.iothreadpins], threads, no_thread)
+    _scheds("vcpusched", "vcpus", tune.vcpuscheds, range(domain.vcpu), "vCPU '{}' is not present in domain definition")
+    _scheds("iothreadsched", "iothreads", tune.iothreadscheds, threads, no_thread)
     tune.vcpuscheds = [
         VcpuSched(vcpus=frozenset({n}), scheduler=s.scheduler, priority=s.priority)
         for s in tune.vcpuscheds
@@ -307,6 +315,24 @@ def _cputune(domain: Any) -> None:
         for s in tune.iothreadscheds
         for n in sorted(s.iothreads or ())
     ]
+
+
+def _there(numbers: list[int], known: Container[int], words: str) -> None:
+    absent = next((number for number in numbers if number not in known), None)
+    if absent is not None:
+        raise ConfigUnsupported(words.format(absent), origin=Origin.DOMAIN)
+
+
+def _scheds(tag: str, name: str, rows: list[Any], known: Container[int], words: str) -> None:
+    """Each thread that is there has one scheduler."""
+    seen: set[int] = set()
+    for row in rows:
+        numbers = getattr(row, name) or frozenset()
+        if seen & numbers:
+            text = f"'{tag}' attributes '{name}' must not overlap"
+            raise Error(text, code=Code.XML_DETAIL, origin=Origin.DOMAIN)
+        seen |= numbers
+        _there(sorted(numbers), known, words)
 
 
 def _drop_empty(domain: Any) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
-from kvasir.xml import Element, attr, children, text, texts
+from kvasir.xml import Element, attr, children, runtime, text, texts
 from kvasir.xml.types import ANYBASE, ENUM, HEX, NATURAL, UINT, UUID, YESNO
 
 
@@ -44,7 +44,9 @@ class Seclabel(Element, tag="seclabel"):
     model: str | None = attr("@model")
     relabel: bool | None = attr("@relabel", YESNO)
     label: str | None = text("label")
-    imagelabel: str | None = text("imagelabel", only="live")
+    imagelabel: str | None = text("imagelabel", when=lambda label, form: form.named)
+    implicit: bool = runtime(False)
+    """Made by the daemon at the start, not said by a document."""
     baselabel: str | None = text("baselabel")
 
 

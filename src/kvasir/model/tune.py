@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kvasir.errors import ConfigUnsupported, Error, InternalError, InvalidArg, Origin, XmlError
-from kvasir.xml import Element, attr, child, children, flag, scaled, text
+from kvasir.xml import Element, Form, attr, child, children, flag, scaled, text
 from kvasir.xml.types import CPUSET, ENUM, INT, LLONG, UINT, ULLONG, Type, blank, read_cpuset, write_cpuset
 
 from .words import internal, no_size
@@ -31,6 +31,23 @@ def bad_cpus(value: str) -> Error:
     except ValueError:
         return InvalidArg(f"Failed to parse bitmap '{value}'", origin=Origin.NONE)
     return ConfigUnsupported(f"Invalid value of 'cpuset': {value}", origin=Origin.DOMAIN)
+
+
+def _bad(kind: str, text: str) -> Callable[[str], Error]:
+    """For a list that is none (libvirt's general words), or that names nothing."""
+
+    def failure(value: str) -> Error:
+        try:
+            read_cpuset(value)
+        except ValueError:
+            return bad_cpus(value)
+        return ConfigUnsupported(text.format(kind=kind, value=value), origin=Origin.DOMAIN)
+
+    return failure
+
+
+_EMPTY = "'{kind}' scheduler bitmap '{value}' is empty"
+_NO_NODES_IN = "Invalid value of '{kind}': {value}"
 
 
 def _no_limit(name: str) -> str:
@@ -80,13 +97,36 @@ class Blkiotune(Element, tag="blkiotune"):
         self.devices = [device for device in self.devices if device.limited]
 
 
-class Memtune(Element, tag="memtune"):
-    """Memory limits in KiB."""
+UNLIMITED = 9007199254740991
+"""KiB: a limit of this size or more is none."""
 
-    hard_limit: int | None = scaled("hard_limit", error=no_size("./memtune/hard_limit"))
-    soft_limit: int | None = scaled("soft_limit", error=no_size("./memtune/soft_limit"))
-    min_guarantee: int | None = scaled("min_guarantee", error=no_size("./memtune/min_guarantee"))
-    swap_hard_limit: int | None = scaled("swap_hard_limit", error=no_size("./memtune/swap_hard_limit"))
+
+def _memory_limit(name: str) -> Any:
+    return scaled(
+        name,
+        most=UNLIMITED << 10,
+        error=no_size(f"./memtune/{name}"),
+        when=lambda tune, form: getattr(tune, name) < UNLIMITED,
+    )
+
+
+class Memtune(Element, tag="memtune"):
+    """Memory limits in KiB. Those that are none are kept as a client said them, and stand in no document."""
+
+    hard_limit: int | None = _memory_limit("hard_limit")
+    soft_limit: int | None = _memory_limit("soft_limit")
+    min_guarantee: int | None = scaled(
+        "min_guarantee",
+        most=UNLIMITED << 10,
+        error=no_size("./memtune/min_guarantee"),
+        when=lambda tune, form: tune.min_guarantee > 0,
+    )
+    swap_hard_limit: int | None = _memory_limit("swap_hard_limit")
+
+    def written(self, form: Form) -> Element | None:
+        limits = (self.hard_limit, self.soft_limit, self.swap_hard_limit)
+        limited = any(limit is not None and limit < UNLIMITED for limit in limits)
+        return self if limited or self.min_guarantee else None
 
 
 def _bad_page(value: str) -> Error:
@@ -165,7 +205,7 @@ class VcpuSched(Element, tag="vcpusched"):
     """Scheduler of vCPUs."""
 
     vcpus: frozenset[int] | None = attr(
-        "@vcpus", CPUSET, required=True, error=bad_cpus, missing=_no_list("vcpus", "vcpusched")
+        "@vcpus", CPUS, required=True, error=_bad("vcpus", _EMPTY), missing=_no_list("vcpus", "vcpusched")
     )
     scheduler: str | None = attr("@scheduler", ENUM("batch", "idle", "fifo", "rr"), required=True)
     priority: int | None = attr("@priority", INT)
@@ -178,7 +218,11 @@ class IothreadSched(Element, tag="iothreadsched"):
     """Scheduler of I/O threads."""
 
     iothreads: frozenset[int] | None = attr(
-        "@iothreads", CPUSET, required=True, error=bad_cpus, missing=_no_list("iothreads", "iothreadsched")
+        "@iothreads",
+        CPUS,
+        required=True,
+        error=_bad("iothreads", _EMPTY),
+        missing=_no_list("iothreads", "iothreadsched"),
     )
     scheduler: str | None = attr("@scheduler", ENUM("batch", "idle", "fifo", "rr"), required=True)
     priority: int | None = attr("@priority", INT)
@@ -273,7 +317,7 @@ class MemNode(Element, tag="memnode"):
     cellid: int | None = attr("@cellid", UINT, required=True)
     mode: str | None = attr("@mode", ENUM("strict", "preferred", "interleave", "restrictive"))
     nodeset: frozenset[int] | None = attr(
-        "@nodeset", CPUSET, required=True, error=bad_cpus, missing=lambda: XmlError(_NO_NODES)
+        "@nodeset", CPUS, required=True, error=_bad("nodeset", _NO_NODES_IN), missing=lambda: XmlError(_NO_NODES)
     )
 
 
@@ -285,7 +329,7 @@ class NumaMemory(Element, tag="memory"):
         ENUM("strict", "preferred", "interleave", "restrictive"),
         error="unsupported:Unsupported NUMA memory tuning mode '{value}'",
     )
-    nodeset: frozenset[int] | None = attr("@nodeset", CPUSET, error=bad_cpus)
+    nodeset: frozenset[int] | None = attr("@nodeset", CPUS, error=_bad("nodeset", _NO_NODES_IN))
     placement: str | None = attr(
         "@placement",
         ENUM("static", "auto"),

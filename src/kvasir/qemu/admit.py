@@ -8,6 +8,7 @@ import uuid as uuids
 from typing import Any
 
 from kvasir.errors import InvalidArg, OperationUnsupported, SystemFailure, XmlError
+from kvasir.xml import STORED
 
 from . import bios, live
 
@@ -32,6 +33,13 @@ async def from_user(driver: Any, text: str, *, validate: bool = False) -> Any:
     for words in bios.too_many_disks(domain):
         log.warning("guest %s: %s", domain.name, words)
     return domain
+
+
+async def read_again(guest: Any) -> None:
+    """The definition gets the order that it has when its document is read: libvirt makes a copy that way at each start."""
+    domain = await from_user(guest.driver, guest.text)
+    if (text := str(domain.xml(STORED))) != guest.text:
+        guest.driver.keep(guest, domain, text)
 
 
 def check_name(name: str) -> None:

@@ -201,9 +201,13 @@ class QemuDriver:
     def remembered(self, guest: Guest) -> Any:
         """Parse the guest's text; the definitions used last stay parsed."""
         assert guest.text is not None
-        domain = self.parse_stored(guest.text)
         self._remember(guest)
-        return domain
+        return self.parse_stored(guest.text)
+
+    def keep(self, guest: Guest, domain: Any, text: str | None) -> None:
+        """Put a definition in place of the one before, in memory only."""
+        guest.set_config(domain, text)
+        self._remember(guest)
 
     def _remember(self, guest: Guest) -> None:
         self._parsed[id(guest)] = guest
@@ -240,11 +244,10 @@ class QemuDriver:
     def known(self, name: str, uuid: bytes, *, live: bool) -> Guest | None:
         """The guest of that uuid and name, if there is one. Raises when only one of them is the same."""
         known = self.guests.by_uuid.get(uuid)
-        text = str(uuids.UUID(bytes=uuid))
         if known is not None:
             if known.name != name:
                 raise OperationFailed(
-                    f"domain '{known.name}' is already defined with uuid {text}", origin=Origin.DOMAIN
+                    f"domain '{known.name}' is already defined with uuid {known.uuid_text}", origin=Origin.DOMAIN
                 )
             if live and known.active:
                 raise OperationInvalid(f"domain '{name}' is already active", origin=Origin.DOMAIN)
@@ -274,9 +277,8 @@ class QemuDriver:
         if guest is None:
             guest = Guest(self, name, uuid)
             self.guests.add(guest)
-        guest.persistent = True
-        guest.set_config(domain, text)
-        self._remember(guest)
+        guest.persistent, guest.undefined = True, None
+        self.keep(guest, domain, text)
         if guest.active:
             guest.updated = True
         self.event(guest, L.DEFINED, Detail.DEFINED_ADDED if new else Detail.DEFINED_UPDATED)
@@ -286,15 +288,13 @@ class QemuDriver:
         """Store a changed persistent definition (title, devices, limits ...). It counts at once; the disk is waited for without
         holding up others. The caller holds a job of the guest. Raises SystemFailure, and all is as before then."""
         before, name, text = (guest.config, guest.text), guest.name, stored_text(domain)
-        guest.set_config(domain, text)
-        self._remember(guest)
+        self.keep(guest, domain, text)
         try:
             async with self._storing:
                 await self.store.save_beside(name, text)
         except OSError as error:
             if guest.text == text:
-                guest.set_config(*before)
-                self._remember(guest)
+                self.keep(guest, *before)
             raise SystemFailure(f"cannot write config file '{self.store.path(name)}'", error) from error
         if guest.text not in (text, None):  # a block job had its say meanwhile
             self.store.save(guest.name, guest.text)
@@ -306,8 +306,7 @@ class QemuDriver:
             self.store.save(guest.name, text)
         except OSError as error:
             raise SystemFailure(f"cannot write config file '{self.store.path(guest.name)}'", error) from error
-        guest.set_config(domain, text)
-        self._remember(guest)
+        self.keep(guest, domain, text)
 
     def undefine(self, guest: Guest) -> None:
         """Forget the persistent definition; a running guest lives on as a transient one."""
@@ -319,6 +318,7 @@ class QemuDriver:
             raise SystemFailure(f"cannot remove config {self.store.path(guest.name)}", error) from error
         guest.persistent = guest.autostart = False
         self.event(guest, L.UNDEFINED, Detail.UNDEFINED_REMOVED)
+        guest.undefined = guest.config if guest.active else None
         guest.set_config(None, None)
         if not guest.active:
             self._remove(guest)

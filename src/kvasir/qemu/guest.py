@@ -116,7 +116,7 @@ class Guest:
 
     __slots__ = (
         "__weakref__", "_config", "_jobs", "_packed", "autostart", "driver", "id", "live", "name", "persistent", "reason",
-        "run", "state", "state_since", "summary", "updated", "uuid",
+        "run", "state", "state_since", "summary", "undefined", "updated", "uuid",
     )  # fmt: skip
 
     def __init__(self, driver: Any, name: str, uuid: bytes) -> None:
@@ -129,6 +129,8 @@ class Guest:
         self.updated = False
         self._packed: bytes | None = None
         self._config: Any = None
+        self.undefined: Any = None
+        """The definition that a guest which runs on had when it was undefined: its inactive document still."""
         self.live: Any = None
         self.run: Runtime | None = None
         self._jobs: Jobs | None = None

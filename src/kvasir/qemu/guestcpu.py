@@ -32,6 +32,12 @@ def resolve(vm: Any) -> None:
     cpu.features = [feature for feature in cpu.features if feature.name not in NEVER]
 
 
+def asked(domain: Any) -> Any:
+    """A copy of the CPU that a migration is told of when QEMU gave another; None where the start itself chooses the model."""
+    cpu = domain.cpu
+    return cpu.copy() if cpu is not None and cpu.mode == "custom" and cpu.match != "minimum" else None
+
+
 def _custom(vm: Any, cpu: Any) -> None:
     """A model by name: known, held against the host, its features decided."""
     if cpu.model not in x86_tables.models():

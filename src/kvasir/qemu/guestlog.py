@@ -113,7 +113,6 @@ def last_words(path: str, start: int) -> str:
         if "char device redirected" not in line
         and not line.startswith(("libvirt:", "\n"))
         and " shutting down, reason=" not in line
-        and "warning" not in line.split(":", 3)[-1][:10]
     ]
     return "\n".join(kept).strip()[-MOST:]
 

@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from kvasir.errors import (
+    ArgumentUnsupported,
     ConfigUnsupported,
     Error,
     InternalError,
@@ -75,11 +76,10 @@ async def resume(guest: Guest) -> None:
 
 async def pm_suspend(guest: Guest, target: int, duration: int) -> None:
     """Let the guest's agent suspend it: 0 to memory, 1 to disk, 2 hybrid."""
-    guest.need_active()
     if duration:
-        raise InvalidArg("Duration not supported. Use 0 for now")
+        raise ArgumentUnsupported("Duration not supported. Use 0 for now")
     if target not in (0, 1, 2):
-        raise InvalidArg(f"Unknown suspend target: {target}")
+        raise ArgumentUnsupported(f"Unknown suspend target: {target}")
     from . import agent
 
     name = ("guest-suspend-ram", "guest-suspend-disk", "guest-suspend-hybrid")[target]

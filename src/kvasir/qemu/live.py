@@ -116,6 +116,7 @@ def show_label(domain: Any, label: str) -> None:
     found = next((one for one in domain.seclabels if one.model in (None, "dac")), None)
     if found is None:
         found = Seclabel(type="dynamic", model="dac", relabel=True)
+        found.implicit = True
         domain.seclabels.append(found)
     if found.type == "none":
         return

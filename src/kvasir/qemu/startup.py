@@ -14,11 +14,13 @@ from kvasir.errors import Code, Error, InternalError, OperationInvalid, Operatio
 from kvasir.host import kvm
 
 from . import (
+    admit,
     begun,
     cgroups,
     chain,
     device_nodes,
     firmware,
+    guestcpu,
     guestlog,
     hooks,
     live,
@@ -77,6 +79,8 @@ async def start(
         source = domain if domain is not None else guest.config
         if source is None:
             raise OperationInvalid("domain has no definition")
+        if domain is None:
+            await admit.read_again(guest)
         await launch(guest, source, **options)
 
 
@@ -147,7 +151,7 @@ class Start:
         self.stack.callback(self.host.close_fds)
         if self.incoming is not None:
             self.incoming.prepare(self)
-        self.run.first_cpu = self.domain.cpu.copy() if self.domain.cpu is not None else None
+        self.run.first_cpu = guestcpu.asked(self.domain)
         if self.incoming is not None and self.incoming.cpu is not None:
             self.domain.cpu = self.incoming.cpu
 

@@ -79,15 +79,20 @@ def set_maximum(domain: Any, count: int) -> None:
         domain.vcpus = known + [Vcpu(id=n, enabled=False) for n in range(len(known), count)]
     domain.vcpu = count
     domain.vcpu_current = now if now < count else None
+    if domain.vcpus:
+        _count(domain)
+
+
+def check_there(domain: Any, wanted: set[int], word: str) -> None:
+    """Raises InvalidArg where a definition (the ``live`` or ``persistent`` one) has no such CPU."""
+    if max(wanted) >= stats.max_cpus(domain):
+        raise InvalidArg(f"vcpu {max(wanted)} is not present in {word} config")
 
 
 def choose_config(domain: Any, wanted: set[int], enable: bool) -> None:
     """Enable or disable some CPUs for the next start. Raises InvalidArg."""
-    for number in sorted(wanted):
-        if number == 0:
-            raise InvalidArg("vCPU '0' can't be modified")
-        if number >= stats.max_cpus(domain):
-            raise InvalidArg(f"vcpu {number} is not present in persistent config")
+    if 0 in wanted:
+        raise InvalidArg("vCPU '0' can't be modified")
     domain.vcpus = listed(domain)
     for one in domain.vcpus:
         one.order = None
@@ -115,22 +120,23 @@ async def set_live(guest: Any, count: int) -> None:
 
 
 def check_live(domain: Any, wanted: set[int], enable: bool) -> None:
-    """Whether these CPUs can be plugged or unplugged. Raises InvalidArg, OperationUnsupported."""
+    """Whether these CPUs can be plugged or unplugged: one at a time. Raises InvalidArg, OperationUnsupported."""
     cpus = listed(domain)
     for number in sorted(wanted):
-        if number >= len(cpus):
-            raise InvalidArg(f"vcpu {number} is not present in live config")
-    for number in sorted(wanted):
-        one = cpus[number]
-        if bool(one.enabled) == enable:
+        if bool(cpus[number].enabled) == enable:
             raise InvalidArg(f"vcpu '{number}' is already in requested state")
-        if not enable and not one.hotpluggable:
-            raise OperationUnsupported(f"vcpu '{number}' can't be unplugged")
+        if not enable and cpus[number].hotpluggable is None:
+            raise InvalidArg(f"vcpu '{number}' can't be hotunplugged")
+    if len(wanted) > 1:
+        raise OperationUnsupported("only one hotpluggable entity can be selected")
 
 
 async def choose_live(guest: Any, wanted: set[int], enable: bool) -> None:
-    """Plug or unplug these CPUs."""
+    """Plug or unplug these CPUs. Raises OperationUnsupported."""
+    cpus = listed(guest.live)
     for number in sorted(wanted):
+        if not enable and not cpus[number].hotpluggable:
+            raise OperationUnsupported(f"vcpu '{number}' can't be unplugged")
         await (plug if enable else unplug)(guest, number)
 
 
@@ -153,7 +159,7 @@ async def plug(guest: Any, number: int) -> None:
     last = max((one.order or 0 for one in cpus), default=0)
     for one in cpus:
         if one.id == number:
-            one.enabled, one.hotpluggable, one.order = True, True, last + 1
+            one.enabled, one.order = True, last + 1
     guest.live.vcpus = cpus
     _count(guest.live)
     tid = guest.run.vcpus.get(number)

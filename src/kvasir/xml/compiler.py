@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, Error, InvalidArg, Origin, XmlError
+from kvasir.errors import Code, ConfigUnsupported, Error, InvalidArg, Origin, XmlError
 
 from .fields import Field, clark
 from .types import STR, UNITS
@@ -145,18 +145,23 @@ def read_scaled(field: Field, value: str, unit: str | None, tag: str) -> int:
     """Read a size to the field's unit, rounded up as libvirt does."""
     try:
         number = int(value.strip())
-        if number < 0 or not value.strip()[0].isdigit():
+        if not 0 <= number < 2**64 or not value.strip()[0].isdigit():
             raise ValueError(value)
         factor = UNITS[(unit or field.by).lower()]
     except KeyError:
         raise InvalidArg(f"unknown suffix '{unit}'", origin=Origin.NONE) from None
     except ValueError:
         raise fail_value(field, value, tag) from None
-    size = number * factor
-    if size >= 2**64:
-        raise XmlError(f"Invalid value for element '{field.path}': '{value}' {unit or field.by} is too large")
-    own = UNITS[field.unit.lower()]
-    return -(-size // own)
+    if number > field.most // factor:
+        raise _too_large(f"value too large: {number}{unit or ''}")
+    size = -(-number * factor // UNITS[field.unit.lower()])
+    if field.unit == "KiB" and size >= 2**53:
+        raise _too_large("size value too large")
+    return size
+
+
+def _too_large(text: str) -> Error:
+    return Error(text, code=Code.OVERFLOW, origin=Origin.NONE, message=f"numerical overflow: {text}")
 
 
 def all_text(node: Any) -> str:

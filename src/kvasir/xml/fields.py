@@ -30,7 +30,7 @@ class Field:
 
     __slots__ = (
         "abi", "by", "check", "cli", "default", "doc", "error", "factory", "key", "kind", "label", "last", "live",
-        "missing", "model", "name", "needs", "only", "owner", "parse", "path", "read", "required", "secret", "since", "table",
+        "missing", "model", "most", "name", "needs", "only", "owner", "parse", "path", "read", "required", "secret", "since", "table",
         "there", "type", "ui", "unit", "value", "when", "write",
     )  # fmt: skip
 
@@ -42,6 +42,7 @@ class Field:
         self.table: Mapping[str, Any] = columns.pop("table", {})
         self.by: str = columns.pop("by", "")
         self.unit: str = columns.pop("unit", "")
+        self.most: int = columns.pop("most", 2**63 - 1 if self.unit == "KiB" else 2**64 - 1)
         self.read: Callable[[Any], Any] | None = columns.pop("read", None)
         self.write: Callable[..., str] | None = columns.pop("write", None)
         self.factory: Callable[[], Any] | None = columns.pop("factory", None)
@@ -115,7 +116,10 @@ def texts(path: str, type: Type = STR, **columns: Any) -> Any:
 
 
 def scaled(path: str, unit: str = "KiB", *, assume: str = "", **columns: Any) -> Any:
-    """A size with its unit attribute; kept and written in ``unit``, read in every unit (``assume`` when it names none)."""
+    """A size with its unit attribute; kept and written in ``unit``, read in every unit (``assume`` when it names none).
+
+    ``most`` bytes can be said: 2^63 - 1 of what is kept in KiB, else 2^64 - 1.
+    """
     return Field("scaled", path, unit=unit, default=columns.pop("default", None), by=assume or unit, **columns)
 
 

@@ -12,6 +12,13 @@ class Form(NamedTuple):
     secure: bool = False
     migratable: bool = False
     status: bool = False
+    running: bool = False
+    """The inactive form of a guest that has no definition but the live one: names that the driver gave stay."""
+
+    @property
+    def named(self) -> bool:
+        """Whether what the start gave names is shown under them."""
+        return self.live or self.running
 
 
 INACTIVE = Form()

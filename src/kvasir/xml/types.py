@@ -150,14 +150,20 @@ MAC = Type("mac", _read_mac, _str, pattern="([0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,
 CPU_LIMIT = 16384
 
 
+_CPUS = re.compile(r"(\^?)([0-9]+)\s*(?:-\s*([0-9]+)\s*)?(?:,\s*|$)")
+
+
 def read_cpuset(value: str) -> frozenset[int]:
-    """Read ``0-3,^2,8``. Raises ValueError when it is not one."""
+    """Read ``0-3,^2,8``, with spaces around the marks and a comma behind, as libvirt does. Raises ValueError when it is not one."""
     cpus: set[int] = set()
-    for part in value.split(","):
-        word = part.strip()
-        match = re.fullmatch(r"(\^?)(\d+)(?:-(\d+))?", word)
+    at, end = len(value) - len(value.lstrip()), len(value)
+    if at == end:
+        raise ValueError(value)
+    while at < end:
+        match = _CPUS.match(value, at)
         if not match or (match[1] and match[3]):
             raise ValueError(value)
+        at = match.end()
         first = int(match[2])
         last = int(match[3]) if match[3] else first
         if last < first or last >= CPU_LIMIT:

@@ -54,7 +54,8 @@ class WriterMaker:
                 w(depth, f"v = o.{field.name}")
                 w(depth, "if v is not None: h += v.attrs(v, form)")
             elif field.kind == "scaled":
-                w(depth, f"if o.{field.name} is not None: h += \" unit='{field.unit}'\"")
+                w(depth, f"v = o.{field.name}")
+                w(depth, f"if {self.condition(field)}: h += \" unit='{field.unit}'\"")
             else:
                 value = f"{w.name(field.value)}(o)" if field.value else f"o.{field.name}"
                 w(depth, f"v = {value}")

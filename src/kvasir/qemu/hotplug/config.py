@@ -41,8 +41,11 @@ def _complete(domain: Any, vm: Any) -> None:
 
 
 def _disk(domain: Any, disk: Any) -> None:
+    rules.one_ide_controller(disk)
     if matching.disk(domain, disk.target) is not None:
         raise OperationInvalid(f"target {disk.target} already exists")
+    if disk.bus in ("ide", "sata", "scsi", "fdc") and rules.place_taken(domain, disk):
+        raise OperationInvalid("Domain already contains a disk with that address")
 
 
 def _hostdev(domain: Any, hostdev: Any) -> None:

@@ -14,11 +14,12 @@ from kvasir.errors import (
     OperationUnsupported,
     Origin,
 )
-from kvasir.qemu import learn, process
+from kvasir.qemu import chain, learn, process
 from kvasir.qemu.addresses.tools import find_controller
 from kvasir.qemu.monitor import MonitorError
 
 from . import matching
+from .fragment import alone
 
 NETS = ("user", "network", "bridge", "ethernet", "direct", "hostdev", "vhostuser", "vdpa")
 HOSTDEVS = ("pci", "usb", "scsi", "scsi_host", "mdev")
@@ -31,14 +32,15 @@ async def _nothing(guest: Any, device: Any, vm: Any) -> bool:
 
 async def _disk(guest: Any, disk: Any, vm: Any) -> bool:
     """A new disk, or another medium for a drive that is there."""
+    one_ide_controller(disk)
     known = matching.disk(guest.live, disk.target)
-    if known is not None and disk.device in ("cdrom", "floppy"):
+    removable = disk.device in ("cdrom", "floppy")
+    if known is not None and removable and known.bus == disk.bus and known.device == disk.device:
         from .media import change
 
-        if known.bus != disk.bus or known.device != disk.device:
-            raise _duplicate(known, disk)
         await change(guest, known, disk, vm, force=False)
         return True
+    await chain.complete(alone(guest.live, disk), guest.driver)
     if known is not None:
         raise _duplicate(known, disk)
     if disk.device == "floppy":
@@ -56,6 +58,12 @@ async def _disk(guest: Any, disk: Any, vm: Any) -> bool:
         await _scsi_controllers(guest, disk)
         _free_place(guest.live, disk)
     return False
+
+
+def one_ide_controller(disk: Any) -> None:
+    """Raises InternalError for a disk that wants a second one."""
+    if disk.bus == "ide" and disk.address is not None and disk.address.controller:
+        raise InternalError("Only 1 IDE controller is supported")
 
 
 def _duplicate(known: Any, disk: Any) -> Error:
@@ -76,15 +84,19 @@ def _drive_controller(guest: Any, disk: Any) -> None:
         raise InternalError(f"Could not find {disk.bus} controller with index {index} required for device")
 
 
+def place_taken(domain: Any, disk: Any) -> bool:
+    """Whether another unit has the disk's place on a drive bus."""
+    others = [device for device in domain.disks if device.bus == disk.bus] + list(domain.hostdevs)
+    return disk.address is not None and any(other.address == disk.address for other in others)
+
+
 def _free_place(domain: Any, disk: Any) -> None:
-    for other in (*domain.disks, *domain.hostdevs):
-        same_bus = other.TAG == "hostdev" or other.bus == disk.bus
-        if same_bus and other.address is not None and other.address == disk.address:
-            place = disk.address
-            raise OperationFailed(
-                f"Domain already contains a disk with that address (controller={place.controller or 0}, "
-                f"bus={place.bus or 0}, target={place.target or 0}, unit={place.unit or 0})"
-            )
+    if place_taken(domain, disk):
+        place = disk.address
+        raise OperationFailed(
+            f"Domain already contains a disk with that address (controller={place.controller or 0}, "
+            f"bus={place.bus or 0}, target={place.target or 0}, unit={place.unit or 0})"
+        )
 
 
 async def _scsi_controllers(guest: Any, device: Any) -> None:
