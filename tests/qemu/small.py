@@ -7,7 +7,7 @@ from typing import Any
 
 from kvasir.daemon.config import load_qemu
 from kvasir.daemon.paths import Paths
-from kvasir.qemu import admit, live
+from kvasir.qemu import admit, commandline, live
 from kvasir.qemu.driver import QemuDriver
 
 CAPS: dict[str, Any] = {}
@@ -15,9 +15,10 @@ CAPS: dict[str, Any] = {}
 QEMU = shutil.which("qemu-system-x86_64") or ""
 
 
-def argv(vm: Any, domain: Any, guest: Any, *more: str) -> list[str]:
+def argv(vm: Any, *more: str) -> list[str]:
+    domain = vm.domain
     fd = vm.fd("monitor")
-    line = [QEMU, "-name", f"guest={guest.name},debug-threads=on", "-S", "-uuid", str(domain.uuid)]
+    line = [QEMU, "-name", f"guest={domain.name},debug-threads=on", "-S", "-uuid", str(domain.uuid)]
     line += [
         "-M",
         "pc",
@@ -66,7 +67,8 @@ def patch(monkeypatch: Any, *more: str) -> None:
 
     monkeypatch.setattr(admit, "from_user", from_user)
     monkeypatch.setattr(live, "prepare", prepare)
-    monkeypatch.setattr(live, "command_line", lambda vm, domain, guest: argv(vm, domain, guest, *more))
+    monkeypatch.setattr(commandline, "arguments", lambda vm: [])
+    monkeypatch.setattr(commandline, "words", lambda vm, args: argv(vm, *more))
 
 
 async def make(root: str) -> tuple[QemuDriver, list[Any]]:
