@@ -188,6 +188,7 @@ async def sync(reader, writer, first=b""):
     writer.write(first + b"\xff" + line({"return": asked["arguments"]["id"]}))
 
 
+@pytest.mark.guide("behaviour-qemu-ga-sync")
 def test_agent_with_old_words_before_the_sync(tmp_path):
     async def main():
         async def talk(reader, writer):
