@@ -7,8 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from kvasir.nodedev import kinds
 from kvasir.nodedev.sysfs import Tree
 from tests.conftest import DaemonHandle, KvasirDaemon, Peers
 from tests.nodedev import fake
+from tests.nodedev.conftest import ok
 from tests.virsh.cells import four
 from tests.waiting import listening, until
 
@@ -107,58 +106,8 @@ def test_tree_of_this_host(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -
             assert daemon.virsh(*words).stdout == daemon.our_virsh(*words).stdout
 
 
-@pytest.fixture
-def faked(kvasird: KvasirDaemon) -> Iterator[tuple[KvasirDaemon, fake.Host]]:
-    kvasird.stop()
-    host = fake.build(kvasird.folder)
-    tools = kvasird.folder / "tools"
-    tools.mkdir()
-    (tools / "mdevctl.py").write_text(MDEVCTL.format(state=kvasird.folder))
-    (tools / "mdevctl").write_text(
-        f'#!/bin/sh\n[ "$1" = list ] && exec cat {kvasird.folder}/list.json\nexec python3 {tools}/mdevctl.py "$@"\n'
-    )
-    (kvasird.folder / "list.json").write_text("[]")
-    (tools / "mdevctl").chmod(0o755)
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{tools}:{before}"
-    try:
-        kvasird.start()
-    finally:
-        os.environ["PATH"] = before
-    yield kvasird, host
-
-
 OWN = r" *<(path|devnode|max_vports|vports|parent_addr|logical_block_size|num_blocks)>.*\n| *<devnode .*\n|  <driver>\n.*\n  </driver>\n"
 """What the test driver does not read."""
-MDEVCTL = """
-# A stand-in for mdevctl: keeps definitions in a file, makes devices in the tree. Logs how it was called.
-import json, os, sys, pathlib, shutil
-base = pathlib.Path("{state}"); store = base / "mdevs.json"; words = sys.argv[1:]
-with open(base / "mdevctl.log", "a") as log: print(*words, file=log)
-known = json.loads(store.read_text()) if store.exists() else {{}}
-named = dict(word[2:].split("=", 1) for word in words if "=" in word)
-uuid = named.get("uuid", "99999999-1111-4222-8333-444455556666")
-card = base / "sys/devices/pci0000:00/0000:00:02.0"
-if words[0] == "define":
-    known[uuid] = (named["parent"], json.load(open(named["jsonfile"]))); print(uuid)
-elif words[0] == "undefine": del known[uuid]
-elif words[0] == "modify": known[uuid][1]["start"] = "auto" if "--auto" in words else "manual"
-elif words[0] == "start":
-    kind = known[uuid][1]["mdev_type"] if uuid in known else json.load(open(named["jsonfile"]))["mdev_type"]
-    place = card / uuid; place.mkdir(); (place / "mdev_type").symlink_to("../mdev_supported_types/" + kind)
-    (base / "sys/bus/mdev/devices" / uuid).symlink_to("../../../devices/pci0000:00/0000:00:02.0/" + uuid); print(uuid)
-elif words[0] == "stop": (base / "sys/bus/mdev/devices" / uuid).unlink(); shutil.rmtree(card / uuid)
-store.write_text(json.dumps(known))
-groups = {{}}
-for name, (parent, value) in known.items(): groups.setdefault(parent, []).append({{name: value}})
-(base / "list.json").write_text(json.dumps([groups] if groups else []))
-"""
-
-
-def ok(daemon: KvasirDaemon, *words: str) -> str:
-    done = daemon.virsh(*words)
-    assert done.returncode == 0, f"{words}: {done.stderr}"
-    return done.stdout
 
 
 @pytest.mark.guide(
@@ -256,27 +205,6 @@ def test_virtual_adapters(faked: tuple[KvasirDaemon, fake.Host]) -> None:
             host.sys / "class/fc_host/host5/vport_delete"
         ).read_text().strip() == "2101001b32a90001:2001001b32a90001"
         (host.sys / f"bus/scsi/devices/{name}").unlink()
-
-
-@pytest.mark.guide("iommu-list-devices", "iommu-dumpxml", "iommu-group-definition")
-def test_groups_of_the_iommu(faked: tuple[KvasirDaemon, fake.Host]) -> None:
-    """Two cards behind a bridge to conventional PCI are one group: each shows both."""
-    daemon, host = faked
-    daemon.stop()
-    bridge = host.pci("0000:00:1e.0", driver="pcieport", **{"class": "0x060401", "config": fake.config(1)})
-    for slot in (0, 1):
-        host.pci(f"0000:05:0{slot}.0", bridge, "e1000", 30)
-    daemon.start()
-    names = {f"pci_{entry.name.replace(':', '_').replace('.', '_')}" for entry in (host.sys / "bus/pci/devices").iterdir()}
-    for words in (("pci",), ("--cap", "pci")):
-        assert set(ok(daemon, "nodedev-list", *words).split()) == names and "pci_0000_05_01_0" in names
-    tree = ok(daemon, "nodedev-list", "--tree")
-    assert re.search(r"^( *[|+] *)+- pci_0000_00_1e_0\n(.*\n)? .*  \+- pci_0000_05_00_0\n", tree, re.M), tree
-    for slot in (0, 1):
-        shown = ET.fromstring(ok(daemon, "nodedev-dumpxml", f"pci_0000_05_0{slot}_0")).find("capability/iommuGroup")
-        assert shown is not None and shown.get("number") == "30"
-        group = [(at.get("bus"), at.get("slot"), at.get("function")) for at in shown.findall("address")]
-        assert sorted(group) == [("0x05", "0x00", "0x0"), ("0x05", "0x01", "0x0")]
 
 
 def _virsh(daemon: KvasirDaemon) -> list[str]:
