@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from kvasir.errors import NoDomain
+from kvasir.daemon.logs import Logging
+from kvasir.errors import InvalidArg, NoDomain
 from tests.conftest import PROJECT, Peers, short_folder
 from tests.wire.conftest import served  # noqa: F401  # a fixture
 from tests.wire.harness import Served
@@ -195,3 +198,66 @@ def test_no_daemon_is_started(peers: Peers) -> None:
         assert (said[0].returncode, said[0].stderr) == (said[1].returncode, said[1].stderr)
         assert f"Failed to connect socket to '{folder}/libvirt/libvirt-sock'" in said[1].stderr
         assert not list(folder.rglob("*.pid"))
+
+
+LOG_CASES = (
+    *({"LIBVIRT_DEBUG": word} for word in ("x", "0", "5", "DEBUG", "1x")),
+    *({"LIBVIRT_LOG_FILTERS": word} for word in ("x", "5:x", "1:", "1:a 2")),
+    *(
+        {"LIBVIRT_LOG_OUTPUTS": word}
+        for word in ("x", "9:stderr", "1:file", "1:syslog", "1:bogus", "1:file:/nonexistent/x")
+    ),
+)
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\+0000: \d+: (debug|info|warning|error) : \S+:\d+ : .*")
+
+
+@pytest.mark.parametrize("env", LOG_CASES, ids=lambda env: "=".join(*env.items()))
+def test_log_variables_that_are_wrong(peers: Peers, env: dict[str, str]) -> None:
+    """Both virsh end before they do anything, in the same words."""
+    real, ours = (virsh(peers, "-c", "test:///default", "uri", ours=ours, **env) for ours in (False, True))
+    assert (ours.returncode, ours.stdout, ours.stderr) == (real.returncode, real.stdout, real.stderr)
+    assert ours.returncode == 1 and "Failed to initialize libvirt" in ours.stderr
+
+
+def test_the_clients_log(served: Served, peers: Peers, tmp_path: Path) -> None:  # noqa: F811
+    """LIBVIRT_DEBUG to standard error, LIBVIRT_LOG_FILTERS by source, LIBVIRT_LOG_OUTPUTS to a file: libvirt's lines, and what ssh was told."""
+
+    def lines(*words: str, **env: str) -> list[str]:
+        done = virsh(peers, *words, ours=True, **env)
+        assert "Traceback" not in done.stderr
+        return [line for line in done.stderr.splitlines() if not line.startswith("error:")]
+
+    uri = ("-c", served.uri(), "uri")
+    everything = lines(*uri, LIBVIRT_DEBUG="1")
+    assert re.search(r": info : libvirt version: 9\.0\.0, package: kvasir ", everything[0])
+    assert everything[1].endswith(f": info : hostname: {os.uname().nodename}")
+    assert len(everything) > 6 and all(LINE.fullmatch(line) for line in everything[2:])
+    assert any("call 1 of remote: connect_open (1)" in line for line in everything)
+    assert any("answer 1 of program 0x20008086: connect_open (1)" in line for line in everything)
+    packets = lines(*uri, LIBVIRT_LOG_FILTERS="1:rpc")
+    assert len(everything) > len(packets) > 4 and not any("opening" in line for line in packets)
+    assert {LINE.fullmatch(line)[1] for line in lines(*uri, LIBVIRT_DEBUG="info")[2:]} == {"info"}  # type: ignore[index]
+    assert lines(*uri) == lines(*uri, LIBVIRT_DEBUG="error") == []
+    path = tmp_path / "log"
+    assert lines(*uri, LIBVIRT_DEBUG="1", LIBVIRT_LOG_OUTPUTS=f"1:file:{path}") == []
+    assert len(path.read_text().splitlines()) == len(everything)
+    told = lines("-c", "qemu+ssh://host2/system?command=/bin/false", "uri", LIBVIRT_DEBUG="2")
+    assert any("/bin/false -T -e none -- host2 sh -c" in line for line in told)
+
+
+def test_the_daemons_log_by_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They go over libvirtd.conf."""
+    monkeypatch.setenv("LIBVIRT_DEBUG", "1")
+    monkeypatch.setenv("LIBVIRT_LOG_FILTERS", "1:qemu")
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    try:
+        log = Logging()
+        log.setup(SimpleNamespace(log_level=4, log_filters="3:rpc", log_outputs=None))
+        assert (log.level, log.filters, log.outputs) == (1, "1:qemu", "1:stderr")
+        monkeypatch.setenv("LIBVIRT_DEBUG", "x")
+        with pytest.raises(InvalidArg, match="Failed to set logging priority, argument 'x' is invalid"):
+            log.setup(SimpleNamespace(log_level=4, log_filters="3:rpc", log_outputs=None))
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)

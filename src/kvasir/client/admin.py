@@ -68,6 +68,7 @@ def open_admin(text: str | None) -> AdminConnection:
         channel.close()
         words = f"Failed to connect socket to '{path}': {problem.strerror}"
         raise Error(words, code=Code.SYSTEM_ERROR, origin=Origin.RPC, int1=problem.errno or 0) from None
-    connection = AdminConnection(Link(channel), text)
+    log = uris.debug_log()
+    connection = AdminConnection(Link(channel) if log is None else log.link(channel, text), text)
     connection.call("connect_open", 0)
     return connection

@@ -294,7 +294,11 @@ def open(uri: str | None = None, readonly: bool = False, ask: Callable[..., int]
     """Connect to the daemon of a URI (None: the default one). ``ask`` answers for passwords; None asks at the terminal."""
     text = uris.choose(uri)
     parsed = uris.Uri(text or uris.probed())
-    link = Link(connect_channel(parsed, readonly))
+    log = uris.debug_log()
+    if log is not None:
+        log.say("client.connect", 1, f"opening '{parsed.text}', readonly={int(readonly)}")
+    channel = connect_channel(parsed, readonly)
+    link = Link(channel) if log is None else log.link(channel, parsed.text)
     connection = Connection(link, parsed, readonly)
     procedure = programs.REMOTE["connect_open"]
     values = (parsed.remote_name(), READONLY if readonly else 0)

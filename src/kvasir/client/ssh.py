@@ -99,6 +99,7 @@ class CommandChannel:
     """A command's standard input and output as a connection, and its last words where it fails."""
 
     def __init__(self, words: list[str]) -> None:
+        self.words = words
         self._sock, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
         self._errors, errors = os.pipe()
         fd = theirs.fileno()

@@ -6,6 +6,10 @@ import os
 
 from kvasir.errors import Code, Error, InternalError, InvalidArg, Origin
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kvasir.client.debug import Log
+
 REMOTE_ONLY = frozenset(
     [
         "name",
@@ -111,6 +115,16 @@ def quote(text: str) -> str:
     from urllib.parse import quote as escape
 
     return escape(text, safe="/")
+
+
+def debug_log() -> Log | None:
+    """The log that LIBVIRT_DEBUG, LIBVIRT_LOG_FILTERS or LIBVIRT_LOG_OUTPUTS ask for; None, as nearly always, where none does.
+    Raises INVALID_ARG when one of them is wrong."""
+    if not any(os.environ.get(name) for name in ("LIBVIRT_DEBUG", "LIBVIRT_LOG_FILTERS", "LIBVIRT_LOG_OUTPUTS")):
+        return None
+    from kvasir.client.debug import from_environment
+
+    return from_environment()
 
 
 def choose(text: str | None) -> str:

@@ -8,8 +8,7 @@ import sys
 import time
 from typing import Any
 
-from kvasir import __version__
-from kvasir.errors import InvalidArg, Origin
+from kvasir import __version__, logspec
 
 LEVELS = {1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
 NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
@@ -36,38 +35,19 @@ class Lines(logging.Formatter):
         return text
 
 
-def _bad(text: str) -> InvalidArg:
-    return InvalidArg(text, origin=Origin.NONE)
-
-
-def _level(text: str, whole: str, what: str) -> int:
-    if not text.isdigit() or int(text) not in LEVELS:
-        word = "log priority" if what.startswith("log") else "priority"
-        raise _bad(f"Invalid {word} '{text}' for {what} '{whole}'")
-    return LEVELS[int(text)]
-
-
 def _output(text: str) -> logging.Handler:
-    level, colon, rest = text.partition(":")
-    kind, _, data = rest.partition(":")
-    if not colon:
-        raise _bad(f"Malformed format for log output '{text}'")
-    wanted = _level(level, text, "log output")
+    level, kind, data = logspec.output(text)
     handler: logging.Handler
     if kind == "stderr":
         handler = logging.StreamHandler(sys.stderr)
-    elif kind == "file" and data:
+    elif kind == "file":
         handler = logging.FileHandler(data, encoding="utf-8", errors="backslashreplace")
-    elif kind in ("syslog", "journald"):
+    else:
         from logging.handlers import SysLogHandler
 
         handler = SysLogHandler("/dev/log", SysLogHandler.LOG_DAEMON)
         handler.ident = f"{data or 'libvirtd'}: "
-    elif kind == "file":
-        raise _bad(f"Log output '{text}' does not meet the format requirements for destination type 'file'")
-    else:
-        raise _bad(f"Invalid log destination '{kind}' for log output '{text}'")
-    handler.setLevel(wanted)
+    handler.setLevel(LEVELS[level])
     return handler
 
 
@@ -88,15 +68,7 @@ class NameFilter(logging.Filter):
 
 def parse_filters(text: str) -> list[tuple[str, int]]:
     """``level:word ...`` as pairs."""
-    found = []
-    for one in text.split():
-        level, colon, word = one.partition(":")
-        if not colon:
-            raise _bad(f"Malformed format for filter '{one}'")
-        if not word:
-            raise _bad("Invalid match string ''")
-        found.append((word.lstrip("+").strip("*").removeprefix("libvirt").strip("."), _level(level, one, "filter")))
-    return found
+    return [(word, LEVELS[level]) for word, level in logspec.filters(text)]
 
 
 class Logging:
@@ -106,11 +78,13 @@ class Logging:
         self.level, self.filters, self.outputs = 3, "", "3:stderr"
 
     def setup(self, config: Any, verbose: bool = False) -> None:
-        """Set from the configuration; ``--verbose`` means level 2 at least."""
-        level = config.log_level if config.log_level in LEVELS else 3
+        """Set from the configuration, over which the variables LIBVIRT_DEBUG, LIBVIRT_LOG_FILTERS and LIBVIRT_LOG_OUTPUTS go;
+        ``--verbose`` means level 2 at least."""
+        wanted, filters, outputs = logspec.environment() or (None, "", "")
+        level = wanted or (config.log_level if config.log_level in LEVELS else 3)
         self.level = min(level, 2) if verbose else level
-        self.filters = config.log_filters or ""
-        self.outputs = config.log_outputs or f"{self.level}:stderr"
+        self.filters = filters or config.log_filters or ""
+        self.outputs = outputs or config.log_outputs or f"{self.level}:stderr"
         self.apply(self.filters, self.outputs)
 
     def apply(self, filters: str, outputs: str) -> None:

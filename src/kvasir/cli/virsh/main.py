@@ -157,6 +157,20 @@ def environment(shell: Shell) -> None:
     if os.environ.get("VIRSH_LOG_FILE"):
         open_log(shell, os.environ["VIRSH_LOG_FILE"])
     shell.uri = os.environ.get("VIRSH_DEFAULT_CONNECT_URI") or None
+    if any(name.startswith("LIBVIRT_") for name in os.environ):
+        _debugging()
+
+
+def _debugging() -> None:
+    """Refuse what LIBVIRT_DEBUG and its like cannot mean, before anything is done."""
+    from kvasir.client.uri import debug_log
+    from kvasir.errors import Error
+
+    try:
+        debug_log()
+    except Error as problem:
+        sys.stderr.write(f"libvirt:  error : {problem}\nerror: Failed to initialize libvirt\n")
+        raise Fail from None
 
 
 def run(words: list[str]) -> int:
