@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kvasir.calls.flags import bad, check_flags
 from kvasir.cpu import combine, x86, x86_tables
-from kvasir.errors import ConfigUnsupported, InvalidArg, Origin, XmlError
+from kvasir.errors import ConfigUnsupported, InvalidArg, NoSupport, Origin, XmlError
 from kvasir.model.cpu import Cpu
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ def connect_get_cpu_model_names(session: Session, arch: str, need_results: int, 
     check_flags(flags, 0, "qemuConnectGetCPUModelNames")
     if arch not in ARCHES:
         raise InvalidArg(f"cannot find architecture {arch}", origin=Origin.QEMU)
+    from kvasir.qemu.domcapabilities import COMPARED
+
+    if arch not in (*COMPARED, "x86_64", "i686", "s390"):
+        raise NoSupport(f"'{arch}' architecture is not supported by CPU driver", origin=Origin.CPU)
     names: list[str] = []
     if arch in ("x86_64", "i686"):
         names = list(x86_tables.models())

@@ -7,10 +7,10 @@ import os
 import uuid as uuids
 from typing import Any
 
-from kvasir.errors import InvalidArg, OperationUnsupported, SystemFailure, XmlError
+from kvasir.errors import ConfigUnsupported, InvalidArg, SystemFailure, XmlError
 from kvasir.xml import STORED
 
-from . import bios, live
+from . import bios, emulators, live
 
 log = logging.getLogger(__name__)
 BAD_NAME = "\n"
@@ -55,11 +55,12 @@ def check_name(name: str) -> None:
 
 
 async def context(driver: Any, domain: Any) -> Any:
-    """The ``vm`` of a document, with the abilities of its emulator. Raises OperationUnsupported, InternalError."""
+    """The ``vm`` of a document, with the abilities of its emulator. Raises ConfigUnsupported, InternalError."""
     if not domain.emulator:
         arch = domain.os.arch or os.uname().machine
+        emulators.known(arch)
         if arch not in driver.binaries:
-            raise OperationUnsupported(f"could not find any emulator for architecture '{arch}'")
+            raise ConfigUnsupported(f"No emulator found for arch '{arch}'")
         binary = driver.binaries[arch]
     else:
         binary = live.emulator(domain, driver)

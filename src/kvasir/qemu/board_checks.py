@@ -12,8 +12,6 @@ PSERIES = {
     "cfpc": ("cfpc",), "sbbc": ("sbbc",), "ibs": ("ibs",),
 }  # fmt: skip
 """Features of pseries machines alone, with their fields."""
-DRIVERS = ("aarch64", "armv7l", "armv6l", "ppc64", "ppc64le", "s390x", "s390")
-"""Architectures whose CPU models libvirt knows how to compare."""
 
 
 SVE = r"sve(128|256|384|512|640|768|896|1024|1152|1280|1408|1536|1664|1792|1920|2048)?"
@@ -134,7 +132,9 @@ def _cpu(domain: Any, vm: Any) -> None:
             raise ConfigUnsupported(f"unknown CPU feature: {feature.name}", origin=Origin.CPU)
     if cpu.mode != "custom" or not cpu.model:
         return
-    if vm.arch not in DRIVERS:
+    from .domcapabilities import COMPARED
+
+    if vm.arch not in COMPARED:
         text = f"'{vm.arch}' architecture is not supported by CPU driver"
         raise NoSupport(text, origin=Origin.CPU)
     known = {model.name for model in vm.caps.accel(vm.virt_type).cpus}

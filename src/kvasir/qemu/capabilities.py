@@ -22,11 +22,19 @@ from .capability_words import ASSUMED, UNREPORTED
 
 log = logging.getLogger(__name__)
 
-FORMAT = 9
+FORMAT = 10
 """Changes whenever the probe asks or keeps something else; older cache files are then probed anew."""
 
 ARCHES = {"i386": "i686", "arm": "armv7l", "ppc64": "ppc64", "sh4": "sh4", "sh4eb": "sh4eb"}
 """QEMU's target names that libvirt calls otherwise."""
+
+
+GUESTS = (
+    "alpha", "armv6l", "armv7l", "aarch64", "cris", "i686", "lm32", "m68k", "microblaze", "microblazeel", "mips",
+    "mipsel", "mips64", "mips64el", "or32", "ppc", "ppc64", "ppc64le", "riscv32", "riscv64", "s390x", "sh4", "sh4eb", "sparc",
+    "sparc64", "x86_64", "xtensa", "xtensaeb",
+)  # fmt: skip
+"""Architectures whose emulators are looked for, in libvirt's order."""
 
 
 @dataclass(slots=True)
@@ -270,8 +278,8 @@ class Store:
 def binaries(arch: str | None = None) -> dict[str, str]:
     """The emulators on this host: architecture to path, in libvirt's search order."""
     found: dict[str, str] = {}
-    wanted = [arch] if arch else ["i686", "x86_64", "aarch64", "armv7l", "ppc64", "ppc64le", "riscv64", "s390x"]
-    names = {"i686": "i386", "armv7l": "arm", "ppc64le": "ppc64"}
+    wanted = [arch] if arch else GUESTS
+    names = {"i686": "i386", "armv7l": "arm", "armv6l": "arm"}
     for word in wanted:
         for name in (f"qemu-system-{names.get(word, word)}", *(("qemu-kvm",) if word == os.uname().machine else ())):
             for folder in (*os.environ.get("PATH", "").split(":"), "/usr/bin", "/usr/local/bin", "/usr/libexec"):
@@ -279,3 +287,9 @@ def binaries(arch: str | None = None) -> dict[str, str]:
                 if folder and word not in found and os.access(candidate, os.X_OK):
                     found[word] = candidate
     return found
+
+
+def native(found: dict[str, str]) -> dict[str, str]:
+    """Those of the emulators that serve the host's own architecture."""
+    host = os.uname().machine
+    return {arch: binary for arch, binary in found.items() if arch in (host, "i686" if host == "x86_64" else host)}

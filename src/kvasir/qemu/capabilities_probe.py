@@ -233,6 +233,9 @@ async def _machines(monitor: Monitor, caps: Capabilities) -> None:
                 acpi=entry.get("acpi"),
             )
         )
+    if preferred := words.MACHINES.get(caps.arch):
+        for machine in caps.machines:
+            machine.default = preferred in (machine.name, machine.alias)
     caps.machines.sort(key=lambda machine: not machine.default)
 
 

@@ -12,7 +12,11 @@ from kvasir.host import kvm, topology
 
 from .capabilities import Capabilities
 
-WORD_SIZES = {"i686": 32, "armv7l": 32, "armv6l": 32, "ppc": 32}
+NARROW = (
+    "i686", "armv7l", "armv6l", "cris", "lm32", "m68k", "microblaze", "microblazeel", "mips", "mipsel", "or32", "ppc", "riscv32",
+    "sh4", "sparc", "xtensa", "xtensaeb",
+)  # fmt: skip
+"""Architectures of 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ def _security(identity: Identity) -> list[str]:
 
 def _guest(arch: str, caps: Capabilities) -> list[str]:
     lines = ["  <guest>", "    <os_type>hvm</os_type>", f"    <arch name='{arch}'>"]
-    lines += [f"      <wordsize>{WORD_SIZES.get(arch, 64)}</wordsize>", f"      <emulator>{caps.binary}</emulator>"]
+    lines += [f"      <wordsize>{32 if arch in NARROW else 64}</wordsize>", f"      <emulator>{caps.binary}</emulator>"]
     lines += _machines(caps)
     lines.append("      <domain type='qemu'/>")
     if caps.kvm:
@@ -168,9 +172,10 @@ def _guest(arch: str, caps: Capabilities) -> list[str]:
     if x86_guest:
         lines.append("      <acpi default='on' toggle='yes'/>")
         lines.append("      <apic default='on' toggle='no'/>")
-    if caps.has("query-cpu-definitions"):
-        lines.append("      <cpuselection/>")
+    elif arch == "aarch64":
+        lines.append("      <acpi default='on' toggle='yes'/>")
     lines += [
+        "      <cpuselection/>",
         "      <deviceboot/>",
         "      <disksnapshot default='on' toggle='no'/>",
         "    </features>",

@@ -16,7 +16,7 @@ SAME_NAME = (
     "qemu-xhci vmcoreinfo isa-serial pcie-pci-bridge tpm-crb pr-manager-helper hda-output vmgenid tpm-emulator mch "
     "memory-backend-memfd bochs-display dbus-vmstate vhost-user-gpu vhost-user-vga ramfb i8042 rng-builtin pvscsi "
     "dc390 am53c974 virtio-pmem-pci vhost-user-blk input-linux virtio-gpu-gl-pci virtio-vga-gl virtio-mem-pci "
-    "virtio-iommu-pci thread-context tpm-spapr spapr-pci-host-bridge spapr-vty sclplmconsole sclpconsole "
+    "virtio-iommu-pci thread-context tpm-spapr spapr-tpm-proxy spapr-pci-host-bridge spapr-vty sclplmconsole sclpconsole "
     "virtio-ccw diag288 pl011 vfio-ccw vfio-ap zpci"
 ).split()
 
@@ -184,6 +184,9 @@ COMMAND_LINE = {
 
 X86 = ("no-hpet", "no-acpi", "cpu-cache", "cpu-max", "machine-vmport-opt")
 """What every QEMU for x86 has, known by no query."""
+
+MACHINES = {"armv7l": "integratorcp", "aarch64": "integratorcp"}
+"""The machine type that stands for a QEMU which has none by default."""
 
 VERSION = {(6, 0, 0): ("compat-deprecated",)}
 """Words that come with a version of QEMU and can be asked no other way."""

@@ -27,6 +27,8 @@ def complete(domain: Any, vm: Any) -> None:
     completed again.
     """
     domain.emulator = domain.emulator or vm.caps.binary
+    if domain.os.arch is not None and domain.os.arch != vm.caps.arch:
+        _check_arch(domain, vm)
     implicit.sort_disks(domain)
     implicit.sort_controllers(domain)
     for device in domain.all_devices():
@@ -62,6 +64,13 @@ def complete(domain: Any, vm: Any) -> None:
     for device in domain.all_devices():
         check_address(device, vm)
         device.check(vm)
+
+
+def _check_arch(domain: Any, vm: Any) -> None:
+    from .emulators import TWINS
+
+    if (domain.os.arch, vm.caps.arch) not in TWINS:
+        raise ConfigUnsupported(f"Emulator '{domain.emulator}' does not support arch '{domain.os.arch}'")
 
 
 def _nvram(domain: Any, vm: Any) -> None:

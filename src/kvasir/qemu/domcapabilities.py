@@ -16,6 +16,9 @@ from . import firmware
 from .capabilities import Accel, Capabilities, Machine
 from .capabilities_xml import has_iommu
 
+POWER = ("POWER6", "POWER7", "POWER8", "POWER9", "POWER10")
+COMPARED = ("aarch64", "armv7l", "armv6l", "ppc64", "ppc64le", "s390x")
+"""Architectures beside x86 whose CPU models libvirt knows how to compare."""
 VIRTIO = ("virtio", "virtio-transitional", "virtio-non-transitional")
 
 
@@ -54,7 +57,7 @@ def render(caps: Capabilities, arch: str, machine: Machine, virt_type: str) -> s
     sources = ["file", "anonymous", *(["memfd"] if caps.has("memory-backend-memfd") else [])]
     lines += _indent(_block("memoryBacking", True, _enum("sourceType", sources)))
     lines += ["  <devices>", *_indent(_devices(caps, machine, virt_type), 4), "  </devices>"]
-    lines += _indent(_features(caps, virt_type))
+    lines += _indent(_features(caps, arch, machine))
     lines += ["</domainCapabilities>", ""]
     return "\n".join(lines)
 
@@ -101,7 +104,7 @@ def _cpu(caps: Capabilities, arch: str, virt_type: str) -> list[str]:
         lines += _mode("host-model", True, body)
     else:
         lines += _mode("host-model", False, [])
-    models = list(_models(accel))
+    models = list(_models(accel)) if arch in ("x86_64", "i686") else list(_other_models(accel, arch))
     lines += _mode("custom", bool(models), models)
     return ["<cpu>", *_indent(lines), "</cpu>"]
 
@@ -123,13 +126,28 @@ def _models(accel: Accel) -> Iterable[str]:
         yield f"<model usable='{usable}'{old} vendor='{model.vendor or 'unknown'}'>{cpu.name}</model>"
 
 
+def _other_models(accel: Accel, arch: str) -> Iterable[str]:
+    """Models of other architectures: those that QEMU names, on POWER those that libvirt knows."""
+    if arch not in COMPARED:
+        return
+    power = arch in ("ppc64", "ppc64le")
+    for cpu in accel.cpus:
+        name = cpu.name.upper() if power else cpu.name
+        if power and name not in POWER:
+            continue
+        usable = {None: "unknown", True: "yes", False: "no"}[cpu.usable]
+        old = " deprecated='yes'" if cpu.deprecated else ""
+        yield f"<model usable='{usable}'{old} vendor='{'IBM' if power else 'unknown'}'>{name}</model>"
+
+
 def _devices(caps: Capabilities, machine: Machine, virt_type: str) -> list[str]:
     has = caps.has
     i440fx = machine.name.startswith(("pc-i440fx", "pc-0.", "pc-1.", "rhel"))
-    floppy = not machine.name.startswith(("virt", "pseries", "s390"))
+    floppy = not machine.name.startswith("pseries")
+    usb = has("usb-storage")
     virtio = VIRTIO if has("virtio-pci-non-transitional") else VIRTIO[:1]
     devices = ["disk", "cdrom", *(["floppy"] if floppy else []), "lun"]
-    buses = [*(["ide"] if i440fx else []), *(["fdc"] if floppy else []), "scsi", "virtio", "usb"]
+    buses = [*(["ide"] if i440fx else []), *(["fdc"] if floppy else []), "scsi", "virtio", *(["usb"] if usb else [])]
     buses += ["sata"] if has("ich9-ahci") else []
     screens = [("sdl", "sdl"), ("vnc", "vnc"), ("spice", "spice"), ("egl-headless", "egl-headless")]
     screens += [("dbus", "display-dbus")]
@@ -152,7 +170,7 @@ def _devices(caps: Capabilities, machine: Machine, virt_type: str) -> list[str]:
         True,
         _enum("mode", ["subsystem"]),
         _enum("startupPolicy", ["default", "mandatory", "requisite", "optional"]),
-        _enum("subsysType", ["usb", "pci", "scsi"]),
+        _enum("subsysType", [*(["usb"] if usb else []), "pci", "scsi"]),
         _enum("capsType", []),
         _enum("pciBackend", ["default", "vfio"] if vfio else []),
     )
@@ -182,7 +200,7 @@ def _swtpm(path: str, changed: float) -> tuple[str, ...]:
 
 
 def _tpm(caps: Capabilities) -> list[str]:
-    models = [word for word in ("tpm-tis", "tpm-crb", "tpm-spapr") if caps.has(word)]
+    models = [word for word in ("tpm-tis", "tpm-crb", "tpm-spapr", "spapr-tpm-proxy") if caps.has(word)]
     backends = ["passthrough"] if caps.has("tpm-passthrough") else []
     versions: tuple[str, ...] = ()
     path = shutil.which("swtpm")
@@ -214,14 +232,21 @@ HYPERV = {
 }
 
 
-def _features(caps: Capabilities, virt_type: str) -> list[str]:
+def _gic(caps: Capabilities, machine: Machine) -> list[str]:
+    """The interrupt controllers that QEMU emulates on the ARM board for guests."""
+    virt = caps.arch in ("aarch64", "armv7l") and machine.name.startswith("virt-")
+    return _block("gic", virt and "query-gic-capabilities" in caps.commands, _enum("version", ["2", "3"]))
+
+
+def _features(caps: Capabilities, arch: str, machine: Machine) -> list[str]:
     offered = caps.accels["kvm"].hyperv if "kvm" in caps.accels else None
-    lines = ["<features>", "  <gic supported='no'/>"]
+    lines = ["<features>", *_indent(_gic(caps, machine))]
     answers = (
         ("vmcoreinfo", caps.has("vmcoreinfo")),
         ("genid", caps.has("vmgenid")),
         ("backingStoreInput", True),
         ("backup", caps.has("incremental-backup")),
+        *([("s390-pv", False)] if arch == "s390x" else []),
         ("sev", False),
         ("sgx", False),
     )
@@ -229,6 +254,6 @@ def _features(caps: Capabilities, virt_type: str) -> list[str]:
     if offered is not None:
         words = [name for name, prop in HYPERV.items() if not prop or prop in offered]
         lines += _indent(_block("hyperv", True, _enum("features", words)))
-    else:
+    elif caps.arch in ("x86_64", "i686"):
         lines.append("  <hyperv supported='no'/>")
     return [*lines, "</features>"]

@@ -16,7 +16,7 @@ from kvasir.events import Bus, Lifecycle
 
 from . import autostart, identity, logrotate
 from .capabilities import Store as CapsStore
-from .capabilities import binaries
+from .capabilities import binaries, native
 from .guest import Guest, Registry
 from .states import Detail, Shutoff, State
 from .states import Lifecycle as L
@@ -113,8 +113,8 @@ class QemuDriver:
                 self.identity.own(path)
 
     async def _learn_binaries(self) -> None:
-        """Probe the host's emulators that are not known yet, so that a definition finds them ready."""
-        for arch, binary in self.binaries.items():
+        """Probe the host's own emulators that are not known yet, so that a definition finds them ready; others when asked for."""
+        for arch, binary in native(self.binaries).items():
             try:
                 await self.caps.learn(binary)
             except Exception as error:

@@ -7,17 +7,24 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, InvalidArg, SystemFailure
+from kvasir.errors import ConfigUnsupported, InvalidArg, Origin, SystemFailure
 
 from .capabilities import Capabilities, Machine
 
 ARCHES = frozenset(
-    "alpha armv6l armv7l armv7b aarch64 cris i686 ia64 lm32 loongarch64 m68k microblaze microblazeel mips mipsel mips64 "
+    "alpha armv6l armv7l armv7b aarch64 cris i686 ia64 lm32 m68k microblaze microblazeel mips mipsel mips64 "
     "mips64el or32 parisc parisc64 ppc ppcle ppc64 ppc64le ppcemb riscv32 riscv64 s390 s390x sh4 sh4eb sparc sparc64 "
     "unicore32 x86_64 xtensa xtensaeb".split()
 )
 VIRT_TYPES = ("qemu", "kqemu", "kvm", "xen", "lxc", "uml", "openvz", "test", "vmware", "hyperv", "vbox", "phyp",
               "parallels", "bhyve", "vz", "hvf")  # fmt: skip
+
+
+TWINS = (("i686", "x86_64"), ("armv6l", "armv7l"), ("ppc64le", "ppc64"))
+"""Architectures that the emulator of another one serves too."""
+
+
+FAMILIES = (("i686", "x86_64"), ("armv6l", "armv7l", "aarch64"), ("ppc64", "ppc64le"))
 
 
 @dataclass
@@ -28,6 +35,12 @@ class Choice:
     arch: str
     machine: Machine
     virt_type: str
+
+
+def known(arch: str) -> None:
+    """Raises ConfigUnsupported where libvirt has no such architecture."""
+    if arch not in ARCHES:
+        raise ConfigUnsupported(f"Unknown architecture {arch}", origin=Origin.DOMAIN)
 
 
 async def choose(
@@ -51,13 +64,18 @@ async def choose(
         caps: Capabilities = await driver.caps.get(emulator)
     except OSError as error:
         raise SystemFailure(f"Cannot check QEMU binary {emulator}", error) from error
-    if arch is not None and arch != caps.arch and not (arch == "i686" and caps.arch == "x86_64"):
-        raise InvalidArg(f"Emulator '{caps.binary}' does not support arch '{arch}'")
+    arch = arch or os.uname().machine
+    if (arch, caps.arch) not in TWINS and arch != caps.arch:
+        if any(arch in family and caps.arch in family for family in FAMILIES):
+            raise InvalidArg(f"Emulator '{caps.binary}' does not support arch '{arch}'")
+        raise InvalidArg(f"architecture from emulator '{caps.arch}' doesn't match given architecture '{arch}'")
     if virt_type is None:
         virt_type = "kvm" if caps.kvm else "qemu"
-    elif virt_type not in ("kvm", "qemu") or (virt_type == "kvm" and not caps.kvm):
+    elif virt_type == "kvm" and not caps.kvm:
+        raise InvalidArg(f"the accel 'kvm' is not supported by '{caps.binary}' on this host")
+    elif virt_type not in ("kvm", "qemu"):
         raise InvalidArg(f"Emulator '{caps.binary}' does not support virt type '{virt_type}'")
     found = caps.machine(machine or caps.default_machine)
     if found is None:
         raise InvalidArg(f"the machine '{machine}' is not supported by emulator '{caps.binary}'")
-    return Choice(caps, arch or caps.arch, found, virt_type)
+    return Choice(caps, arch, found, virt_type)
