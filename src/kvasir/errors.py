@@ -216,6 +216,28 @@ class Error(Exception):
     def get_error_level(self) -> int:
         return 2
 
+    def get_str1(self) -> str | None:
+        """What libvirt keeps beside the message (as the next four)."""
+        return getattr(self, "str1", None)
+
+    def get_str2(self) -> str | None:
+        return getattr(self, "str2", None)
+
+    def get_str3(self) -> str | None:
+        return getattr(self, "str3", None)
+
+    def get_int1(self) -> int:
+        return self.int1
+
+    def get_int2(self) -> int:
+        return self.int2
+
+    @property
+    def err(self) -> tuple[object, ...]:
+        """All of it, in libvirt-python's order."""
+        words = (self.get_str1(), self.get_str2(), self.get_str3())
+        return (int(self.code), int(self.origin), self.message, 2, *words, self.int1, self.int2)
+
 
 class InternalError(Error):
     """internal error"""

@@ -18,6 +18,8 @@ POWEROFF = bytes.fromhex("fa ba0406 b80020 ef f4 ebfd")
 """Writes "soft off" to the power management register of the pc machine."""
 PANIC = bytes.fromhex("fa ba0505 b001 ee f4 ebfd")
 """Tells the pvpanic device that its kernel crashed."""
+RESET = bytes.fromhex("fa b90000 e2fe ba6400 b0fe ee f4 ebfd")
+"""Waits a little, then has the keyboard controller reset the machine."""
 WATCHDOG = bytes.fromhex("fa ba4304 b00e ee f4 ebfd")
 """Arms the ib700 watchdog with two seconds, and never feeds it."""
 GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>
@@ -26,12 +28,15 @@ GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>16</memory>
 <controller type='usb' model='none'/><memballoon model='none'/></devices></domain>"""
 ACTS = {
     "off": (POWEROFF, "<on_poweroff>{0}</on_poweroff>", ""),
+    "again": (RESET, "<on_reboot>{0}</on_reboot>", ""),
     "crash": (PANIC, "<on_crash>{0}</on_crash>", "<panic model='isa'/>"),
     "dog": (WATCHDOG, "", "<watchdog model='ib700' action='{0}'/>"),
 }
 OUTCOMES = {
     "off destroy": "shut off (shutdown)",
     "off restart": "running (booted)",
+    "again destroy": "shut off (shutdown)",
+    "again restart": "running (booted)",
     "crash destroy": "shut off (crashed)",
     "crash restart": "running (crashed)",
     "crash preserve": "crashed (panicked)",
@@ -47,6 +52,8 @@ OUTCOMES = {
 EVENTS = {
     "off destroy": "lifecycle: Shutdown Finished after guest request|lifecycle: Stopped Shutdown",
     "off restart": "reboot",
+    "again destroy": "lifecycle: Shutdown Finished after guest request|lifecycle: Stopped Shutdown",
+    "again restart": "reboot",
     "crash destroy": "lifecycle: Crashed Panicked|lifecycle: Stopped Crashed",
     "crash restart": "lifecycle: Crashed Panicked|reboot",
     "crash preserve": "lifecycle: Crashed Panicked",

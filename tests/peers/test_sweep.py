@@ -81,3 +81,14 @@ def test_on_the_test_driver(kvasird: KvasirDaemon, peers: Peers, tmp_path: Path)
     different = {key: pair for key, pair in compared(*said).items() if not AT_HOME.search(key)}
     assert different == {}
     assert len(said[0]) > 300
+
+
+def test_kvasir_client_is_like_libvirt_python(kvasird: KvasirDaemon, peers: Peers) -> None:
+    """The client library beside libvirt-python, both on kvasird: all constants, names, shapes of answers, errors, what callbacks get."""
+    prepare(kvasird)
+    kvasird.folder.chmod(0o755)
+    script = PROJECT / "tests/peers/alike.py"
+    done = peers.run("python3", str(script), str(PROJECT / "src"), kvasird.uri, "sweep", "sweepoff")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.strip().splitlines()[-1]) == []
+    assert kvasird.virsh("destroy", "sweep").returncode == 0

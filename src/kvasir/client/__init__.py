@@ -66,6 +66,38 @@ def virEventRemoveTimeout(timer: int) -> int:
     return remove_timer(timer)
 
 
+def virEventAddHandle(fd: int, events: int, cb: Any, opaque: Any) -> int:
+    """A descriptor of the loop: ``cb(watch, fd, events, opaque)`` when VIR_EVENT_HANDLE_* of ``events`` hold."""
+    from kvasir.client.events import add_handle
+
+    return add_handle(fd, events, cb, opaque)
+
+
+def virEventUpdateHandle(watch: int, events: int) -> None:
+    """Other events for a descriptor; 0 for none."""
+    from kvasir.client.events import update_handle
+
+    update_handle(watch, events)
+
+
+def virEventRemoveHandle(watch: int) -> int:
+    from kvasir.client.events import remove_handle
+
+    return remove_handle(watch)
+
+
+def virEventUpdateTimeout(timer: int, timeout: int) -> None:
+    """Another period for a timer, in milliseconds; -1 stops it."""
+    from kvasir.client.events import update_timer
+
+    update_timer(timer, timeout)
+
+
+def virInitialize() -> int:
+    """Nothing to do."""
+    return 0
+
+
 def registerErrorHandler(f: Any, ctx: Any) -> int:
     """Nothing is printed by this library, so there is nothing to keep quiet."""
     return 0
@@ -85,7 +117,7 @@ def __getattr__(name: str) -> Any:
         from kvasir.rpc.constants import find
 
         return find(name)
-    known = {"virConnect": "Connection", "virDomain": "Domain", "virStream": "Stream"}.get(name, name)
+    known = {"virConnect": "Connection"}.get(name, name.removeprefix("vir"))
     if known[:1].isupper():
         from importlib import import_module
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from kvasir.client import uri as uris
 from kvasir.client.link import Link
 from kvasir.client.objects import Domain, Remote, uuid_bytes
+from kvasir.client.reshaped import OfConnection
 from kvasir.client.transport import connect as connect_channel
-from kvasir.errors import AuthFailed, Error, Origin
+from kvasir.errors import AuthFailed, Error, InvalidArg, Origin
 from kvasir.rpc import programs
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ OPEN: list[Connection] = []
 """The connections of this process that are open: what the default event loop serves."""
 
 
-class Connection(Remote):
+class Connection(OfConnection, Remote):
     """An open connection. Methods that the wire's table explains are made on first use (see ``methods``)."""
 
     PREFIXES = ("connect_", "node_", "domain_", "")
@@ -50,6 +51,7 @@ class Connection(Remote):
         "getType": "connect_get_type",
         "qemuAttach": "qemu:domain_attach",
         "compareCPU": "connect_compare_cpu",
+        "createLinux": "domain_create_xml",
         "baselineCPU": "connect_baseline_cpu",
         "getSEVInfo": "node_get_sev_info",
         "saveImageGetXMLDesc": "domain_save_image_get_xml_desc",
@@ -65,6 +67,8 @@ class Connection(Remote):
         self.uri = uri
         self.readonly = readonly
         self._events: Registry | None = None
+        self.watched: list[Stream] = []
+        """Streams whose callbacks the event loop calls."""
 
     def __repr__(self) -> str:
         return f"<Connection {self.uri.text}>"
@@ -197,6 +201,9 @@ class Connection(Remote):
         self, doms: Sequence[Domain], stats: int = 0, flags: int = 0
     ) -> list[tuple[Domain, dict[str, Any]]]:
         """Statistics of the guests named."""
+        if not doms:
+            text = "doms array in virDomainListGetStats must contain at least one domain"
+            raise InvalidArg(text, origin=Origin.DOMAIN)
         return self._stats([domain.handle for domain in doms], stats, flags)
 
     def _stats(self, handles: list[Any], stats: int, flags: int) -> list[tuple[Domain, dict[str, Any]]]:

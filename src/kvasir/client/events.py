@@ -108,7 +108,7 @@ def arguments(connection: Connection, message: Procedure, values: tuple[Any, ...
 
 
 def run_once(timeout: float | None = None) -> int:
-    """One round of the default loop: wait until a connection has something, call its callbacks, run due timers."""
+    """One round of the default loop: wait until something is there, call callbacks of connections, streams and descriptors, run due timers."""
     from select import POLLIN, poll
     from time import monotonic
 
@@ -118,15 +118,47 @@ def run_once(timeout: float | None = None) -> int:
     alive = [connection for connection in OPEN if not connection.link.broken]
     for connection in alive:
         poller.register(connection.link.channel.fileno(), POLLIN)
-        if connection.link.events:
+        if connection.link.events or any(stream.ready() for stream in connection.watched):
             timeout = 0
-    for due, _, _, _ in TIMERS.values():
-        left = max(0.0, due - monotonic())
-        timeout = left if timeout is None else min(timeout, left)
-    poller.poll(None if timeout is None else int(timeout * 1000))
+    for fd, events, _, _ in HANDLES.values():
+        if events:
+            poller.register(fd, _wanted(fd))
+    for due, period, _, _ in TIMERS.values():
+        if period >= 0:
+            left = max(0.0, due - monotonic())
+            timeout = left if timeout is None else min(timeout, left)
+    found = dict(poller.poll(None if timeout is None else int(timeout * 1000 + 0.999)))
     done = sum(_serve(connection) for connection in alive)
+    done += sum(stream.tell() for connection in alive for stream in list(connection.watched))
+    return done + _tell_handles(found) + _run_timers()
+
+
+def _wanted(fd: int) -> int:
+    """What poll() shall look for, of all that watch a descriptor."""
+    events = 0
+    for known, more, _, _ in HANDLES.values():
+        events |= more if known == fd else 0
+    return (1 if events & READABLE else 0) | (4 if events & WRITABLE else 0)
+
+
+def _tell_handles(found: dict[int, int]) -> int:
+    done = 0
+    for number, (fd, events, cb, opaque) in list(HANDLES.items()):
+        bits = found.get(fd, 0)
+        now = (READABLE if bits & 1 else 0) | (WRITABLE if bits & 4 else 0)
+        now = now & events | (ERROR if bits & 8 else 0) | (HANGUP if bits & 16 else 0)
+        if events and now and number in HANDLES:
+            cb(number, fd, now, opaque)
+            done += 1
+    return done
+
+
+def _run_timers() -> int:
+    from time import monotonic
+
+    done = 0
     for number, (due, period, cb, opaque) in list(TIMERS.items()):
-        if monotonic() >= due and number in TIMERS:
+        if period >= 0 and monotonic() >= due and number in TIMERS:
             TIMERS[number] = (monotonic() + period, period, cb, opaque)
             cb(number, opaque)
             done += 1
@@ -142,12 +174,15 @@ def _serve(connection: Connection) -> int:
         return 0
 
 
+READABLE, WRITABLE, ERROR, HANGUP = 1, 2, 4, 8
 TIMERS: dict[int, tuple[float, float, Any, Any]] = {}
-"""Timers of the default loop: number -> (when due, period in seconds, callback, opaque)."""
+"""Timers of the default loop: number -> (when due, period in seconds, callback, opaque); a negative period stands still."""
+HANDLES: dict[int, tuple[int, int, Any, Any]] = {}
+"""Descriptors of the default loop: number -> (descriptor, events, callback, opaque)."""
 
 
 def add_timer(milliseconds: int, cb: Callable[[int, Any], Any], opaque: Any = None) -> int:
-    """Have ``cb(timer, opaque)`` called each so many milliseconds by the default loop."""
+    """Have ``cb(timer, opaque)`` called each so many milliseconds by the default loop; -1: not now."""
     from time import monotonic
 
     number = max(TIMERS, default=0) + 1
@@ -155,5 +190,29 @@ def add_timer(milliseconds: int, cb: Callable[[int, Any], Any], opaque: Any = No
     return number
 
 
+def update_timer(number: int, milliseconds: int) -> None:
+    from time import monotonic
+
+    if number in TIMERS:
+        TIMERS[number] = (monotonic() + milliseconds / 1000, milliseconds / 1000, *TIMERS[number][2:])
+
+
 def remove_timer(number: int) -> int:
     return 0 if TIMERS.pop(number, None) else -1
+
+
+def add_handle(fd: int, events: int, cb: Callable[[int, int, int, Any], Any], opaque: Any = None) -> int:
+    """Have ``cb(watch, fd, events, opaque)`` called by the default loop."""
+    number = max(HANDLES, default=0) + 1
+    HANDLES[number] = (fd, events, cb, opaque)
+    return number
+
+
+def update_handle(number: int, events: int) -> None:
+    if number in HANDLES:
+        fd, _, cb, opaque = HANDLES[number]
+        HANDLES[number] = (fd, events, cb, opaque)
+
+
+def remove_handle(number: int) -> int:
+    return 0 if HANDLES.pop(number, None) else -1

@@ -76,13 +76,16 @@ def make(procedure: programs.Procedure, bound: bool) -> Callable[..., Any]:
     if limit is not None:
         del wanted[limit]
     least = len(wanted)
-    while least and (wanted[least - 1] == ("flags", "u") or wanted[least - 1][1].endswith("?")):
+    while least and (wanted[least - 1] == ("flags", "u") or _may_miss(procedure.name, *wanted[least - 1])):
         least -= 1
 
     def method(self: Any, *given: Any, **named: Any) -> Any:
         values = _arguments(procedure.name, wanted, least, given, named)
-        if bound and values and any(kind == "P[]" for _, kind in wanted):
-            values = [_typed(self, procedure, value) if isinstance(value, dict) else value for value in values]
+        if values and any(kind == "P[]" for _, kind in wanted):
+            values = [
+                _typed(self, procedure, bound, values[:at], value) if isinstance(value, dict) else value
+                for at, value in enumerate(values)
+            ]
         if limit is not None:
             values.insert(limit, 1024 if "nwfilter" in procedure.name else LIST_MAX)
         head = [self.handle] if bound else []
@@ -107,6 +110,20 @@ def make(procedure: programs.Procedure, bound: bool) -> Callable[..., Any]:
     return method
 
 
+def _may_miss(procedure: str, field: str, kind: str) -> bool:
+    return kind.endswith("?") or field in LEFT_OUT.get(procedure, ())
+
+
+LEFT_OUT = {
+    "domain_block_pull": ("bandwidth",),
+    "domain_block_rebase": ("bandwidth",),
+    "domain_block_commit": ("bandwidth",),
+    "domain_block_copy": ("params",),
+    "domain_authorized_ssh_keys_set": ("keys",),
+}
+"""Arguments that libvirt-python fills in with nothing."""
+
+
 def _arguments(
     name: str, wanted: list[tuple[str, str]], least: int, given: Sequence[Any], named: dict[str, Any]
 ) -> list[Any]:
@@ -116,7 +133,7 @@ def _arguments(
             value = named.pop(field)
             values.append(getattr(value, "handle", value))
         elif len(values) >= least:
-            values.append(0 if kind == "u" else None)
+            values.append(0 if kind in ("u", "L") else [] if kind.endswith("[]") else None)
         else:
             raise TypeError(f"{name}() misses the argument '{field}'")
     if named or len(values) > len(wanted):
@@ -141,23 +158,37 @@ def _counted(self: Any, procedure: programs.Procedure, head: list[Any], values: 
     return dict(answer[0] if isinstance(answer, tuple) else answer)
 
 
-def _typed(self: Any, procedure: programs.Procedure, values: dict[str, Any]) -> list[tuple[str, Any]]:
-    """A dict as typed parameters; plain ints get the type that the matching getter shows."""
+KINDS = {
+    "Int": ("thread_pool_min", "thread_pool_max"),
+    "LLong": ("process-id",),
+    "ULLong": ("poll_max_ns", "unix-user-id", "unix-group-id", "process-time"),
+}
+"""Types of numbers that no getter shows."""
+
+
+def _typed(
+    self: Any, procedure: programs.Procedure, bound: bool, before: list[Any], values: dict[str, Any]
+) -> list[tuple[str, Any]]:
+    """A dict as typed parameters; plain ints get the type that the matching getter shows for what stands ``before``."""
     from kvasir.rpc.typed import Int, LLong, UInt, ULLong
 
     known: dict[str, Any] = {}
     if any(type(value) is int for value in values.values()) and "_set_" in procedure.name:
         try:
             getter = procedure.name.replace("_set_", "_get_", 1)
-            known = make(programs.REMOTE[getter], True)(self)
+            known = make(programs.REMOTE[getter], bound)(self, *before)
         except (KeyError, TypeError):
             known = {}
     pairs = []
     for name, value in values.items():
         if type(value) is int:
-            kind = (
-                type(known[name]) if name in known else UInt if 0 <= value < 1 << 32 else LLong if value < 0 else ULLong
-            )
+            fixed = next((kind for kind, names in KINDS.items() if name in names), None)
+            if name in known:
+                kind = type(known[name])
+            elif fixed:
+                kind = {"Int": Int, "LLong": LLong, "ULLong": ULLong}[fixed]
+            else:
+                kind = UInt if 0 <= value < 1 << 32 else LLong if value < 0 else ULLong
             if kind not in (Int, UInt, LLong, ULLong):
                 raise InvalidArg(f"parameter {name} takes no integer", origin=Origin.REMOTE)
             value = kind(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from kvasir.client import methods
 from kvasir.client.pinning import Pinning
+from kvasir.client.reshaped import OfDomain
 from kvasir.rpc import programs
 
 TYPE_CHECKING = False
@@ -113,7 +114,7 @@ class Remote:
         return hash(self.handle)
 
 
-class Domain(Pinning, Remote):
+class Domain(Pinning, OfDomain, Remote):
     """A guest."""
 
     PREFIXES = ("domain_",)
@@ -123,19 +124,16 @@ class Domain(Pinning, Remote):
         "attachDeviceFlags": "domain_attach_device_flags",
         "coreDump": "domain_core_dump",
         "coreDumpWithFormat": "domain_core_dump_with_format",
-        "fsFreeze": "domain_fsfreeze",
-        "fsThaw": "domain_fsthaw",
         "fsTrim": "domain_fstrim",
+        "fSTrim": "domain_fstrim",
         "saveFlags": "domain_save_flags",
         "save": "domain_save",
         "setMemoryStatsPeriod": "domain_set_memory_stats_period",
         "injectNMI": "domain_inject_nmi",
         "hasManagedSaveImage": "domain_has_managed_save_image",
-        "blockStats": "domain_block_stats",
         "maxVcpus": "domain_get_max_vcpus",
         "setVcpus": "domain_set_vcpus",
         "vcpusFlags": "domain_get_vcpus_flags",
-        "jobStats": "domain_get_job_stats",
         "abortJob": "domain_abort_job",
         "schedulerParameters": "domain_get_scheduler_parameters",
         "setSchedulerParameters": "domain_set_scheduler_parameters",

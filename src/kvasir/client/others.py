@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvasir.client.objects import Domain, Remote
+from kvasir.client.objects import Domain, Remote, uuid_bytes
 from kvasir.rpc import programs
 
 TYPE_CHECKING = False
@@ -19,6 +19,12 @@ class Network(Remote):
     PREFIXES = ("network_",)
     NAMES = {"bridgeName": "network_get_bridge_name", "DHCPLeases": "network_get_dhcp_leases"}
 
+    def portLookupByUUIDString(self, uuidstr: str) -> NetworkPort:
+        """The port of that UUID."""
+        uuid = uuid_bytes(uuidstr, "virNetworkPortLookupByUUIDString", 19)
+        row = programs.REMOTE["network_port_lookup_by_uuid"]
+        return NetworkPort(self._conn, self._call(row, (self.handle, uuid)))
+
     def update(self, command: int, section: int, parentIndex: int, xml: str, flags: int = 0) -> int:
         """Change a part of it."""
         self._call(programs.REMOTE["network_update"], (self.handle, command, section, parentIndex, xml, flags))
@@ -29,6 +35,9 @@ class NetworkPort(Remote):
     """A port of a network."""
 
     PREFIXES = ("network_port_",)
+
+    def network(self) -> Network:
+        return Network(self._conn, self.handle.net)
 
 
 class NWFilter(Remote):
@@ -116,27 +125,42 @@ class Secret(Remote):
     def usageType(self) -> int:
         return int(self.handle.usageType)
 
+    def setValue(self, value: bytes | str, flags: int = 0) -> int:
+        """Give it a value."""
+        raw = value.encode() if isinstance(value, str) else bytes(value)
+        self._call(programs.REMOTE["secret_set_value"], (self.handle, raw, flags))
+        return 0
+
     def value(self, flags: int = 0) -> bytes:
         """The secret's bytes."""
         return bytes(self._call(programs.REMOTE["secret_get_value"], (self.handle, flags)))
 
 
-class DomainSnapshot(Remote):
+class Moment(Remote):
+    """What snapshots and checkpoints have alike."""
+
+    def getDomain(self) -> Domain:
+        return Domain(self._conn, self.handle.dom)
+
+    domain = getDomain
+
+    def getName(self) -> str:
+        return self.name()
+
+    def getConnect(self) -> Any:
+        return self._conn
+
+
+class DomainSnapshot(Moment):
     """A snapshot of a guest."""
 
     PREFIXES = ("domain_snapshot_",)
 
-    def getDomain(self) -> Domain:
-        return Domain(self._conn, self.handle.dom)
 
-
-class DomainCheckpoint(Remote):
+class DomainCheckpoint(Moment):
     """A checkpoint of a guest."""
 
     PREFIXES = ("domain_checkpoint_",)
-
-    def getDomain(self) -> Domain:
-        return Domain(self._conn, self.handle.dom)
 
 
 CLASSES: dict[str, type[Remote]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvasir.client.link import CONTINUE, ERROR, OK, STREAM_HOLE
-from kvasir.errors import Error, InvalidArg, Origin
+from kvasir.errors import Error, InternalError, InvalidArg, Origin
 from kvasir.rpc.errors import decode_error
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CHUNK = 262_120
 """Most bytes that one packet carries."""
 NONBLOCK = 1
+READABLE, WRITABLE = 1, 2
 
 
 class Stream:
@@ -31,6 +32,48 @@ class Stream:
         self._rest = b""
         self._hole = 0
         self._ended = False
+        self._watch: tuple[int, Callable[[Stream, int, Any], Any], Any] | None = None
+
+    def eventAddCallback(self, events: int, cb: Callable[[Stream, int, Any], Any], opaque: Any = None) -> int:
+        """Have ``cb(stream, events, opaque)`` called by the event loop while VIR_STREAM_EVENT_* of ``events`` hold."""
+        self._bound()
+        if self._watch is not None:
+            raise InternalError("multiple stream callbacks not supported", origin=Origin.RPC)
+        self._watch = (events, cb, opaque)
+        self._conn.watched.append(self)
+        return 0
+
+    def eventUpdateCallback(self, events: int) -> int:
+        """Other events, 0 for none."""
+        if self._watch is None:
+            raise InternalError("no stream callback registered", origin=Origin.RPC)
+        self._watch = (events, *self._watch[1:])
+        return 0
+
+    def eventRemoveCallback(self) -> int:
+        """Call it no longer."""
+        if self._watch is None:
+            raise InternalError("no stream callback registered", origin=Origin.RPC)
+        self._unwatch()
+        return 0
+
+    def _unwatch(self) -> None:
+        self._watch = None
+        if self in self._conn.watched:
+            self._conn.watched.remove(self)
+
+    def ready(self) -> int:
+        """The events that hold now, of those asked for."""
+        wanted = self._watch[0] if self._watch is not None else 0
+        return wanted & ((READABLE if self._waiting() else 0) | (WRITABLE if not self._ended else 0))
+
+    def tell(self) -> int:
+        """Call the callback for what holds now; gives how many were called."""
+        now = self.ready()
+        if self._watch is None or not now:
+            return 0
+        self._watch[1](self, now, self._watch[2])
+        return 1
 
     def connect(self) -> Connection:
         return self._conn
@@ -79,6 +122,19 @@ class Stream:
             self._next()
         data, self._rest = self._rest[:nbytes], self._rest[nbytes:]
         return data
+
+    def recvFlags(self, nbytes: int, flags: int = 0) -> bytes | int:
+        """``recv`` that with VIR_STREAM_RECV_STOP_AT_HOLE answers -3 where a hole stands."""
+        if flags & 1 and not self._rest:
+            while not (self._rest or self._hole or self._ended):
+                if self._flags & NONBLOCK and not self._waiting():
+                    self._link.pump(0)
+                    if not self._waiting():
+                        return -2
+                self._next()
+            if self._hole:
+                return -3
+        return self.recv(nbytes)
 
     def recvHole(self, flags: int = 0) -> int:
         """Length of the hole that stands at the reading position, 0 when data stand there."""
@@ -207,6 +263,7 @@ class Stream:
         self._link.streams.pop(self._serial, None)
         self._procedure = None
         self._ended = True
+        self._unwatch()
 
     def close(self) -> None:
         """Leave it whatever its state (also called when the object goes)."""

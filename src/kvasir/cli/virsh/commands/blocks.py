@@ -232,7 +232,9 @@ def show(shell: Shell, args: Args, domain: Any, path: str) -> None:
 
     raw = args.flag("raw")
     in_bytes = args.flag("bytes") or not raw
-    found, kind, speed, done, whole = domain.blockJobInfo(path, 1 if in_bytes else 0)
+    info = domain.blockJobInfo(path, 1 if in_bytes else 0)
+    found = bool(info)
+    kind, speed, done, whole = info.values() if found else (0, 0, 0, 0)
     if not found:
         if not raw:
             shell.extra(f"No current block job for {path}")

@@ -64,9 +64,9 @@ class Wait:
         verbose, began, last = self.args.flag("verbose"), monotonic(), (0, 0)
         try:
             while True:
-                _, _, _, done, whole = shell.attempt(
-                    f"failed to query job for disk {self.path}", domain.blockJobInfo, self.path, 0
-                )
+                failed = f"failed to query job for disk {self.path}"
+                info = shell.attempt(failed, domain.blockJobInfo, self.path, 0)
+                done, whole = info.get("cur", 0), info.get("end", 0)
                 if self.status is not None:
                     break
                 if verbose and (done, whole) != last:

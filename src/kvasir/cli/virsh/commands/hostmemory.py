@@ -42,7 +42,7 @@ def freepages(shell: Shell, args: Args) -> None:
         document = parse(shell.attempt("unable to get node capabilities", conn.getCapabilities))
         sizes = [size] if size else sorted({int(page.attributes["size"]) for page in document.all("host/cpu/pages")})
         for node in cells(shell):
-            counts = conn.getFreePages(sizes, node, 1, 0)
+            counts = list(conn.getFreePages(sizes, node, 1, 0)[node].values())
             shell.out(f"Node {node}:\n")
             for kib, count in zip(sizes, counts, strict=True):
                 shell.out(f"{kib}KiB: {count}\n")
@@ -52,7 +52,7 @@ def freepages(shell: Shell, args: Args) -> None:
         raise Fail("missing cellno argument")
     if size is None:
         raise Fail("missing pagesize argument")
-    shell.out(f"{size}KiB: {conn.getFreePages([size], cell, 1, 0)[0]}\n")
+    shell.out(f"{size}KiB: {conn.getFreePages([size], cell, 1, 0)[cell][size]}\n")
 
 
 def allocpages(shell: Shell, args: Args) -> None:
@@ -61,7 +61,7 @@ def allocpages(shell: Shell, args: Args) -> None:
     first, cover = (-1, 1) if cell is None else (cell, 1)
     if args.flag("all"):
         first, cover = 0, len(cells(shell))
-    shell.conn.allocPages([size], [count], first, cover, flags)
+    shell.conn.allocPages({size or 0: count or 0}, first, cover, flags)
 
 
 def node_memory_tune(shell: Shell, args: Args) -> None:

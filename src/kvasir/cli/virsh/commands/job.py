@@ -59,7 +59,8 @@ def domjobinfo(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     flags = (COMPLETED if args.flag("completed") else 0) | (KEEP if args.flag("keep-completed") else 0)
     try:
-        kind, figures = domain.jobStats(flags)
+        figures = domain.jobStats(flags)
+        kind = figures.pop("type")
     except Error as problem:
         if problem.code != Code.NO_SUPPORT:
             raise
