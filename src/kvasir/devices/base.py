@@ -72,14 +72,12 @@ class Device(Element):
     def parse(cls, node: Any, keep: bool = False) -> Any:
         """Read a device; what libvirt does not read of its kind is passed over, be it wrong. Raises XmlError."""
         if not keep and len(node):
-            for name, read in (("rom", cls.ROM), ("boot", cls.BOOT)):
+            for kid in list(node.iterchildren("rom", "boot", "master", *cls.FOREIGN)):
+                read = {"rom": cls.ROM, "boot": cls.BOOT}.get(kid.tag, kid.tag not in cls.FOREIGN)
                 if not read:
-                    pass_over(node, name)
-            for name in cls.FOREIGN:
-                pass_over(node, name)
-            master = node.find("master")
-            if master is not None:
-                master.set("startport", master.get("startport", "0"))
+                    node.remove(kid)
+                elif kid.tag == "master":
+                    kid.set("startport", kid.get("startport", "0"))
         return super().parse(node, keep)
 
     def drop_foreign(self) -> None:

@@ -80,10 +80,19 @@ class Channel(Element, tag="channel"):
 
 
 @cache
-def _foreign(kind: str) -> tuple[str, ...]:
-    """What a display of another type reads."""
+def _foreign(kind: str) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
+    """What a display of another type reads: attributes, and (element, path) of the rest."""
     fields = [field for field in Graphics.FIELDS.values() if field.owner is Graphics and field.path]
-    return tuple(field.path for field in fields if field.name not in (*KNOWN[kind], "type", "auto_ws"))
+    paths = [field.path for field in fields if field.name not in (*KNOWN[kind], "type", "auto_ws")]
+    rest = tuple((path.partition("/")[0], path) for path in paths if not path.startswith("@"))
+    return frozenset(path[1:] for path in paths if path.startswith("@")), rest
+
+
+@cache
+def _cleared(kind: str) -> tuple[tuple[str, Any], ...]:
+    """The fields that a display of this type does not have, each with its empty value."""
+    fields = [field for field in Graphics.FIELDS.values() if field.owner is Graphics]
+    return tuple((field.name, field.empty) for field in fields if field.name not in (*KNOWN[kind], "type"))
 
 
 class Graphics(Device, tag="graphics"):
@@ -145,18 +154,21 @@ class Graphics(Device, tag="graphics"):
         if kind == "spice" and autoport not in (None, "yes", "no"):
             raise bad_value("autoport", "graphics", autoport)
         if kind in KNOWN and not keep:
-            for path in _foreign(kind):
-                pass_over(node, path)
+            attributes, rest = _foreign(kind)
+            for name in attributes.intersection(node.keys()):
+                del node.attrib[name]
+            there = {kid.tag for kid in node}
+            for step, path in rest:
+                if step in there:
+                    pass_over(node, path)
             if node.get("passwd") is None:
                 pass_over(node, "@connected")
         return super().parse(node, keep)
 
     def parsed(self, node: Any) -> None:
         """What libvirt does while it reads: legacy spellings become the new ones."""
-        known = KNOWN[self.type]
-        for name, field in self.FIELDS.items():
-            if name not in known and name != "type" and field.owner is Graphics:
-                setattr(self, name, field.empty())
+        for name, empty in _cleared(self.type):
+            setattr(self, name, empty())
         self.port = self.port or None
         self.tls_port = self.tls_port or None
         if self.passwd is None:
@@ -191,9 +203,10 @@ class Graphics(Device, tag="graphics"):
         for name in ("image", "jpeg", "zlib", "playback", "streaming", "mouse", "copypaste", "filetransfer", "gl"):
             if name == "gl" and self.type not in ("spice", "sdl"):
                 continue
-            step, _, key = self.FIELDS[name].path.partition("/@")
-            if name in KNOWN[self.type] and node.find(step) is not None and getattr(self, name) is None:
-                raise missing(key, step)
+            if name in KNOWN[self.type] and getattr(self, name) is None:
+                step, _, key = self.FIELDS[name].path.partition("/@")
+                if node.find(step) is not None:
+                    raise missing(key, step)
 
     def _listens(self) -> None:
         old_address, old_socket = self.listen or None, self.socket or None

@@ -20,9 +20,12 @@ _ESCAPES = str.maketrans(
 )
 
 
+_SPECIAL = re.compile("[&<>'\"\x00-\x08\x0b\x0c\x0e-\x1f]").search
+
+
 def escape(value: str) -> str:
     """Escape as libvirt's buffer does: five characters, and control characters left out."""
-    return value.translate(_ESCAPES)
+    return value.translate(_ESCAPES) if _SPECIAL(value) else value
 
 
 class Node:
@@ -364,3 +367,17 @@ def clearer(cls: Any) -> Any:
         lines.append(f" this.{name} = empty_{name}" + ("()" if fresh else ""))
     exec(compile("\n".join(lines), "<element>", "exec"), env)
     return env["clear"]
+
+
+def copier(cls: Any, copied: Any) -> Any:
+    """The function that copies an object; ``copied`` copies what is no plain value."""
+    env: dict[str, Any] = {"new": cls.__new__, "cls": cls, "copied": copied, "copy_node": copy_node}
+    lines = ["def copy(this):", " o = new(cls)", " o._node = None"]
+    for name, field in cls.FIELDS.items():
+        if field.kind in ("attr", "text", "flag", "scaled"):
+            lines.append(f" o.{name} = this.{name}")
+            continue
+        lines.append(f" v = this.{name}")
+        lines.append(f" o.{name} = {'copy_node' if field.kind == 'raw' else 'copied'}(v) if v is not None else None")
+    exec(compile("\n".join(lines + [" return o"]), "<element>", "exec"), env)
+    return env["copy"]

@@ -28,7 +28,7 @@ class ElementType(type):
         body["__slots__"] = tuple(new_slots) + tuple(body.get("__slots__", ()))
         cls: Any = super().__new__(mcs, name, bases, body)
         cls.FIELDS = {f.name: f for f in ordered}
-        cls._parse = cls._attrs = cls._body = cls._clear = None
+        cls._parse = cls._attrs = cls._body = cls._clear = cls._copy = None
         if tag is not None:
             cls.TAG = tag
         for field in own.values():
@@ -45,6 +45,7 @@ class Element(metaclass=ElementType):
     _attrs: ClassVar[Any] = None
     _body: ClassVar[Any] = None
     _clear: ClassVar[Any] = None
+    _copy: ClassVar[Any] = None
 
     def __init__(self, **values: Any) -> None:
         cls = type(self)
@@ -133,19 +134,10 @@ class Element(metaclass=ElementType):
 
     def copy(self) -> Self:
         """A copy that shares nothing with this one but the raw nodes' content."""
-        new: Self = type(self).__new__(type(self))
-        new._node = None
-        for name, field in self.FIELDS.items():
-            value = getattr(self, name)
-            if isinstance(value, Element):
-                value = value.copy()
-            elif isinstance(value, list):
-                value = [v.copy() if isinstance(v, Element) else v for v in value]
-            elif isinstance(value, dict):
-                value = dict(value)
-            elif field.kind == "raw" and value is not None:
-                value = compiler.copy_node(value)
-            setattr(new, name, value)
+        cls = type(self)
+        if cls._copy is None:
+            cls._copy = staticmethod(compiler.copier(cls, _copied))
+        new: Self = cls._copy(self)
         return new
 
     def __eq__(self, other: object) -> bool:
@@ -173,3 +165,12 @@ class Element(metaclass=ElementType):
         from .patcher import patch
 
         return patch(self)
+
+
+def _copied(value: Any) -> Any:
+    """The copy of what a field holds that is no plain value."""
+    if isinstance(value, Element):
+        return value.copy()
+    if isinstance(value, list):
+        return [one.copy() if isinstance(one, Element) else one for one in value]
+    return dict(value) if isinstance(value, dict) else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import re
+from functools import cache
 from typing import Any
 from xml.parsers import expat
 
@@ -24,6 +25,12 @@ def _parser(keep: bool, encoding: str | None, recover: bool = False) -> etree.XM
     )  # fmt: skip
 
 
+@cache
+def _for_all(keep: bool, encoding: str | None) -> etree.XMLParser:
+    """One parser for all documents; lxml lets one thread at a time use it."""
+    return _parser(keep, encoding)
+
+
 def read(document: str | bytes, what: str = "(domain_definition)", *, keep: bool = False) -> Any:
     """Parse a document to its root node. ``keep`` leaves comments in, for tools that edit.
 
@@ -35,15 +42,16 @@ def read(document: str | bytes, what: str = "(domain_definition)", *, keep: bool
         raise XmlError(f"{what}: document is larger than {MAX_BYTES} bytes")
     encoding = "utf-8" if isinstance(document, str) and _encoding_is_known(data) else None
     try:
-        root = etree.fromstring(data, _parser(keep, encoding))
+        root = etree.fromstring(data, _for_all(keep, encoding))
     except etree.XMLSyntaxError as error:
         root = _recovered(data, what, encoding, _parser(keep, encoding, recover=True), error)
     except ValueError as error:
         raise XmlError(f"{what}: {error}") from None
-    info: Any = root.getroottree().docinfo
-    if info.doctype:
+    plain = encoding is not None
+    if (not plain or b"<!DOCTYPE" in data) and root.getroottree().docinfo.doctype:
         raise XmlError(f"{what}: a document type declaration is not allowed")
-    _check_depth(root, what)
+    if not plain or data.count(b"</") >= MAX_DEPTH:  # each level but the last has an end tag
+        _check_depth(root, what)
     return root
 
 
