@@ -11,7 +11,7 @@ import weakref
 import pytest
 
 from kvasir.errors import Error, NoDomain, OperationFailed, OperationInvalid
-from kvasir.qemu import lifecycle, process, startup
+from kvasir.qemu import lifecycle, process, rename, startup
 from kvasir.qemu.checkpoints.tree import CheckpointTree
 from kvasir.qemu.events import EventHandler
 from kvasir.qemu.snapshots.tree import Tree as SnapshotTree
@@ -339,8 +339,8 @@ def test_rename_and_lifecycle_action(tmp_path, monkeypatch):
         guest = await driver.define(small.xml("old"))
         await driver.define(small.xml("other"))
         with pytest.raises(OperationInvalid, match="domain with name 'other' already exists"):
-            driver.rename(guest, "other")
-        driver.rename(guest, "new")
+            await rename.rename(guest, "other")
+        await rename.rename(guest, "new")
         assert driver.lookup_name("new") is guest and sorted(os.listdir(f"{tmp_path}/etc/libvirt/qemu")) == [
             "autostart", "new.xml", "other.xml",
         ]  # fmt: skip

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 TYPED_STRINGS = 4
 
 
-async def domain_get_info(session: Session, dom: Any) -> tuple[int, int, int, int, int]:
+def domain_get_info(session: Session, dom: Any) -> tuple[int, int, int, int, int]:
     """State, maximal and current memory (KiB), number of CPUs, processor time (ns)."""
     found = guest(session, dom)
+    if found.live is None and (said := stats.summary(found)) is not None:
+        return int(found.state), said[1], said[0], said[2], 0
     domain, used = found.current, 0
     if found.run is not None and found.active and (times := proc.times(found.run.pid)):
         used = times.total

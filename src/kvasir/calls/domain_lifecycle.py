@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, dispatcher, exclusive, guest, impact
 from kvasir.errors import InvalidArg, OperationInvalid, XmlError
-from kvasir.qemu import autostart, lifecycle, save, startup, tpm_host
+from kvasir.qemu import autostart, lifecycle, rename, save, startup, tpm_host
 from kvasir.qemu.checkpoints.tree import CheckpointTree
 from kvasir.qemu.jobs import CALLER, Kind
 from kvasir.qemu.snapshots.tree import Tree
@@ -116,6 +116,8 @@ def _undefine_files(found: Guest, flags: int) -> None:
         if not flags & MANAGED_SAVE:
             raise OperationInvalid("Refusing to undefine while domain managed save image exists")
         os.unlink(saved)
+    if not found.says("nvram") and not found.says("tpm"):
+        return
     nvram = found.config.os.nvram or found.config.os.nvram_file
     if nvram and os.path.exists(nvram):
         if flags & NVRAM:
@@ -210,12 +212,7 @@ async def domain_rename(session: Session, dom: Any, new_name: str | None, flags:
             raise OperationInvalid("domain with a managed saved state can't be renamed")
         if "/" in new_name:
             raise XmlError(f"name {new_name} cannot contain '/'")
-        trees: list[Tree] = [Tree.of(found), CheckpointTree.of(found)]
-        folders = [tree.folder for tree in trees]
-        session.driver.rename(found, new_name)
-        for tree, folder in zip(trees, folders, strict=True):
-            if os.path.isdir(folder):
-                os.rename(folder, tree.folder)
+        await rename.rename(found, new_name)
     return 0
 
 

@@ -53,10 +53,10 @@ def secret_lookup_by_usage(session: Session, usageType: int, usageID: str) -> Se
     return _driver(session).by_usage(usageType, usageID)
 
 
-def secret_define_xml(session: Session, xml: str, flags: int) -> Secret:
+async def secret_define_xml(session: Session, xml: str, flags: int) -> Secret:
     """Define or change one."""
     check_flags(flags, VALIDATE, "secretDefineXML")
-    return _driver(session).define(xml, bool(flags & VALIDATE))
+    return await _driver(session).define(xml, bool(flags & VALIDATE))
 
 
 def secret_get_xml_desc(session: Session, secret: Any, flags: int) -> str:
@@ -65,13 +65,12 @@ def secret_get_xml_desc(session: Session, secret: Any, flags: int) -> str:
     return _driver(session).find(secret).document.xml()
 
 
-def secret_set_value(session: Session, secret: Any, value: bytes, flags: int) -> None:
+async def secret_set_value(session: Session, secret: Any, value: bytes, flags: int) -> None:
     """Set its value."""
     check_flags(flags, 0, "secretSetValue")
     if not value:
         raise bad("virSecretSetValue", "value", "must not be NULL", Origin.NONE)
-    driver = _driver(session)
-    driver.set_value(driver.find(secret), bytes(value))
+    await _driver(session).set_value(secret, bytes(value))
 
 
 def secret_get_value(session: Session, secret: Any, flags: int) -> bytes:
@@ -85,7 +84,6 @@ def secret_get_value(session: Session, secret: Any, flags: int) -> bytes:
     return driver.value_of(found)
 
 
-def secret_undefine(session: Session, secret: Any) -> None:
+async def secret_undefine(session: Session, secret: Any) -> None:
     """Forget it."""
-    driver = _driver(session)
-    driver.undefine(driver.find(secret))
+    await _driver(session).undefine(secret)

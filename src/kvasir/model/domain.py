@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
@@ -192,9 +194,7 @@ class Domain(Element, tag="domain"):
 
     def all_devices(self) -> Iterator[Any]:
         """Every device, in output order."""
-        for name, _ in DEVICES:
-            if name in self.FIELDS:
-                yield from getattr(self, name)
+        return chain.from_iterable(_lists(self))
 
     def cpu_cells(self) -> list[Any]:
         """NUMA cells of the guest."""
@@ -247,3 +247,6 @@ def _input_buses(node: Any) -> None:
     for device in node.iterfind("devices/input"):
         if device.get("bus") is None and device.get("type") in ("mouse", "keyboard", "tablet"):
             device.set("bus", "virtio" if arch.startswith("s390") else "usb")
+
+
+_lists = attrgetter(*(name for name, _ in DEVICES if name in Domain.FIELDS))

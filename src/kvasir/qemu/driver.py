@@ -52,7 +52,8 @@ class QemuDriver:
         self._seen: dict[str, tuple[float, Any]] = {}
         self._parsed: OrderedDict[int, Guest] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._storing = asyncio.Lock()
+        self.storing = asyncio.Lock()
+        """Held while a definition is written."""
         self.stopping = False
         self.lockspace: Any = None
         """sanlock's (``leases.Space``), once it is used."""
@@ -264,7 +265,7 @@ class QemuDriver:
         domain = await self.complete(xml, validate)
         name, uuid = str(domain.name), uuid_bytes(domain)
         text = stored_text(domain)
-        async with self._storing:
+        async with self.storing:
             self.known(name, uuid, live=False)
             try:
                 await self.store.save_beside(name, text)
@@ -290,7 +291,7 @@ class QemuDriver:
         before, name, text = (guest.config, guest.text), guest.name, stored_text(domain)
         self.keep(guest, domain, text)
         try:
-            async with self._storing:
+            async with self.storing:
                 await self.store.save_beside(name, text)
         except OSError as error:
             if guest.text == text:
@@ -340,28 +341,6 @@ class QemuDriver:
                 self._remove(guest, ran=False)
             raise
         return guest
-
-    def rename(self, guest: Guest, name: str) -> None:
-        """Give an inactive persistent guest another name."""
-        if name == guest.name:
-            raise OperationInvalid("Can't rename domain to itself")
-        if name in self.guests.by_name:
-            raise OperationInvalid(f"domain with name '{name}' already exists")
-        domain = guest.config.copy()
-        domain.name = name
-        old = guest.name
-        text = stored_text(domain)
-        try:
-            self.store.save(name, text)
-            if guest.autostart:
-                self.store.set_autostart(name, True)
-        except OSError as error:
-            raise SystemFailure(f"cannot write config file '{self.store.path(name)}'", error) from error
-        self.event(guest, L.UNDEFINED, Detail.UNDEFINED_RENAMED)
-        self.guests.rename(guest, name)
-        guest.set_config(domain, text)
-        self.store.delete(old)
-        self.event(guest, L.DEFINED, Detail.DEFINED_RENAMED)
 
     def _remove(self, guest: Guest, *, ran: bool = True) -> None:
         """Know a guest no longer, nor its snapshots and checkpoints: the next one of this name has none of them."""

@@ -159,6 +159,10 @@ class Guest:
         """The persistent definition as stored (with secrets)."""
         return None if self._packed is None else zlib.decompress(self._packed).decode("utf-8", "surrogateescape")
 
+    def says(self, tag: str) -> bool:
+        """Whether the stored definition may have such an element: found in the text, without reading the document."""
+        return f"<{tag}" in (self.text or "")
+
     def set_config(self, domain: Any, text: str | None) -> None:
         """Put a new persistent definition in place (or none)."""
         self._config, self.summary = domain, None

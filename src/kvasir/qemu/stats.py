@@ -145,12 +145,10 @@ def inactive(guest: Guest, wanted: int, flags: int) -> Params:
     out: Params = []
     if wanted & STATE:
         out += [("state.state", Int(guest.state)), ("state.reason", Int(guest.reason))]
-    if guest.summary is None:
-        domain = guest.config
-        if domain is None:
-            return out
-        guest.summary = _summary(domain)
-    current, total, online, most, disks = guest.summary
+    said = summary(guest)
+    if said is None:
+        return out
+    current, total, online, most, disks = said
     if wanted & BALLOON:
         out += [("balloon.current", ULLong(current)), ("balloon.maximum", ULLong(total))]
     if wanted & VCPU:
@@ -160,9 +158,14 @@ def inactive(guest: Guest, wanted: int, flags: int) -> Params:
     return out
 
 
-def _summary(domain: Any) -> tuple[int, int, int, int, list[tuple[str, str]]]:
-    disks = [(live.disk_target(disk), live.source_path(disk) or "") for disk in live.list_of(domain, "disks")]
-    return current_memory(domain), total_memory(domain), online_cpus(domain), max_cpus(domain), disks
+def summary(guest: Guest) -> tuple[int, int, int, int, list[tuple[str, str]]] | None:
+    """Current and maximal memory, CPUs and their maximum, and disks of the persistent definition, which is read for it once."""
+    if guest.summary is None and guest.config is not None:
+        domain = guest.config
+        disks = [(live.disk_target(disk), live.source_path(disk) or "") for disk in live.list_of(domain, "disks")]
+        guest.summary = current_memory(domain), total_memory(domain), online_cpus(domain), max_cpus(domain), disks
+    found: tuple[int, int, int, int, list[tuple[str, str]]] | None = guest.summary
+    return found
 
 
 async def record(guest: Guest, wanted: int, flags: int) -> Params:

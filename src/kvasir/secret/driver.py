@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -67,6 +68,8 @@ class SecretDriver:
         self.bus = Bus()
         self.drivers: dict[str, Any] = {}
         self.secrets: dict[str, Secret] = {}
+        self._changing = asyncio.Lock()
+        """One change at a time: its files are written beside the event loop."""
         self.values = Values(self.folder, f"{paths.etc}/secret.conf", f"{paths.lib}/secrets/secrets-encryption-key")
 
     async def start(self) -> None:
@@ -134,7 +137,7 @@ class SecretDriver:
 
     # --- changes
 
-    def define(self, xml: str, validate: bool = False) -> Secret:
+    async def define(self, xml: str, validate: bool = False) -> Secret:
         """Define a secret or change one. Raises InternalError where UUID or use belong to another."""
         if validate:
             from kvasir.xml.reader import read
@@ -145,7 +148,17 @@ class SecretDriver:
                 check(model.Secret, root)
         document = model.read(xml)
         document.uuid = document.uuid or str(_uuid.uuid4())
-        old = self.secrets.get(document.uuid)
+        async with self._changing:
+            found = self._to_change(document)
+            await asyncio.to_thread(self._write, found, document)
+            found.document = document
+            self.secrets[document.uuid] = found
+        self.bus.publish(SecretLifecycle(found, DEFINED, 0))
+        return found
+
+    def _to_change(self, document: model.Secret) -> Secret:
+        """The secret that the document changes, or a new one."""
+        old = self.secrets.get(str(document.uuid))
         if old is not None:
             self._may_change(old, document)
         elif document.usage:
@@ -155,19 +168,16 @@ class SecretDriver:
                     f"a secret with UUID {other.uuid_text} already defined for use with {document.usage_id}",
                     origin=Origin.SECRET,
                 )
-        found = old or Secret(document)
-        was_ephemeral = found.document.ephemeral
+        return old or Secret(document)
+
+    def _write(self, found: Secret, document: model.Secret) -> None:
         if document.ephemeral:
-            self._remove_files(document.uuid)
+            self._remove_files(str(document.uuid))
         else:
             os.makedirs(self.folder, 0o700, exist_ok=True)
             write_file(f"{self.folder}/{document.uuid}.xml", document.xml(INACTIVE))
-            if old is not None and was_ephemeral and found.value is not None:
-                self.values.save(document.uuid, found.value)
-        found.document = document
-        self.secrets[document.uuid] = found
-        self.bus.publish(SecretLifecycle(found, DEFINED, 0))
-        return found
+            if found.document.ephemeral and found.value is not None:
+                self.values.save(str(document.uuid), found.value)
 
     @staticmethod
     def _may_change(old: Secret, document: model.Secret) -> None:
@@ -179,17 +189,21 @@ class SecretDriver:
         if old.document.private and not document.private:
             raise InternalError("cannot change private flag on existing secret", origin=Origin.SECRET)
 
-    def set_value(self, secret: Secret, value: bytes) -> None:
-        """Give it a value, and keep it on the disk unless the secret is ephemeral."""
-        if not secret.document.ephemeral:
-            self.values.save(secret.uuid_text, value)
-        secret.value = value
+    async def set_value(self, ref: Any, value: bytes) -> None:
+        """Give it a value, and keep it on the disk unless the secret is ephemeral. Raises NoSecret."""
+        async with self._changing:
+            secret = self.find(ref)
+            if not secret.document.ephemeral:
+                await asyncio.to_thread(self.values.save, secret.uuid_text, value)
+            secret.value = value
         self.bus.publish(SecretValueChanged(secret))
 
-    def undefine(self, secret: Secret) -> None:
-        """Forget the secret and its value."""
-        self._remove_files(secret.uuid_text)
-        self.secrets.pop(secret.uuid_text, None)
+    async def undefine(self, ref: Any) -> None:
+        """Forget the secret and its value. Raises NoSecret."""
+        async with self._changing:
+            secret = self.find(ref)
+            await asyncio.to_thread(self._remove_files, secret.uuid_text)
+            self.secrets.pop(secret.uuid_text, None)
         self.bus.publish(SecretLifecycle(secret, UNDEFINED, 0))
 
     def _remove_files(self, uuid: str) -> None:

@@ -379,5 +379,5 @@ def copier(cls: Any, copied: Any) -> Any:
             continue
         lines.append(f" v = this.{name}")
         lines.append(f" o.{name} = {'copy_node' if field.kind == 'raw' else 'copied'}(v) if v is not None else None")
-    exec(compile("\n".join(lines + [" return o"]), "<element>", "exec"), env)
+    exec(compile("\n".join([*lines, " return o"]), "<element>", "exec"), env)
     return env["copy"]

@@ -48,7 +48,7 @@ def read(document: str | bytes, what: str = "(domain_definition)", *, keep: bool
     except ValueError as error:
         raise XmlError(f"{what}: {error}") from None
     plain = encoding is not None
-    if (not plain or b"<!DOCTYPE" in data) and root.getroottree().docinfo.doctype:
+    if (not plain or b"<!DOCTYPE" in data) and root.getroottree().docinfo.internalDTD is not None:
         raise XmlError(f"{what}: a document type declaration is not allowed")
     if not plain or data.count(b"</") >= MAX_DEPTH:  # each level but the last has an end tag
         _check_depth(root, what)

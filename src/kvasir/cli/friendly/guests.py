@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     import argparse
 
 
+PERSISTENT, AUTOSTART = 1 << 2, 1 << 10
+"""Filters of ``listAllDomains``."""
+INACTIVE = 1 << 1
+"""Filter of ``getAllDomainStats``; those that run are asked one by one, as none may keep the list waiting."""
+OF_INACTIVE = 1 | 1 << 2 | 1 << 3
+"""State, memory, CPUs."""
+
+
 def list_options(parser: argparse.ArgumentParser) -> None:
     format_option(parser)
     parser.set_defaults(run=list_guests)
@@ -19,13 +27,20 @@ def list_options(parser: argparse.ArgumentParser) -> None:
 def list_guests(options: argparse.Namespace) -> int:
     """List the guests."""
     rows = []
-    for domain in connect(options).listAllDomains(0):
-        state, most, _, cpus, _ = domain.info()
+    connection = connect(options)
+    lasting, by_itself = ({one.UUID() for one in connection.listAllDomains(flag)} for flag in (PERSISTENT, AUTOSTART))
+    stats = {one.UUID(): said for one, said in connection.getAllDomainStats(OF_INACTIVE, INACTIVE)}
+    for domain in connection.listAllDomains(0):
+        said = stats.get(domain.UUID(), {})
+        if "balloon.maximum" in said and "vcpu.current" in said:
+            state, most, cpus = said["state.state"], said["balloon.maximum"], said["vcpu.current"]
+        else:
+            state, most, _, cpus, _ = domain.info()
         rows.append(
             {
                 "name": domain.name(), "state": STATES[state], "memory": f"{most // 1024} MiB", "cpus": cpus,
-                "memory_mib": most // 1024,
-                "uuid": domain.UUIDString(), "persistent": bool(domain.isPersistent()), "autostart": bool(domain.autostart()),
+                "memory_mib": most // 1024, "uuid": domain.UUIDString(),
+                "persistent": domain.UUID() in lasting, "autostart": domain.UUID() in by_itself,
             }
         )  # fmt: skip
     show(options, sorted(rows, key=lambda row: str(row["name"])), ("name", "state", "memory", "cpus"))

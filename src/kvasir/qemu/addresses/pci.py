@@ -27,22 +27,45 @@ def assign(vm: Any) -> None:
     highest = max((c.index for c in domain.controllers if c.type == "pci"), default=-1)
     count = highest + 1
     if count > 0:
-        rehearsal = _create(vm, count, growing=True)
-        reserve_chipset(vm, rehearsal)
-        _spare_for_bridge(vm, rehearsal)
-        _place_all(vm, rehearsal)
-        root = rehearsal.buses[0].model
-        if highest <= 0 and len(rehearsal.buses) > count and root == "pcie-root":
-            rehearsal.next(PCIE)
-        _add_controllers(vm, rehearsal)
-        count = len(rehearsal.buses)
-    final = _create(vm, count, growing=False)
-    reserve_chipset(vm, final)
-    _place_all(vm, final)
+        slots = _create(vm, count, growing=True)
+        reserve_chipset(vm, slots)
+        if not _has_room(domain, slots):
+            slots = _rehearsed(vm, slots, highest)
+    else:
+        slots = _create(vm, count, growing=False)
+        reserve_chipset(vm, slots)
+    slots.growing = False
+    _place_all(vm, slots)
     _mark_multifunction(vm)
     for controller in domain.controllers:
         if controller.type == "pci":
             _controller_options(vm, controller)
+
+
+def _rehearsed(vm: Any, rehearsal: PciSet, highest: int) -> PciSet:
+    """Place all to see which buses must be added, and begin anew with these."""
+    _spare_for_bridge(vm, rehearsal)
+    _place_all(vm, rehearsal)
+    root = rehearsal.buses[0].model
+    if highest <= 0 and len(rehearsal.buses) > highest + 1 and root == "pcie-root":
+        rehearsal.next(PCIE)
+    _add_controllers(vm, rehearsal)
+    final = _create(vm, len(rehearsal.buses), growing=False)
+    reserve_chipset(vm, final)
+    return final
+
+
+def _has_room(domain: Any, slots: PciSet) -> bool:
+    """Whether all devices fit on one conventional bus whatever they are, with a slot to spare: no bus needs to be added."""
+    if len(slots.buses) != 1 or any(c.type == "pci" and c.model != "pci-root" for c in domain.controllers):
+        return False
+    bus = slots.buses[0]
+    decided = not domain.videos or not wants_pci(domain.videos[0])
+    return (
+        bus.model == "pci-root"
+        and decided
+        and len(list(domain.all_devices())) < bus.last - bus.first + 1 - len(bus.used)
+    )
 
 
 def place(vm: Any, device: Any) -> None:

@@ -144,6 +144,10 @@ def mismatch(bus_number: int, offers: int, needs: int, from_config: bool) -> str
     return None
 
 
+def _text(place: Slot, domain: int) -> str:
+    return f"{domain:04x}:{place.bus:02x}:{place.slot:02x}.{place.function}"
+
+
 class PciSet:
     """All PCI buses of a guest. While ``growing``, buses are added as they are needed: with ``roots``, more root buses."""
 
@@ -159,24 +163,21 @@ class PciSet:
     def validate(self, place: Slot, needs: int, from_config: bool, domain: int = 0) -> None:
         """Raise XmlError (or InternalError for our own choice) where the place does not fit the device."""
         wrong: type[Error] = XmlError if from_config else InternalError
-        text = f"{domain:04x}:{place.bus:02x}:{place.slot:02x}.{place.function}"
         if not self.buses:
             raise wrong("No PCI buses available", origin=Origin.DOMAIN)
         if domain != 0:
-            raise wrong(f"Invalid PCI address {text}. Only PCI domain 0 is available", origin=Origin.DOMAIN)
-        if place.bus >= len(self.buses):
-            raise wrong(
-                f"Invalid PCI address {text}. Only PCI buses up to {len(self.buses) - 1} are available",
-                origin=Origin.DOMAIN,
-            )
-        bus = self.buses[place.bus]
-        problem = mismatch(place.bus, bus.offers, needs, from_config)
-        if problem:
-            raise wrong(f"The device at PCI address {text} {problem}", origin=Origin.DOMAIN)
-        if place.slot < bus.first:
-            raise wrong(f"Invalid PCI address {text}. slot must be >= {bus.first}", origin=Origin.DOMAIN)
-        if place.slot > bus.last:
-            raise wrong(f"Invalid PCI address {text}. slot must be <= {bus.last}", origin=Origin.DOMAIN)
+            problem = "Only PCI domain 0 is available"
+        elif place.bus >= len(self.buses):
+            problem = f"Only PCI buses up to {len(self.buses) - 1} are available"
+        else:
+            bus = self.buses[place.bus]
+            wrong_bus = mismatch(place.bus, bus.offers, needs, from_config)
+            if wrong_bus:
+                raise wrong(f"The device at PCI address {_text(place, domain)} {wrong_bus}", origin=Origin.DOMAIN)
+            if bus.first <= place.slot <= bus.last:
+                return
+            problem = f"slot must be {f'>= {bus.first}' if place.slot < bus.first else f'<= {bus.last}'}"
+        raise wrong(f"Invalid PCI address {_text(place, domain)}. {problem}", origin=Origin.DOMAIN)
 
     def reserve(self, place: Slot, needs: int, from_config: bool = True, domain: int = 0) -> Slot:
         """Mark the place as taken; returns it, moved where a bridge had to come before its bus.

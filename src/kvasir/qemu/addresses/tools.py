@@ -11,7 +11,8 @@ from .pci_set import Slot
 
 def is_pci(device: Any) -> bool:
     """True when the device has a complete PCI address."""
-    return place_of(device) is not None
+    address = device.address
+    return isinstance(address, PciAddress) and bool(address.domain or address.bus or address.slot)
 
 
 def place_of(device: Any) -> Slot | None:
