@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 IDLE_CHECK = 1.0
 GRACE = 5.0
+YOUNG = 4000
+"""New objects between two turns of the collector: one call makes about 2,000, most of which are gone when it ends."""
 SETTLED = 2.0
 """Seconds after the start in which the first clients are answered before the collector of garbage has its first turn."""
 
@@ -279,6 +281,7 @@ def _settle() -> None:
     """What was made by now lives as long as the daemon: the collector never looks at it again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG, 10, 10)
     gc.enable()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid as _uuid
+from functools import lru_cache
 from typing import Any
 
 from kvasir.model.network import Network
@@ -16,6 +17,11 @@ FIRST_CLASS = 3
 """Traffic classes 0 to 2 are the bridge's own."""
 
 
+@lru_cache(1024)
+def _bytes(uuid: str) -> bytes:
+    return bytes.fromhex(uuid.replace("-", ""))
+
+
 class NetworkPort:
     """A port; ``net`` and ``uuid`` are what the wire carries."""
 
@@ -24,7 +30,7 @@ class NetworkPort:
 
     @property
     def uuid(self) -> bytes:
-        return bytes.fromhex(str(self.document.uuid).replace("-", ""))
+        return _bytes(str(self.document.uuid))
 
 
 class VirtualNetwork:
@@ -45,7 +51,7 @@ class VirtualNetwork:
 
     @property
     def uuid(self) -> bytes:
-        return bytes.fromhex(str(self.document.uuid).replace("-", ""))
+        return _bytes(str(self.document.uuid))
 
     def need_active(self) -> None:
         if not self.active:

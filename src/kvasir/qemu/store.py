@@ -14,6 +14,7 @@ import os
 import re
 from dataclasses import dataclass
 
+from kvasir.host.beside import Beside
 from kvasir.host.files import NEW, banner, sync_folder, write_file
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class Store:
     def __init__(self, etc: str, autostart: str) -> None:
         self.etc, self.autostart = etc, autostart
         self._folders = FolderSync()
+        self._beside = Beside("definitions")
         self._changes = 0
 
     def path(self, name: str) -> str:
@@ -144,7 +146,7 @@ class Store:
     async def save_beside(self, name: str, text: str) -> None:
         """The same without holding up the loop."""
         before, path = self._changes, self.path(name)
-        await asyncio.to_thread(write_file, path, _over(name) + text, folder=False, draft=f"{path}~{NEW}")
+        await self._beside.do(_write, path, _over(name) + text)
         self._folders.soon(self.etc)
         if self._changes != before:  # something was written or removed meanwhile: this is the later one
             self.save(name, text)
@@ -174,6 +176,10 @@ class Store:
         if on:
             os.symlink(self.path(name), link)
         self._folders.soon(self.autostart)
+
+
+def _write(path: str, text: str) -> None:
+    write_file(path, text, folder=False, draft=f"{path}~{NEW}")
 
 
 def _over(name: str) -> str:

@@ -34,8 +34,8 @@ OPAQUE_MAX: Final = 8 * 1024 * 1024
 ARRAY_MAX: Final = 1 << 20
 
 
-_U32 = struct.Struct(">I")
-_PAD = (b"", b"\0\0\0", b"\0\0", b"\0")
+U32 = struct.Struct(">I")
+PAD = (b"", b"\0\0\0", b"\0\0", b"\0")
 _SCALARS: dict[str, str] = {"i": "i", "u": "I", "l": "q", "L": "Q", "d": "d", "c": "i", "uc": "I", "h": "I", "U": "16s"}
 
 
@@ -56,11 +56,11 @@ def _put_bytes(out: Out, value: bytes, limit: int) -> None:
     size = len(value)
     if size > limit:
         raise too_long(size, limit)
-    out(_U32.pack(size) + value + _PAD[size & 3])
+    out(U32.pack(size) + value + PAD[size & 3])
 
 
 def _take_bytes(buf: bytes, pos: int, limit: int) -> tuple[bytes, int]:
-    (size,) = _U32.unpack_from(buf, pos)
+    (size,) = U32.unpack_from(buf, pos)
     pos += 4
     end = pos + size
     if size > limit:
@@ -79,7 +79,7 @@ def put_string(out: Out, value: Any) -> None:
     size = len(value)
     if size > STRING_MAX:
         raise too_long(size, STRING_MAX)
-    out(_U32.pack(size) + value + _PAD[size & 3])
+    out(U32.pack(size) + value + PAD[size & 3])
 
 
 def take_string(buf: bytes, pos: int) -> tuple[str, int]:
@@ -122,7 +122,7 @@ def _optional(inner: Codec) -> Codec:
             put_inner(out, value)
 
     def take(buf: bytes, pos: int) -> tuple[Any, int]:
-        (there,) = _U32.unpack_from(buf, pos)
+        (there,) = U32.unpack_from(buf, pos)
         if there > 1:
             raise Malformed(f"presence flag is {there}")
         return take_inner(buf, pos + 4) if there else (None, pos + 4)
@@ -130,18 +130,30 @@ def _optional(inner: Codec) -> Codec:
     return put, take
 
 
-def _array(inner: Codec) -> Codec:
+MANY = 32
+"""Structs from which on an array is worth a function of its own."""
+
+
+def _array(inner: Codec, together: Callable[[], Any] | None = None) -> Codec:
+    """``together`` makes the function that writes many of them at once."""
     put_inner, take_inner = inner
+    at_once: list[Any] = []
 
     def put(out: Out, value: Any) -> None:
         if len(value) > ARRAY_MAX:
             raise Malformed(f"array of {len(value)} is longer than the limit of {ARRAY_MAX}")
-        out(_U32.pack(len(value)))
+        out(U32.pack(len(value)))
+        if together is not None and len(value) >= MANY and not isinstance(value[0], tuple):
+            at_once[:] = at_once or [together()]
+            data = at_once[0](value)
+            if data is not None:
+                out(data)
+                return
         for item in value:
             put_inner(out, item)
 
     def take(buf: bytes, pos: int) -> tuple[Any, int]:
-        (count,) = _U32.unpack_from(buf, pos)
+        (count,) = U32.unpack_from(buf, pos)
         pos += 4
         if count > ARRAY_MAX or count * 4 > len(buf) - pos:
             raise Malformed(f"array of {count} runs past the end of the packet")
@@ -164,7 +176,7 @@ def _numbers(code: str) -> Codec:
         out(struct.pack(f">I{len(value)}{letter}", len(value), *value))
 
     def take(buf: bytes, pos: int) -> tuple[Any, int]:
-        (count,) = _U32.unpack_from(buf, pos)
+        (count,) = U32.unpack_from(buf, pos)
         pos += 4
         if count > ARRAY_MAX or count * size > len(buf) - pos:
             raise Malformed(f"array of {count} runs past the end of the packet")
@@ -179,7 +191,7 @@ def _put_chars(out: Out, value: Any) -> None:
 
 
 def _take_chars(buf: bytes, pos: int) -> tuple[bytes, int]:
-    (count,) = _U32.unpack_from(buf, pos)
+    (count,) = U32.unpack_from(buf, pos)
     pos += 4
     if count > OPAQUE_MAX or count * 4 > len(buf) - pos:
         raise Malformed(f"array of {count} runs past the end of the packet")
@@ -213,7 +225,7 @@ _TYPED_PUT: dict[type, Callable[[Any], bytes]] = {
 }
 _TYPED_TAKE: dict[int, tuple[struct.Struct, type]] = {
     1: (struct.Struct(">i"), Int),
-    2: (_U32, UInt),
+    2: (U32, UInt),
     3: (struct.Struct(">q"), LLong),
     4: (struct.Struct(">Q"), ULLong),
     5: (struct.Struct(">d"), float),
@@ -247,7 +259,7 @@ def _put_typed(out: Out, pair: Any) -> None:
 
 def _take_typed(buf: bytes, pos: int) -> tuple[Any, int]:
     name, pos = take_string(buf, pos)
-    (kind,) = _U32.unpack_from(buf, pos)
+    (kind,) = U32.unpack_from(buf, pos)
     pos += 4
     if kind == 7:
         text, pos = take_string(buf, pos)
@@ -262,7 +274,7 @@ def _take_typed(buf: bytes, pos: int) -> tuple[Any, int]:
 class Record:
     """A row of fields. ``encode`` takes the values in order, ``decode`` gives them as a tuple."""
 
-    __slots__ = ("_steps", "names")
+    __slots__ = ("names", "steps")
 
     def __init__(self, fields: str, structs: Callable[[str], str]) -> None:
         pairs = [field.split(":", 1) for field in fields.split()]
@@ -279,14 +291,14 @@ class Record:
             steps.append((0, *codec(kind, structs)))
         if run:
             steps.append(_run(run))
-        self._steps = steps
+        self.steps = steps
 
     def put(self, out: Out, values: Sequence[Any]) -> None:
         """Write the values, in order, through ``out``."""
         if len(values) != len(self.names):
             raise TypeError(f"{len(self.names)} values are wanted ({' '.join(self.names)}), not {len(values)}")
         at = 0
-        for width, first, _ in self._steps:
+        for width, first, _ in self.steps:
             if width:
                 out(first.pack(*values[at : at + width]))
                 at += width
@@ -297,7 +309,7 @@ class Record:
     def take(self, buf: bytes, pos: int) -> tuple[list[Any], int]:
         """Read the values and the position after them."""
         values: list[Any] = []
-        for width, first, second in self._steps:
+        for width, first, second in self.steps:
             if width:
                 values += first.unpack_from(buf, pos)
                 pos += first.size
@@ -327,10 +339,19 @@ def _run(letters: str) -> tuple[int, Any, Any]:
     return len(letters.replace("16", "")), struct.Struct(">" + letters), None
 
 
+def together(record: Record, fetch: Any) -> Any:
+    """The function of ``kvasir.rpc.together``, which a client never needs."""
+    from kvasir.rpc.together import make
+
+    return make(record, fetch)
+
+
 def _record_codec(name: str, structs: Callable[[str], str]) -> Codec:
     record = Record(structs(name), structs)
     kind = namedtuple(name, record.names)  # type: ignore[misc]  # made from the table, not written down
     single, fetch = len(record.names) == 1, attrgetter(*record.names)
+    if not single:
+        _many[name] = lambda: together(record, fetch)
 
     def put(out: Out, value: Any) -> None:
         if isinstance(value, tuple):
@@ -353,6 +374,9 @@ _codecs: dict[str, Codec] = {
 }
 
 
+_many: dict[str, Callable[[], Any]] = {}
+
+
 def codec(kind: str, structs: Callable[[str], str]) -> Codec:
     """The codec of a type; ``structs`` gives the fields of a struct by its name."""
     found = _codecs.get(kind)
@@ -364,7 +388,8 @@ def codec(kind: str, structs: Callable[[str], str]) -> Codec:
         made = _optional(codec(kind[:-1], structs))
     elif kind.endswith("[]"):
         inner = kind[:-2]
-        made = _numbers(inner) if inner in _SCALARS and inner != "U" else _array(codec(inner, structs))
+        numbers = inner in _SCALARS and inner != "U"
+        made = _numbers(inner) if numbers else _array(codec(inner, structs), _many.get(inner))
     elif kind.startswith("c["):
         made = _char_vector(int(kind[2:-1]))
     else:

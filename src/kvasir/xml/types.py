@@ -132,7 +132,7 @@ def _read_uuid(value: str) -> str:
     text = value.strip()
     if not re.fullmatch(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}", text):
         raise ValueError(value)
-    return str(_uuid.UUID(text))
+    return text.lower() if len(text) == 36 else str(_uuid.UUID(text))
 
 
 UUID = Type("uuid", _read_uuid, _str, pattern="[0-9a-fA-F-]{32,36}", json={"type": "string", "format": "uuid"})

@@ -27,9 +27,8 @@ class Needs:
 
     def of(self, device: Any) -> int:
         """What the device needs of a bus; nothing where it is no PCI device."""
-        rule = getattr(self, f"_{device.TAG}", None)
-        found: int = rule(device) if rule else NOTHING
-        return found
+        rule = _RULES.get(device.TAG)
+        return rule(self, device) if rule else NOTHING
 
     def _virtio(self, device: Any) -> int:
         """Transitional devices are conventional PCI; the others follow the root bus."""
@@ -114,6 +113,12 @@ class Needs:
 
     def _crypto(self, device: Any) -> int:
         return PCI
+
+
+_RULES: dict[str, Any] = {
+    name[1:]: rule for name, rule in vars(Needs).items() if name[0] == "_" and name[1] != "_" and name != "_virtio"
+}
+"""What is asked for a device of each tag."""
 
 
 def video_type(device: Any) -> str | None:

@@ -120,6 +120,13 @@ class Bus:
                             return slot, number
         return None
 
+    def take(self, place: Slot, needs: int) -> None:
+        """Mark a place of this bus as used."""
+        used = self.used.get(place.slot, 0)
+        if not used and needs & Connect.AGGREGATE:
+            self.aggregate.add(place.slot)
+        self.used[place.slot] = used | (1 << place.function)
+
 
 def mismatch(bus_number: int, offers: int, needs: int, from_config: bool) -> str | None:
     """Why a device that needs this cannot sit on a bus that offers that; the text follows "The device at PCI address X"."""
@@ -188,29 +195,29 @@ class PciSet:
             place = self._grow(place, needs)
         self.validate(place, needs, from_config, domain)
         bus = self.buses[place.bus]
-        used = bus.used.get(place.slot, 0)
-        if used & (1 << place.function):
+        if bus.used.get(place.slot, 0) & (1 << place.function):
             wrong: type[Error] = XmlError if from_config else InternalError
             raise wrong(f"Attempted double use of PCI Address {place}", origin=Origin.DOMAIN)
-        if not used and needs & Connect.AGGREGATE:
-            bus.aggregate.add(place.slot)
-        bus.used[place.slot] = used | (1 << place.function)
+        bus.take(place, needs)
         return place
 
     def next(self, needs: int, function: int = -1) -> Slot:
         """Find and take the next free place for such a device. Raises InternalError when there is none."""
-        place = self._find(needs, function)
-        self.reserve(place, needs, from_config=False)
-        return place
-
-    def _find(self, needs: int, function: int) -> Slot:
         if not self.buses:
             raise XmlError("No PCI buses available")
         for number, bus in enumerate(self.buses):
             if mismatch(number, bus.offers, needs, from_config=False) is None:
                 found = bus.free(function, needs)
                 if found:
-                    return Slot(number, *found)
+                    place = Slot(number, *found)
+                    bus.take(place, needs)
+                    return place
+        place = self._beyond(needs, function)
+        self.reserve(place, needs, from_config=False)
+        return place
+
+    def _beyond(self, needs: int, function: int) -> Slot:
+        """The first place of a bus that is added."""
         if not self.growing:
             raise InternalError("No more available PCI slots", origin=Origin.DOMAIN)
         place = self._grow(Slot(len(self.buses), 0, max(function, 0)), needs)

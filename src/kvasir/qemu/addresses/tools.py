@@ -42,6 +42,8 @@ ZEROES: dict[type, tuple[str, ...]] = {
 def fill_zeroes(device: Any) -> None:
     """What an address leaves out is zero."""
     address = device.address
+    if address is None:
+        return
     for name in ZEROES.get(type(address), ()):
         if getattr(address, name) is None:
             setattr(address, name, 0)
