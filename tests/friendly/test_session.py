@@ -69,6 +69,8 @@ def test_from_an_image_to_the_trash_and_back(session: Front, tiny_guest: TinyGue
     assert "Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 1, "quietly"
     assert session.state("web") == "running"
     assert yaml.safe_load(session.say("list", "--yaml")) == session.data("list")
+    words = ("state", "memory", "cpus", "persistent", "autostart")
+    assert [[row[word] for word in words] for row in session.data("list")] == [["running", "256 MiB", 1, True, False]]
     live = ET.fromstring(session.virsh("dumpxml", "web").stdout)
     card = live.find("devices/interface")
     assert card is not None and card.get("type") == "user"
@@ -145,7 +147,7 @@ def check_resize(front: Front) -> None:
     assert front.state("web") == "shut off"
     front.say("resize", "web", "--disk", "3", "--memory", "200")
     row = next(row for row in front.data("list") if row["name"] == "web")
-    assert (row["memory"], row["cpus"]) == ("200 MiB", 2)
+    assert (row["memory"], row["cpus"], row["persistent"], row["autostart"]) == ("200 MiB", 2, True, False)
 
 
 def check_clone(front: Front) -> None:

@@ -13,6 +13,7 @@ from kvasir.devices.input import Input
 from kvasir.devices.interface import Interface
 from kvasir.errors import ConfigUnsupported, InternalError, XmlError
 from kvasir.qemu import addresses, aliases
+from kvasir.qemu.addresses import pci
 from kvasir.qemu.addresses.pci_set import PCI, PCIE, Bus, Connect, PciSet, Slot
 from kvasir.qemu.addresses.ports import disk_index
 from kvasir.xml.reader import read
@@ -21,6 +22,9 @@ from tests.golden import harness
 pytestmark = pytest.mark.skipif(
     not Path("/usr/bin/qemu-system-x86_64").exists(), reason="qemu-system-x86_64 is not installed"
 )
+DISKS = """<disk type='file' device='disk'><source file='/x'/><target dev='vd?' bus='virtio'/></disk><rng model='virtio'>
+<backend model='random'>/dev/urandom</backend></rng><filesystem type='mount'><source dir='/x'/><target dir='vd?'/></filesystem>
+<input type='tablet' bus='usb'/>"""
 HEAD = "<domain type='qemu'><name>x</name><memory unit='MiB'>64</memory>"
 
 
@@ -104,3 +108,15 @@ def test_odd_target_names() -> None:
     for name in ("nvme0", "vd", "sd1", "vdA"):
         with pytest.raises(XmlError):
             disk_index(name)
+
+
+@pytest.mark.parametrize("devices", ["", DISKS, DISKS * 3, DISKS * 9, "<video><model type='qxl'/></video>" + DISKS])
+def test_one_bus_with_room_is_filled_as_after_a_rehearsal(devices: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces = devices.split("?")
+    text = (
+        "".join(f"{piece}{'a' * (1 + at // 26)}{chr(97 + at % 26)}" for at, piece in enumerate(pieces[:-1]))
+        + pieces[-1]
+    )
+    at_once = guest("pc", text).domain.xml().partition("</uuid>")[2]
+    monkeypatch.setattr(pci, "_has_room", lambda domain, slots: False)
+    assert guest("pc", text).domain.xml().partition("</uuid>")[2] == at_once != ""

@@ -10,8 +10,10 @@ import time
 
 import pytest
 
-from kvasir.errors import SystemFailure
-from kvasir.qemu import autostart, store
+from kvasir.errors import OperationInvalid, SystemFailure
+from kvasir.host import beside
+from kvasir.qemu import autostart, rename, stats, store
+from kvasir.qemu.driver import REMEMBERED
 from kvasir.qemu.jobs import Kind
 
 from . import small
@@ -49,12 +51,77 @@ def test_nothing_waits_for_the_disk_on_the_loop(tmp_path, monkeypatch):
             await driver.rewrite(guest, titled(guest, "of a slow disk"))
         assert "<title>of a slow disk</title>" in on_disk(guest) and guest.config.title == "of a slow disk"
         autostart.set_autostart(guest, True)
+        async with guest.jobs.normal(Kind.MODIFY):
+            await rename.rename(guest, "b")
+        assert os.readlink(driver.store.link("b")) == driver.store.path("b") and not os.path.exists(
+            driver.store.path("a")
+        )
         driver.undefine(guest)
-        while len(synced) < 4:  # both files, both folders
+        while len(synced) < 5:  # three files, both folders
             await asyncio.sleep(0.01)
         assert threading.main_thread() not in synced
-        assert not os.path.exists(driver.store.path("a")) and not os.path.lexists(driver.store.link("a"))
+        assert not os.path.exists(driver.store.path("b")) and not os.path.lexists(driver.store.link("b"))
         await driver.stop()
+
+    run(main())
+
+
+def test_a_name_that_is_taken_while_the_file_is_written_stays_taken(tmp_path, monkeypatch):
+    async def main():
+        small.patch(monkeypatch)
+        driver, _ = await small.make(str(tmp_path))
+        guest, written = await driver.define(small.xml("a")), driver.store.save_beside
+
+        async def save(name: str, text: str) -> None:
+            await written(name, text)
+            driver.guests.by_name[name] = "a transient guest"
+
+        monkeypatch.setattr(driver.store, "save_beside", save)
+        with pytest.raises(OperationInvalid, match="domain with name 'b' already exists"):
+            await rename.rename(guest, "b")
+        assert guest.name == "a" and on_disk(guest) and not os.path.exists(driver.store.path("b"))
+        await driver.stop()
+
+    run(main())
+
+
+def test_a_guest_that_is_off_is_read_once_for_its_sizes_and_not_to_forget_it(tmp_path, monkeypatch):
+    async def main():
+        small.patch(monkeypatch)
+        driver, _ = await small.make(str(tmp_path))
+        guests = [await driver.define(small.xml(f"g{number}")) for number in range(REMEMBERED + 4)]
+        read, parse = [], driver.parse_stored
+        monkeypatch.setattr(driver, "parse_stored", lambda text: read.append(text) or parse(text))
+        for _ in range(3):
+            assert {stats.summary(guest)[:4] for guest in guests} == {(16384, 16384, 1, 1)}
+        assert 4 <= len(read) <= len(guests), "once at most, though the parsed forms of few are kept"
+        before = len(read)
+        assert not guests[0].says("nvram") and guests[0].says("memory") and len(read) == before
+        async with guests[1].jobs.normal(Kind.MODIFY):
+            domain = guests[1].config.copy()
+            domain.memory = 32768
+            await driver.rewrite(guests[1], domain)
+        assert stats.summary(guests[1])[1] == 32768
+        await driver.stop()
+
+    run(main())
+
+
+def test_the_thread_for_files_keeps_order_tells_errors_and_goes(monkeypatch):
+    monkeypatch.setattr(beside, "IDLE", 0.05)
+
+    async def main():
+        work, seen = beside.Beside("files of a test"), []
+        await asyncio.gather(*(work.do(seen.append, number) for number in range(50)))
+        assert seen == list(range(50))
+        with pytest.raises(ZeroDivisionError):
+            await work.do(lambda: 1 / 0)
+        while any(thread.name == "files of a test" for thread in threading.enumerate()):
+            await asyncio.sleep(0.02)
+        slow = asyncio.create_task(work.do(lambda: (time.sleep(0.1), seen.append("slow"))))
+        await asyncio.sleep(0.02)
+        slow.cancel()
+        assert await work.do(len, "next") == 4 and seen[-1] == "slow"
 
     run(main())
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
+from kvasir.daemon.paths import Paths
 from kvasir.host import crypto
+from kvasir.secret.driver import NoSecret, SecretDriver
 from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon
 from tests.virsh.cells import four
 
@@ -212,3 +218,33 @@ def test_two_daemons_share_files(kvasird: KvasirDaemon, real_libvirtd: DaemonHan
     ).stdout  # fmt: skip
     assert (kvasird.folder / f"etc/libvirt/secrets/{UUID}1.xml").read_text() == theirs
     real_libvirtd.virsh("secret-undefine", f"{UUID}1")
+
+
+def test_nothing_waits_for_the_disk_on_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes of one secret at once come one after the other; each leaves files that a new driver reads."""
+    synced = []
+
+    def fsync(fd: int) -> None:
+        synced.append(threading.current_thread())
+        time.sleep(0.02)
+
+    async def change() -> None:
+        monkeypatch.setattr(os, "fsync", fsync)
+        driver = SecretDriver(Paths.system(str(tmp_path)))
+        made = await driver.define(DOCUMENTS["tls"].format(u=UUID))
+        beat = asyncio.get_running_loop().time()
+        work = asyncio.gather(*(driver.set_value(made, b"value %d" % number) for number in range(4)))
+        while not work.done():
+            await asyncio.sleep(0)
+            now = asyncio.get_running_loop().time()
+            assert now - beat < 10, "the loop stood still"
+            beat = now
+        assert len(synced) >= 8 and threading.main_thread() not in synced
+        again = SecretDriver(Paths.system(str(tmp_path)))
+        await again.start()
+        assert made.value == again.by_uuid(made.uuid).value == b"value 3"
+        gone = await asyncio.gather(driver.undefine(made), driver.set_value(made, b"late"), return_exceptions=True)
+        assert gone[0] is None and isinstance(gone[1], NoSecret)
+        assert not [name for name in os.listdir(driver.folder) if UUID in name]
+
+    asyncio.run(asyncio.wait_for(change(), 60))

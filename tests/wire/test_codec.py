@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -164,6 +165,26 @@ def test_anything_with_the_attributes_is_a_struct() -> None:
 
     back = REMOTE["domain_lookup_by_name"].decode_result(REMOTE["domain_lookup_by_name"].encode_result(Guest()))
     assert (back.name, back.uuid, back.id) == ("g", b"u" * 16, -1)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(TEXT | st.just("\udcff"), st.binary(min_size=16, max_size=16), st.integers(-1, 2**31 - 1)),
+        max_size=50,
+    )
+)
+def test_many_structs_are_written_as_one_by_one(rows: list[tuple[str, bytes, int]]) -> None:
+    things = [SimpleNamespace(name=name, uuid=uuid, id=number) for name, uuid, number in rows]
+    encode = REMOTE["connect_list_all_domains"].encode_result
+    assert encode((things * 2, 1)) == encode((rows * 2, 1))
+
+
+def test_many_structs_with_a_wrong_value_cannot_be_sent() -> None:
+    guests = [SimpleNamespace(name="a", uuid=bytes(16), id=1) for _ in range(50)]
+    guests[40].name = 7
+    with pytest.raises(errors.Error):
+        REMOTE["connect_list_all_domains"].encode_result((guests, 50))
 
 
 def test_errors_travel_whole() -> None:
