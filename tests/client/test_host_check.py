@@ -45,16 +45,24 @@ def test_host_validate(tmp_path: Path, capsys: pytest.CaptureFixture[str], cpuin
     assert virt_host_validate.main(["qemu"], made(tmp_path, cpuinfo)) == 1  # no /dev/kvm, no tun
     said = capsys.readouterr().out
     assert re.search(rf"^  QEMU: Checking for hardware virtualization +: {verdict}", said, re.M)
-    assert virt_host_validate.main(["lxc"]) == 1
+    assert virt_host_validate.main(["bhyve"]) == 1
 
 
 @pytest.mark.guide("req-kvm-cpu")
-def test_host_validate_says_what_the_real_one_says(peers: Peers) -> None:
-    ours = subprocess.run(
-        [sys.executable, "-m", "kvasir.cli.virt_host_validate", "qemu"], capture_output=True, text=True
-    )
-    real = peers.run("virt-host-validate", "qemu")
-    assert (ours.stdout, ours.returncode) == (real.stdout, real.returncode)
+@pytest.mark.parametrize(
+    "line", ["", "qemu", "lxc", "qemu more", "-q", "--quiet lxc", "nosuch", "--nosuch", "-z", "--version"]
+)
+def test_host_validate_says_what_the_real_one_says(peers: Peers, line: str) -> None:
+    command = [sys.executable, "-m", "kvasir.cli.virt_host_validate", *line.split()]
+    ours = subprocess.run(command, capture_output=True, text=True)
+    real = peers.run("virt-host-validate", *line.split())
+    assert ours.returncode == real.returncode
+    if line == "--version":
+        assert ours.stdout.startswith("version: ") and ours.stdout.endswith(" 9.0.0\n")
+    else:
+        assert ours.stdout == real.stdout
+        said = [one.stderr.partition("\n")[0].partition(": ")[2] for one in (ours, real)]
+        assert said[0] == said[1]
 
 
 @pytest.mark.guide("limit-host-minimum")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from tests.conftest import PROJECT, Peers
 
 pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
 ENV = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "LC_ALL": "C.UTF-8"}
-SUBJECT = "/C=DE/ST=S/L=Here/O=Red+Hat; Co/OU=U/CN=client, \"x\""
+SUBJECT = '/C=DE/ST=S/L=Here/O=Red+Hat; Co/OU=U/CN=client, "x"'
 
 
 def make(folder: Path, name: str, subject: str, ca: str | None = None, days: int = 30) -> None:
@@ -84,3 +85,12 @@ def test_validate(tmp_path: Path) -> None:
     assert wrong.returncode == 1 and "does not trust" in wrong.stdout, wrong.stdout
     (root / "etc/pki/libvirt/servercert.pem").write_text("x")
     assert "no certificate in PEM format" in tool("virt_pki_validate", "--root", str(root)).stdout
+
+
+@pytest.mark.parametrize("word", ["nosuch", "--nosuch", "-V", "--version"])
+def test_validate_words(peers: Peers, word: str) -> None:
+    """What both say to words beside the point; each begins with the name it was called by."""
+    real, ours = peers.run("virt-pki-validate", word), tool("virt_pki_validate", word)
+    assert ours.returncode == real.returncode
+    said = [re.sub(r"^\S*virt.pki.validate(\.py)?", "X", one.stdout + one.stderr) for one in (ours, real)]
+    assert said[0] == said[1]

@@ -6,10 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon
+from tests.conftest import PROJECT, DaemonHandle, KvasirDaemon, Peers
 from tests.virsh import cells
 
 OK = """<domain type='qemu'>
@@ -115,10 +116,10 @@ def test_a_broken_stored_document_is_named_and_the_others_load(kvasird: KvasirDa
     assert "Opening and ending tag mismatch" in kvasird.log()
 
 
-def validator(*words: object) -> subprocess.CompletedProcess[str]:
+def validator(*words: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "kvasir.cli.virt_xml_validate", *map(str, words)]
     env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "LC_ALL": "C"}
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=env, input=stdin, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.guide("xml-virt-xml-validate", "xml-vanishing-parts")
@@ -165,3 +166,59 @@ def test_xmllint(kvasird: KvasirDaemon) -> None:
     for name in ("stray", "unterminated", "mismatch", "features", "endonly", "typo", "equals", "extra"):
         path.write_text(BROKEN[name])
         assert subprocess.run(["xmllint", "--noout", path], capture_output=True).returncode != 0
+
+
+DOCUMENTS = {
+    "domainsnapshot": "<domainsnapshot><name>n</name>{}</domainsnapshot>",
+    "domaincheckpoint": "<domaincheckpoint><name>n</name>{}</domaincheckpoint>",
+    "domainbackup": "<domainbackup mode='push'>{}<disks><disk name='vda' type='file'><target file='/x'/></disk></disks></domainbackup>",
+    "nwfilter": "<filter name='n' chain='root'>{}<rule action='drop' direction='in'/></filter>",
+    "nwfilterbinding": "<filterbinding><owner><uuid>11111111-1111-1111-1111-111111111111</uuid><name>n</name></owner>"
+    "<portdev name='p'/><mac address='52:54:00:00:00:01'/><filterref filter='allow-arp'/>{}</filterbinding>",
+    "cpu": "<cpu><arch>x86_64</arch><model>qemu64</model>{}</cpu>",
+    "interface": "<interface type='ethernet' name='e'>{}</interface>",
+    "storagepoolcaps": "<storagepoolCapabilities>{}<pool type='dir' supported='yes'/></storagepoolCapabilities>",
+}
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+def test_validates_every_kind(peers: Peers, tmp_path: Path, kind: str) -> None:
+    """By the root element, as the original's schemas: what is right, and what has one element too many; from standard input too."""
+    if shutil.which("xmllint") is None:
+        pytest.skip("xmllint (libxml2-utils), which the original wants, is not installed")
+    for more, code in (("", 0), ("<nosuch/>", 3)):
+        path = tmp_path / "x.xml"
+        path.write_text(DOCUMENTS[kind].format(more))
+        theirs = peers.run("virt-xml-validate", str(path))
+        ours = validator(path)
+        assert (ours.returncode, theirs.returncode) == (code, code), (ours.stderr, theirs.stderr)
+        assert ours.stderr.splitlines()[-1] == theirs.stderr.splitlines()[-1]
+        if code:
+            assert f"/{kind}.rng" in ours.stderr and "nosuch" in ours.stderr
+    piped = validator("-", stdin=DOCUMENTS[kind].format(""))
+    assert (piped.returncode, piped.stderr) == (0, "- validates\n")
+    assert validator(path, "nosuch").returncode == 4
+
+
+def test_validate_flags_refuse_what_the_schema_has_not(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
+    """``--validate`` of snapshots, bindings of filters and CPUs: taken and refused by both daemons."""
+    lines = {
+        "snapshot-create x {folder}/domainsnapshot-{how}.xml --validate --redefine": "domainsnapshot",
+        "cpu-compare {folder}/cpu-{how}.xml --validate --error": "cpu",
+        "nwfilter-binding-create {folder}/nwfilterbinding-{how}.xml --validate": "nwfilterbinding",
+    }
+    for daemon in (real_libvirtd, kvasird):
+        (daemon.folder / "x.xml").write_text(OK)
+        daemon.virsh("define", str(daemon.folder / "x.xml"))
+        for line, kind in lines.items():
+            for how, more in (("good", ""), ("bad", "<nosuch/>")):
+                if (how, kind) == ("good", "nwfilterbinding"):
+                    continue  # a binding that is made changes rules
+                (daemon.folder / f"{kind}-{how}.xml").write_text(DOCUMENTS[kind].format(more))
+                done = daemon.virsh(*line.format(folder=daemon.folder, how=how).split())
+                refused = (
+                    "XML document failed to validate against schema: Unable to validate doc against " in done.stderr
+                )
+                assert refused == (how == "bad"), (daemon.uri, line, done.stderr)
+                assert not refused or (done.returncode == 1 and f"/usr/share/libvirt/schemas/{kind}.rng" in done.stderr)
+        daemon.virsh("undefine", "x", "--snapshots-metadata")

@@ -43,10 +43,15 @@ EXPAND, MIGRATABLE = 1, 2
 
 def _read(text: str, flags: int) -> Cpu:
     if flags & VALIDATE:
+        from kvasir.xml import outlines
         from kvasir.xml.reader import read
         from kvasir.xml.validate import validate
 
-        validate(Cpu, read(text, "(CPU_definition)"))
+        root = read(text, "(CPU_definition)")
+        if root.find("arch") is not None:
+            outlines.check(root, "cpu")
+        else:
+            validate(Cpu, root)
     cpu, arch = combine.parse(text)
     _check_arch(arch, os.uname().machine)
     return cpu

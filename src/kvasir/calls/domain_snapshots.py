@@ -11,6 +11,8 @@ from kvasir.qemu.snapshots import create as creating
 from kvasir.qemu.snapshots import delete as deleting
 from kvasir.qemu.snapshots import revert as reverting
 from kvasir.qemu.snapshots.tree import NoSnapshot, Tree
+from kvasir.xml import outlines
+from kvasir.xml.reader import read
 
 if TYPE_CHECKING:
     from kvasir.daemon.session import Session
@@ -25,6 +27,8 @@ async def domain_snapshot_create_xml(session: Session, dom: Any, xml_desc: str, 
     """Make a snapshot, or take up the metadata of one."""
     check_flags(flags, creating.ALL, "qemuSnapshotCreateXML")
     who = guest(session, dom)
+    if flags & creating.VALIDATE:
+        outlines.check(read(xml_desc, "(domain_snapshot)"), "domainsnapshot")
     snap = await creating.create(who, xml_desc, flags)
     return Handle(snap.name, who)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kvasir.nwfilter import bindings, documents
+from kvasir.xml import outlines
+from kvasir.xml.reader import read
 
 from .flags import check_flags
 
@@ -80,6 +82,8 @@ def nwfilter_binding_get_xml_desc(session: Session, nwfilter: Any, flags: int) -
 
 async def nwfilter_binding_create_xml(session: Session, xml: str, flags: int) -> Any:
     check_flags(flags, VALIDATE, "nwfilterBindingCreateXML")
+    if flags & VALIDATE:
+        outlines.check(read(xml, "(nwfilterbinding_definition)"), "filterbinding")
     return await _driver(session).bind(bindings.read(xml))
 
 

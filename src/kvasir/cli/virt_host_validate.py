@@ -1,4 +1,4 @@
-"""``virt-host-validate [qemu]``: one line for each thing that guests of QEMU want of a host; exit code 1 when one fails."""
+"""``virt-host-validate [qemu|lxc]``: one line for each thing that guests want of a host; exit code 1 when one fails."""
 
 from __future__ import annotations
 
@@ -12,6 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "blkio")
+CONTAINER_CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio")
+NAMESPACES = ("ipc", "mnt", "pid", "uts", "net", "user")
+USAGE = """
+syntax: {me} [OPTIONS] [HVTYPE]
+
+ Hypervisor types:
+
+   - qemu
+   - lxc
+
+ Options:
+   -h, --help     print this text
+   -v, --version  print the version
+   -q, --quiet    print nothing, only give the exit code
+"""
 COLOURS = {"PASS": "32", "WARN": "33", "FAIL": "31", "NOTE": "34"}
 NO_EXTENSIONS = (
     "Host not compatible with KVM; HW virtualization CPU features not found."
@@ -41,14 +56,7 @@ def checks(root: str = "") -> Iterator[tuple[str, str, str]]:
         there = os.path.exists(root + path)
         verdict = "PASS" if there else "WARN" if module == "vhost_net" else "FAIL"
         yield f"if device {path} exists", verdict, "" if there else f"Load the '{module}' module to {what}"
-    mounted = hostcheck.read(f"{root}/proc/self/mounts")
-    second = set(hostcheck.read(f"{root}/sys/fs/cgroup/cgroup.controllers").split())
-    for name in CONTROLLERS:
-        other = {"cpuacct": "cpu", "blkio": "io"}.get(name, name)
-        options = [line.split()[3].split(",") for line in mounted.splitlines() if " cgroup " in line]
-        there = any(name in words for words in options) or other in second or (name == "devices" and bool(second))
-        advice = f"Enable '{name}' in kernel Kconfig file or mount/enable cgroup controller in your system"
-        yield f"for cgroup '{name}' controller support", "PASS" if there else "WARN", "" if there else advice
+    yield from controllers(root, CONTROLLERS, "WARN")
     groups = f"{root}/sys/kernel/iommu_groups"
     has_iommu = os.path.isdir(groups) and bool(os.listdir(groups))
     advice = "" if has_iommu else "Unknown if this platform has IOMMU support"
@@ -56,22 +64,81 @@ def checks(root: str = "") -> Iterator[tuple[str, str, str]]:
     yield "for secure guest support", "WARN", "Unknown if this platform has Secure Guest support"
 
 
+def controllers(root: str, names: tuple[str, ...], missing: str) -> Iterator[tuple[str, str, str]]:
+    """The controllers of control groups, of either version."""
+    mounted = hostcheck.read(f"{root}/proc/self/mounts")
+    second = set(hostcheck.read(f"{root}/sys/fs/cgroup/cgroup.controllers").split())
+    for name in names:
+        other = {"cpuacct": "cpu", "blkio": "io"}.get(name, name)
+        options = [line.split()[3].split(",") for line in mounted.splitlines() if " cgroup " in line]
+        there = (
+            any(name in words for words in options)
+            or other in second
+            or (name in ("devices", "freezer") and bool(second))
+        )
+        advice = f"Enable '{name}' in kernel Kconfig file or mount/enable cgroup controller in your system"
+        yield f"for cgroup '{name}' controller support", "PASS" if there else missing, "" if there else advice
+
+
+def containers(root: str = "") -> Iterator[tuple[str, str, str]]:
+    """What guests of libvirt's driver of containers want, which Kvasir does not drive."""
+    release = [int(part) for part in os.uname().release.split("-")[0].split(".")[:3] if part.isdigit()]
+    yield "for Linux >= 2.6.26", "PASS" if release >= [2, 6, 26] else "FAIL", ""
+    for name in NAMESPACES:
+        there = os.path.exists(f"{root}/proc/self/ns/{name}")
+        yield (
+            f"for namespace {name}",
+            "PASS" if there else "FAIL",
+            "" if there else f"Namespace {name} is not in this kernel",
+        )
+    yield from controllers(root, CONTAINER_CONTROLLERS, "FAIL")
+    there = os.path.exists(f"{root}/sys/fs/fuse/connections")
+    advice = "" if there else "Load the 'fuse' module to enable /proc/ overrides"
+    yield "if device /sys/fs/fuse/connections exists", "PASS" if there else "FAIL", advice
+
+
+KINDS = {"qemu": checks, "lxc": containers}
+
+
+def show(kind: str, what: str, verdict: str, advice: str) -> None:
+    """One line."""
+    asked = what if what.startswith(("for ", "if ")) else f"for {what}"
+    shown = f"\x1b[{COLOURS[verdict]}m{verdict}\x1b[0m" if sys.stdout.isatty() else verdict
+    print(f"{kind.upper():>6}: {'Checking ' + asked:<69}: {shown}" + (f" ({advice})" if advice else ""))
+
+
 def main(argv: list[str] | None = None, root: str = "") -> int:
     """Entry point."""
-    words = sys.argv[1:] if argv is None else argv
-    quiet = "-q" in words or "--quiet" in words
-    wanted = [word for word in words if not word.startswith("-")]
-    if wanted not in ([], ["qemu"]):
-        print(f"virt-host-validate: {wanted[0]}: unsupported hypervisor name", file=sys.stderr)
+    import getopt
+
+    me, words = sys.argv[0], sys.argv[1:] if argv is None else argv
+    try:
+        options, names = getopt.gnu_getopt(words, "hvq", ["help", "version", "quiet"])
+    except getopt.GetoptError as problem:
+        long = len(problem.opt) > 1
+        print(
+            f"{me}: " + (f"unrecognized option '--{problem.opt}'" if long else f"invalid option -- '{problem.opt}'"),
+            file=sys.stderr,
+        )
+        print(USAGE.format(me=me), file=sys.stderr)
+        return 1
+    given = {name for name, _ in options}
+    if given & {"-h", "--help"}:
+        print(USAGE.format(me=me))
+        return 0
+    if given & {"-v", "--version"}:
+        print(f"version: {me} 9.0.0")
+        return 0
+    wanted = names[:1] or list(KINDS)
+    if wanted[0] not in KINDS:
+        print(f"{me}: unsupported hypervisor name {wanted[0]}", file=sys.stderr)
         return 1
     good = True
-    for what, verdict, advice in checks(root):
-        good = good and verdict != "FAIL"
-        if quiet and verdict == "PASS":
-            continue
-        asked = what if what.startswith(("for ", "if ")) else f"for {what}"
-        shown = f"\x1b[{COLOURS[verdict]}m{verdict}\x1b[0m" if sys.stdout.isatty() else verdict
-        print(f"{'QEMU':>6}: {'Checking ' + asked:<69}: {shown}" + (f" ({advice})" if advice else ""))
+    for kind in wanted:
+        for what, verdict, advice in KINDS[kind](root):
+            good = good and verdict != "FAIL"
+            if not given & {"-q", "--quiet"}:
+                show(kind, what, verdict, advice)
     return 0 if good else 1
 
 

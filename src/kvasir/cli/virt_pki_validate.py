@@ -162,11 +162,12 @@ def main(words: list[str] | None = None) -> int:
     elif given[:1] in (["-h"], ["--help"]):
         sys.stdout.write(USAGE)
         return 0
-    elif given[:1] in (["-v"], ["--version"]):
-        sys.stdout.write(VERSION + "\n")
+    elif given[:1] in (["-v"], ["-V"], ["--version"]):
+        sys.stdout.write(f"{sys.argv[0]} (libvirt) {VERSION}\n")
         return 0
     elif given:
-        sys.stderr.write(USAGE)
+        kind = "option" if given[0].startswith("-") else "argument"
+        sys.stderr.write(f"{sys.argv[0]}: unrecognized {kind} '{given[0]}'\n")
         return 1
     return 0 if validate(root) else 1
 

@@ -262,5 +262,5 @@ def validate(text: str) -> None:
 
 
 def _invalid(text: str) -> Error:
-    message = f"XML document failed to validate against schema: Unable to validate doc against nwfilter.rng\n{text}"
+    message = f"XML document failed to validate against schema: Unable to validate doc against /usr/share/libvirt/schemas/nwfilter.rng\n{text}"
     return Error(message, code=Code.XML_INVALID_SCHEMA, origin=Origin.NWFILTER, message=message)

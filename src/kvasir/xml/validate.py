@@ -13,6 +13,7 @@ from typing import Any
 from kvasir.errors import SchemaError
 
 from .fields import Field, clark
+from .outlines import NAMES, SCHEMAS
 from .schema import Shape, shape
 
 
@@ -83,4 +84,5 @@ def validate(cls: Any, root: Any) -> None:
     words = list(dict.fromkeys(_problems(root, _shape(cls))))
     if words:
         words.append(f"Element {root.tag} failed to validate content")
-        raise SchemaError(f"Unable to validate doc against {cls.TAG}.rng\n" + "\n".join(words), origin=5)
+        where = f"{SCHEMAS}/{NAMES.get(cls.TAG, cls.TAG)}.rng"
+        raise SchemaError(f"Unable to validate doc against {where}\n" + "\n".join(words), origin=5)
