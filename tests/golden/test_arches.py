@@ -6,6 +6,7 @@ The emulators are Debian's, unpacked; those of riscv64 and s390x (46 MB) with KV
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -37,12 +38,12 @@ def arch_of(text: str) -> str:
 
 @cache
 def emulators(misc: bool) -> Path:
-    """The folder of the emulators; QEMU looks for its modules beside its own folder."""
+    """The folder of the emulators; QEMU looks for its modules and for firmware beside its own folder."""
     root = unpacked("qemu-system-misc") if misc else unpacked("qemu-system-ppc", "qemu-system-arm")
-    modules = root / "usr/lib/x86_64-linux-gnu/qemu"
-    modules.parent.mkdir(parents=True, exist_ok=True)
-    if not modules.is_symlink():
-        modules.symlink_to("/usr/lib/x86_64-linux-gnu/qemu")
+    for name in ("usr/lib/x86_64-linux-gnu/qemu", "usr/share/qemu"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            (root / name).symlink_to(f"/{name}")
     return root / "usr/bin"
 
 

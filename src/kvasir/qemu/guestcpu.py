@@ -23,7 +23,11 @@ def resolve(vm: Any) -> None:
     Raises Error with code 91 (CPU incompatible) where ``check`` asks for it.
     """
     cpu = vm.domain.cpu
-    if cpu is None or vm.arch not in X86:
+    if cpu is None:
+        return
+    if vm.arch not in X86:
+        if cpu.mode == "custom" and cpu.model:
+            cpu.fallback = "forbid"
         return
     if cpu.mode == "host-model":
         _host_model(vm, cpu)
