@@ -94,6 +94,8 @@ class Texts(Outside):
         fine, why = self.ask(read, (subject,) if len(REMOTE[read].args.names) == 1 else (subject, 0))
         if not fine and kind != "backup":
             self.found.problem(f"{read} after {create}: {why}", text.encode("utf-8", "replace"))
+        if kind == "domain":  # what QEMU would be told of it
+            self.ask("connect_domain_xml_to_native", ("qemu-argv", text, 0))
         self.ask(remove, (subject,) if len(REMOTE[remove].args.names) == 1 else (subject, 0))
         if kind == "backup":  # its checkpoint stays
             self.ask("domain_checkpoint_delete", (self.maker.struct("CK", create), 0))
