@@ -61,6 +61,12 @@ class Watcher(threading.Thread):
                 self.failed = repr(problem)
 
 
+def small_disk(folder: Path) -> None:
+    """A file system that is full soon: wiping a volume that was resized to terabytes ends."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "none", str(folder)], check=True)
+
+
 @contextlib.contextmanager
 def daemon(root: Path, settings: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """kvasird below the folder; its log holds errors only."""
@@ -96,6 +102,7 @@ class Outside:
         self.root, self.child, self.chance, self.found = root, child, random.Random(seed), Found()
         self.path = root / "run/libvirt/libvirt-sock"
         self.images = root / "images"
+        small_disk(self.images)
         self.world = World(str(self.images))
         self.maker = Maker(self.chance, self.world)
         self.rows = [row for one in (REMOTE, QEMU, LXC) for row in one if not row.event and row.name != "connect_close"]
@@ -134,7 +141,9 @@ class Outside:
             if left == [0, 0, 0]:
                 return
             if time.monotonic() > end:
-                raise RuntimeError(f"what will not go away: {refused}")
+                self.child.send_signal(signal.SIGABRT)  # each thread says where it is
+                self.child.wait()
+                raise RuntimeError(f"what will not go away: {refused} {self.log.read_text()[-3000:]}")
             time.sleep(0.2)
 
     def renew(self) -> None:

@@ -176,6 +176,10 @@ def _read_four(ip: NetworkIp, name: str) -> None:
             ip.netmask = str(parse_address(ip.netmask))
         except Exception:
             raise xml_error(f"Invalid netmask '{ip.netmask}' in network '{name}'") from None
+        if ":" in ip.netmask:
+            raise unsupported(
+                f"Invalid netmask '{ip.netmask}' for address '{ip.address}' in network '{name}' (both must be IPv4)"
+            )
     if ip.prefix is not None and ip.prefix > 32:
         raise unsupported(f"Invalid IPv4 prefix '{ip.prefix}' in network '{name}'")
 
@@ -185,11 +189,12 @@ def read_route(route: NetworkRoute, net: Any) -> None:
     name = net.name
     if route.family not in (None, "ipv4", "ipv6"):
         raise xml_error(f"{name}: Unrecognized family '{route.family}' in route definition")
-    if not route.address:
+    if route.address is None:
         raise xml_error(f"{name}: Missing required address attribute in route definition")
-    if not route.gateway:
+    if route.gateway is None:
         raise xml_error(f"{name}: Missing required gateway attribute in route definition")
     address, gateway = _route_address(route.address, name, "network"), _route_address(route.gateway, name, "gateway")
+    netmask = None if route.netmask is None else _route_address(route.netmask, name, "netmask")
     if address.version == 6 and route.family != "ipv6":
         said = "No family specified" if route.family is None else "IPv4 family specified"
         raise xml_error(f"{name}: {said} for non-IPv4 address '{route.address}' in route definition")
@@ -199,10 +204,8 @@ def read_route(route: NetworkRoute, net: Any) -> None:
         raise xml_error(f"{name}: No family specified for non-IPv{address.version} gateway '{route.address}' in route "
                         "definition")  # fmt: skip
     most = 32 if address.version == 4 else 128
-    if route.netmask is not None and address.version == 6:
-        raise xml_error(f"{name}: Specifying netmask invalid for IPv6 address '{route.address}' in route definition")
-    if route.netmask is not None and route.prefix is not None:
-        raise xml_error(f"{name}: Route definition cannot have both a prefix and a netmask")
+    if netmask is not None:
+        _route_netmask(route, name, address, netmask)
     if route.prefix is not None and route.prefix > most:
         raise xml_error(f"{name}: Invalid prefix {route.prefix} specified in route definition, must be 0 - {most}")
     length = route.length
@@ -210,6 +213,17 @@ def read_route(route: NetworkRoute, net: Any) -> None:
         raise xml_error(f"{name}: Address '{route.address}' in route definition is not a network address")
     if not any(gateway in ip.net for ip in net.ips if ip.length >= 0):
         raise unsupported(f"unreachable static route gateway '{gateway}' specified for network '{name}'")
+    route.address, route.gateway = str(address), str(gateway)
+
+
+def _route_netmask(route: NetworkRoute, name: str, address: Any, netmask: Any) -> None:
+    if address.version == 6:
+        raise xml_error(f"{name}: Specifying netmask invalid for IPv6 address '{route.address}' in route definition")
+    if netmask.version == 6:
+        raise xml_error(f"{name}: Invalid netmask '{route.netmask}' for address '{route.address}' (both must be IPv4)")
+    if route.prefix is not None:
+        raise xml_error(f"{name}: Route definition cannot have both a prefix and a netmask")
+    route.netmask = str(netmask)
 
 
 def _route_address(value: str, name: str, what: str) -> Any:

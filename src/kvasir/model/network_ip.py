@@ -133,7 +133,7 @@ class NetworkRoute(Element, tag="route"):
             return self.prefix
         if self.netmask:
             return prefix_of(self.netmask)
-        return 0 if not self.family_six and int(ipaddress.ip_address(str(self.address))) == 0 else -1
+        return 0 if not self.family_six and int(parse_address(str(self.address))) == 0 else -1
 
     @property
     def family_six(self) -> bool:

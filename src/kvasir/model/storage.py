@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,20 +18,18 @@ POOL_TYPES = (
 
 
 def _read_mode(value: str) -> int:
-    number = int(value, 8)
-    if not 0 <= number <= 0o777:
+    if not re.fullmatch(r"\s*[+-]?[0-7]+", value) or not 0 <= int(value, 8) <= 0o777:
         raise ValueError(value)
-    return number
+    return int(value, 8)
 
 
 MODE = Type("mode", _read_mode, lambda v: f"0{v:o}", json={"type": "string"})
 
 
 def _owner(value: str) -> int:
-    number = int(value)
-    if number < -1:
+    if not re.fullmatch(r"\s*[+-]?[0-9]+", value) or not -1 <= int(value) < 1 << 32:
         raise ValueError(value)
-    return number
+    return int(value) if int(value) != 0xFFFFFFFF else -1
 
 
 OWNER = Type("owner", _owner, str, json={"type": "integer"})
@@ -63,6 +62,17 @@ class Permissions(Element, tag="permissions"):
     owner: int | None = text("owner", OWNER, error=_malformed("owner element"), when=lambda o, form: o.owner != -1)
     group: int | None = text("group", OWNER, error=_malformed("group element"), when=lambda o, form: o.group != -1)
     label: str | None = text("label")
+
+    @property
+    def says(self) -> bool:
+        """Whether it asks for anything."""
+        return not (self.mode is None and self.owner in (None, -1) and self.group in (None, -1) and self.label is None)
+
+    def parsed(self, node: Any) -> None:
+        for what in ("owner", "group"):
+            part = node.find(what)
+            if part is not None and not part.text:
+                raise XmlError(f"malformed {what} element", origin=Origin.STORAGE)
 
 
 class SourceHost(Element, tag="host"):
@@ -218,7 +228,7 @@ class Pool(Element, tag="pool"):
     cow: bool | None = attr("features/cow/@state", YESNO)
     source: PoolSource | None = child(PoolSource)
     target_path: str | None = text("target/path")
-    permissions: Permissions | None = child(Permissions, "target/permissions")
+    permissions: Permissions | None = child(Permissions, "target/permissions", when=lambda o, form: o.permissions.says)
     mount_options: list[MountOption] = children(MountOption, "fs:mount_opts/fs:option")
     rbd_options: list[RbdOption] = children(RbdOption, "rbd:config_opts/rbd:option")
 

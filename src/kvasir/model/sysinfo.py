@@ -8,7 +8,7 @@ from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, Origin, XmlError
 from kvasir.xml import Element, attr, children, runtime, text, texts
-from kvasir.xml.types import ANYBASE, ENUM, HEX, NATURAL, UINT, UUID, YESNO
+from kvasir.xml.types import ANYBASE, ENUM, HEX, LLONG, NATURAL, UINT, ULLONG, UUID, YESNO
 
 
 class Entry(Element, tag="entry"):
@@ -156,9 +156,30 @@ class QemuCapability(Element, tag="qemu:add"):
 class QemuProperty(Element, tag="qemu:property"):
     """A device property overridden by hand."""
 
-    name: str | None = attr("@name")
-    type: str | None = attr("@type", ENUM("remove", "signed", "unsigned", "bool", "string"))
+    name: str | None = attr(
+        "@name", required=True, missing=lambda: XmlError("missing 'name' attribute for qemu:property")
+    )
+    type: str | None = attr("@type", ENUM("remove", "signed", "unsigned", "bool", "string"), required=True)
     value: str | None = attr("@value")
+
+    def parsed(self, node: object) -> None:
+        if self.type == "remove":
+            if self.value is not None:
+                said = "setting 'value' attribute of 'qemu:property' doesn't make sense with 'remove' type"
+                raise XmlError(said)
+        elif self.value is None:
+            raise XmlError("missing 'value' attribute for 'qemu:property'")
+        try:
+            self.setting()
+        except (KeyError, ValueError):
+            raise XmlError(f"invalid value '{self.value}' of 'value' attribute of 'qemu:property'") from None
+
+    def setting(self) -> int | bool | str | None:
+        """The value as QEMU gets it. Raises KeyError or ValueError for a word that is none of its type."""
+        if self.type == "bool":
+            return {"true": True, "false": False}[str(self.value)]
+        kind = {"signed": LLONG, "unsigned": ULLONG}.get(str(self.type))
+        return self.value if kind is None else int(kind.read(str(self.value)))
 
 
 class QemuDevice(Element, tag="qemu:device"):

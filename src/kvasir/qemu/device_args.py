@@ -43,9 +43,5 @@ def _complete(vm: Any, device: Any, arg: Dev) -> None:
 def _override(props: dict[str, Any], prop: Any) -> None:
     if prop.type == "remove":
         props.pop(prop.name, None)
-    elif prop.type in ("signed", "unsigned"):
-        props[prop.name] = int(prop.value, 0)
-    elif prop.type == "bool":
-        props[prop.name] = prop.value == "true"
     else:
-        props[prop.name] = prop.value
+        props[prop.name] = prop.setting()

@@ -112,7 +112,7 @@ def fail_value(field: Field, value: str, tag: str) -> Error:
         return said
     if field.kind == "attr":
         steps = field.path.rpartition("@")
-        element = steps[0].rstrip("/").rpartition("/")[2] or tag
+        element = (steps[0].rstrip("/").rpartition("/")[2] or tag).rpartition("}")[2]
         return XmlError(
             f"Invalid value for attribute '{steps[2]}' in element '{element}': {_wrong(field, value)}",
             origin=Origin.XML,
@@ -139,7 +139,7 @@ def fail_missing(field: Field, tag: str) -> Error:
         return XmlError(field.error.format(value="", tag=tag))
     if field.kind == "attr":
         steps = field.path.rpartition("@")
-        element = steps[0].rstrip("/").rpartition("/")[2] or tag
+        element = (steps[0].rstrip("/").rpartition("/")[2] or tag).rpartition("}")[2]
         return XmlError(f"Missing required attribute '{steps[2]}' in element '{element}'", origin=Origin.XML)
     return XmlError(f"missing element '{field.path}' in element '{tag}'")
 
