@@ -101,7 +101,7 @@ class Bench:
                 found.append(1000 * subject.drive("define", self.guests)[0] / self.guests)
             return found
 
-        self.row("define, each", "ms", measure)
+        self.row("define, each", "ms", measure, work=True)
 
     def list(self) -> None:
         self.drive(f"list of {self.guests}", "list", self.guests, work=True)
@@ -163,7 +163,7 @@ class Bench:
             mine, self.subjects = self.subjects, subjects
             try:
                 for way in transports.WAYS:
-                    for phase, number, label in (("call", 10, "a call"), ("open", 10, "connect and leave"),
+                    for phase, number, label in (("call", 10, "a call"), ("open", 40, "connect and leave"),
                                                  ("together", 20, "20 C clients at once, 100 calls each")):  # fmt: skip
                         self.row(
                             f"{label}, {way}",
