@@ -58,10 +58,13 @@ echo a b
 cd /
 nosuch
 help nosuch
+connect
+-q connect
+connect bogus:///x
 """
 
 
-def run(daemon: DaemonHandle, who: str, words: list[str]) -> tuple[str, str, int]:
+def run(daemon: DaemonHandle, who: str, words: list[str], stdin: str = "") -> tuple[str, str, int]:
     admin = daemon.uri.replace("qemu+unix", "libvirtd+unix").replace("libvirt-sock", "libvirt-admin-sock")
     assert daemon.peers is not None
     root = daemon.peers.root
@@ -70,7 +73,9 @@ def run(daemon: DaemonHandle, who: str, words: list[str]) -> tuple[str, str, int
     env = {**os.environ, "LC_ALL": "C", "PYTHONPATH": str(PROJECT / "src")}
     if who == "real":
         env["LD_LIBRARY_PATH"] = libraries
-    done = subprocess.run([*head, "-c", admin, *words], env=env, capture_output=True, text=True, timeout=60, input="")
+    done = subprocess.run(
+        [*head, "-c", admin, *words], env=env, capture_output=True, text=True, timeout=60, input=stdin
+    )
 
     def mask(text: str) -> str:
         text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+\d+", "WHEN", text.replace(str(daemon.folder), "FOLDER"))
@@ -96,6 +101,14 @@ def test_four_cells(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
     for name, said in cells.items():
         different = [(mine, theirs) for mine, theirs in zip(said, first, strict=True) if mine != theirs]
         assert not different, f"{name}: {different}"
+
+
+def test_lines_from_standard_input(kvasird: KvasirDaemon) -> None:
+    """Banner, prompt, what was typed, the end by quit or by the end of it."""
+    for text in ("connect\npwd\nquit\n", "nosuch\nserver-list\n", ""):
+        for words in ([], ["-q"]):
+            real, ours = (run(kvasird, who, words, text) for who in ("real", "ours"))
+            assert ours == real, (words, text)
 
 
 def test_a_client(kvasird: KvasirDaemon) -> None:

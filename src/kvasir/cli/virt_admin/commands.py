@@ -203,9 +203,8 @@ def daemon_timeout(shell: AdminShell, args: Args) -> None:
 
 
 def connect(shell: AdminShell, args: Args) -> None:
-    shell.reconnect(args.wanted("name"))
-    if shell.interactive:
-        shell.extra("Connected to the admin server\n")
+    word = shell.reconnect(args.wanted("name"))
+    shell.out(f"{word.capitalize()}ed to the admin server\n")
 
 
 SERVER = data("server", "name of the server (libvirtd, admin)")

@@ -46,15 +46,17 @@ class AdminShell(Shell):
     def conn(self) -> AdminConnection:  # type: ignore[override]  # what run_one opens before a command
         return self.admin
 
-    def reconnect(self, uri: str | None) -> None:
-        """Connect, or connect again."""
+    def reconnect(self, uri: str | None) -> str:
+        """Connect, or connect again; which of them it was."""
+        word = "connect" if self._admin is None else "reconnect"
         self.disconnect()
         try:
             self._admin = open_admin(uri or self.uri)
         except Error as problem:
-            self.error("Failed to connect to the admin server")
+            self.error(f"Failed to {word} to the admin server")
             self.report(problem)
             raise Fail("") from None
+        return word
 
     def disconnect(self) -> None:
         if self._admin is not None:
@@ -113,7 +115,7 @@ def options(shell: AdminShell, words: list[str]) -> list[str] | int:
                 return 1
             value = rest.pop(0)
         if letter == "c":
-            shell.uri = value
+            shell.uri, shell.named = value, True
         elif letter == "q":
             shell.quiet = True
         elif letter == "h":
@@ -135,13 +137,17 @@ def options(shell: AdminShell, words: list[str]) -> list[str] | int:
 def loop(shell: AdminShell) -> int:
     """Read and run lines until quit or the end."""
     shell.interactive = True
-    if not shell.quiet and sys.stdin.isatty():
+    if shell.uri is not None:
+        _ = shell.admin
+    if not shell.quiet:
         shell.out("Welcome to virt-admin, the administrating virtualization interactive terminal.\n\n")
         shell.out("Type:  'help' for help with commands\n       'quit' to quit\n\n")
     while True:
         shell.out("virt-admin # ")
         sys.stdout.flush()
         line = sys.stdin.readline()
+        if not sys.stdin.isatty() and line:
+            shell.out(line)  # as a terminal would show it
         if not line:
             shell.out("\n")
             return 0
@@ -149,6 +155,7 @@ def loop(shell: AdminShell) -> int:
         if parsed is not None:
             shell.run(parsed)
             if any(args.command.name in ("quit", "exit") for args in parsed):
+                shell.out("\n")
                 return 0
 
 
@@ -165,6 +172,8 @@ def run(words: list[str]) -> int:
         parsed = shell.parse(StringWords(rest[0]) if len(rest) == 1 else ArgvWords(rest))
         if parsed is None:
             return 1
+        if shell.named:
+            _ = shell.admin
         return 0 if shell.run(parsed) else 1
     except Fail:
         return 1
