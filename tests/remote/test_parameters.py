@@ -29,11 +29,14 @@ QUERIES = (
     *("host2/system?netcat=/my/nc", "host2/system?proxy=auto&netcat=/my/nc", "host2/system?socket=/x/y", "host2/session"),
     *("host2/system?proxy=auto&socket=/x/y", "host2/system?mode=legacy&proxy=netcat", "host2/system?mode=auto", "[fd00::1]/system"),
     *("host2/session?proxy=netcat", "host2/system?proxy=native&socket=/x", "host2/system?foo=bar", "host2/system?name=qemu:///other"),
+    *("/system", "/session"),
 )  # fmt: skip
 READERS = ("host2/system", "host2/system?proxy=native", "host2/system?proxy=netcat")
 REFUSED = (
     *("qemu+ssh://host2/system?proxy=bad", "qemu+ssh://host2/system?proxy=native&netcat=nc", "qemu+ssh://host2/system?mode=bad"),
     *("qemu+ssh://host2/system?mode=direct", "qemu+unix:///system?mode=bad", "qemu+ext:///system", "qemu+warp://host2/system"),
+    *("qemu+unix://host2/system", "test+unix://localhost/default", "qemu+unix://host2/system?socket=/x", "qemu+tcp:///system"),
+    *("qemu+libssh://host2/system?known_hosts_verify=bad", "qemu+libssh://host2/system?sshauth=bad"),
 )  # fmt: skip
 
 

@@ -111,6 +111,16 @@ def test_lines_from_standard_input(kvasird: KvasirDaemon) -> None:
             assert ours == real, (words, text)
 
 
+def test_the_daemon_that_the_variable_names(kvasird: KvasirDaemon) -> None:
+    """LIBVIRT_ADMIN_DEFAULT_URI, unless -c names another."""
+    uri = f"libvirtd+unix:///system?socket={kvasird.folder}/run/libvirt/libvirt-admin-sock"
+    env = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "LIBVIRT_ADMIN_DEFAULT_URI": uri}
+    for more, code in (([], 0), (["-c", uri + "x"], 1)):
+        command = [sys.executable, "-m", "kvasir.cli.virt_admin.main", *more, "uri"]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout) == (code, f"{uri}\n\n" if code == 0 else ""), done.stderr
+
+
 def test_a_client(kvasird: KvasirDaemon) -> None:
     """A client is listed, told of, and disconnected."""
     line = socket.socket(socket.AF_UNIX)

@@ -25,10 +25,10 @@ def tcp(uri: Uri, port: int = TCP_PORT) -> socket.socket:
     try:
         found = socket.create_connection((uri.host or "localhost", number))
     except socket.gaierror as problem:
-        text = f"Unable to resolve address '{uri.host}' service '{number}': {problem.strerror}"
+        text = f"Unable to resolve address '{uri.host or 'localhost'}' service '{number}': {problem.strerror}"
         raise Error(text, code=Code.SYSTEM_ERROR, origin=Origin.RPC) from None
     except OSError as problem:
-        text = f"unable to connect to server at '{uri.host}:{number}': {problem.strerror or problem}"
+        text = f"unable to connect to server at '{uri.host or 'localhost'}:{number}': {problem.strerror or problem}"
         hint = "does the daemon listen there? it is started with --listen, and reads listen_tls, listen_tcp"
         raise Error(text, code=Code.SYSTEM_ERROR, origin=Origin.RPC, int1=problem.errno or 0, hint=hint) from None
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -39,7 +39,7 @@ def command(uri: Uri, readonly: bool) -> list[str]:
     if _set(uri, "no_verify"):
         words += ["-o", "StrictHostKeyChecking=no"]
     words += _libssh_options(uri)
-    return [*words, "--", uri.host, remote_command(uri, readonly)]
+    return [*words, "--", uri.host or "localhost", remote_command(uri, readonly)]
 
 
 def _set(uri: Uri, name: str) -> bool:

@@ -36,6 +36,8 @@ def connect(uri: uris.Uri, readonly: bool) -> Channel:
         from kvasir.client import ssh
 
         return ssh.CommandChannel([command])
+    if uri.host:
+        raise InvalidArg(f"using unix socket and remote server '{uri.host}' is not supported.", origin=Origin.REMOTE)
     path = uri.parameter("socket")
     session = uri.path == "/session"
     if path is None:
