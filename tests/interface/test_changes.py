@@ -302,6 +302,32 @@ def test_what_fails_leaves_nothing(ifd: IfaceDaemon) -> None:
         ifd.say("iface-undefine", name)
 
 
+@pytest.mark.parametrize("kind", FOLDERS)
+def test_files_that_cannot_be_written(ifd: IfaceDaemon, kind: str) -> None:
+    """A bridge with a port is more files than one: where the last cannot be written, the others are as they were."""
+    ifd.reset(kind)
+    ifd.say(
+        "iface-define", ifd.write("x.xml", "<interface type='ethernet' name='c2'><start mode='onboot'/></interface>")
+    )
+    before = ifd.files()
+    bridge = ifd.write(
+        "y.xml",
+        "<interface type='bridge' name='br7'><start mode='onboot'/><bridge><interface type='ethernet' name='c2'/></bridge></interface>",
+    )
+    ifd.say("iface-define", bridge)
+    (made,) = [name for name in ifd.files() if name not in before and not name.endswith(".netdev")]
+    ifd.say("iface-undefine", "br7")
+    ifd.say("iface-define", str(ifd.folder / "x.xml"))
+    assert ifd.files() == before
+    (ifd.folder / made / "kept").mkdir(parents=True)
+    done = ifd.do("iface-define", bridge)
+    assert done.returncode == 1 and f"{ifd.folder}/{made}" in done.stderr and "Is a directory" in done.stderr
+    assert ifd.files() == before
+    (ifd.folder / made / "kept").rmdir()
+    (ifd.folder / made).rmdir()
+    ifd.say("iface-define", bridge)
+
+
 HOSTILE = """auto c0 c0\niface c0 inet static\n address 1.2.3.4/999999999999\n netmask rubbish\n mtu 99999999999999999999\n
 iface c2 inet static\n bridge_ports c2 c2 regex .*\n bridge_fd \ud83d\niface a inet manual\n bridge-ports b\n
 iface b inet manual\n bridge-ports a\niface bond9 inet manual\n bond-mode what\n bond-miimon x\n bond-slaves all\n

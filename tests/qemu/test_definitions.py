@@ -137,7 +137,7 @@ def test_a_change_that_cannot_be_written_did_not_happen(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         monkeypatch.setattr(os, "fsync", full)
-        with pytest.raises(SystemFailure, match=r"cannot write config file .*/a.xml'.*No space left"):
+        with pytest.raises(SystemFailure, match=r"cannot write data to file .*/a.xml.new': No space left"):
             await driver.rewrite(guest, titled(guest, "lost"))
         assert guest.config.title is None and "lost" not in guest.text and on_disk(guest) == before
         await driver.stop()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kvasir.calls.flags import check_flags
 from kvasir.calls.guests import CONFIG, LIVE, dispatcher, exclusive, guest, impact
 from kvasir.errors import InvalidArg, OperationInvalid, XmlError
+from kvasir.host.files import remove
 from kvasir.qemu import autostart, lifecycle, rename, save, startup, tpm_host
 from kvasir.qemu.checkpoints.tree import CheckpointTree
 from kvasir.qemu.jobs import CALLER, Kind
@@ -109,19 +110,20 @@ def _undefine_files(found: Guest, flags: int) -> None:
         points = CheckpointTree.of(found)
         if points.known and not flags & CHECKPOINTS:
             raise OperationInvalid(f"cannot delete inactive domain with {len(points.known)} checkpoints")
-        tree.drop_all()
-        points.drop_all()
+        found.driver.store.check_removable(found.name)
+        tree.drop_all(quiet=False)
+        points.drop_all(quiet=False)
     saved = f"{paths.save}/{found.name}.save"
     if os.path.exists(saved):
         if not flags & MANAGED_SAVE:
             raise OperationInvalid("Refusing to undefine while domain managed save image exists")
-        os.unlink(saved)
+        remove(saved)
     if not found.says("nvram") and not found.says("tpm"):
         return
     nvram = found.config.os.nvram or found.config.os.nvram_file
     if nvram and os.path.exists(nvram):
         if flags & NVRAM:
-            os.unlink(nvram)
+            remove(nvram)
         elif not flags & KEEP_NVRAM:
             raise OperationInvalid("cannot undefine domain with nvram")
     for tpm in found.config.tpms:

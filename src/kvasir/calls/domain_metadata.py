@@ -49,13 +49,23 @@ async def domain_set_metadata(
     found = guest(session, dom)
     in_live, in_config = impact(found, flags)
     async with found.jobs.normal(Kind.MODIFY):
-        if in_live:
-            _put(found.live, type, metadata, key, uri)
-            statusdoc.save(found)
-        if in_config:
-            domain = found.config.copy()
+        domain = found.config.copy() if in_config else None
+        if domain is not None:
             _put(domain, type, metadata, key, uri)
-            await session.driver.rewrite(found, domain)
+        if in_live:
+            before = found.live.copy()
+            _put(found.live, type, metadata, key, uri)
+        try:
+            if in_live:
+                statusdoc.write(found)
+            if domain is not None:
+                await session.driver.rewrite(found, domain)
+        except BaseException:
+            if in_live:
+                found.live.title, found.live.description = before.title, before.description
+                found.live.metadata = before.metadata
+                statusdoc.save(found)
+            raise
         session.driver.bus.publish(MetadataChange(found, type, uri))
 
 

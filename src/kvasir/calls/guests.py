@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kvasir.errors import InvalidArg, OperationInvalid, Origin
+from kvasir.host.files import rehearse
 from kvasir.qemu.jobs import CALLER
 
 if TYPE_CHECKING:
@@ -29,7 +30,19 @@ def dispatcher(procedure: str) -> str:
 
 
 def impact(who: Guest, flags: int) -> tuple[bool, bool]:
-    """(live, config) of a call's CURRENT, LIVE and CONFIG flags. Raises OperationInvalid in libvirt's words."""
+    """(live, config) of a call that changes what its CURRENT, LIVE and CONFIG flags say. Raises OperationInvalid in libvirt's words.
+
+    Before a running guest is touched, FileFailure says which of its files cannot be written.
+    """
+    live, config = _meant(who, flags)
+    if live:
+        who.driver.status.rehearse(who.name)
+        if config:
+            rehearse(who.driver.store.path(who.name), len(who.text or ""))
+    return live, config
+
+
+def _meant(who: Guest, flags: int) -> tuple[bool, bool]:
     live, config = bool(flags & LIVE), bool(flags & CONFIG)
     if not live and not config:
         live, config = who.active, not who.active
@@ -45,7 +58,7 @@ def one(who: Guest, flags: int) -> tuple[Any, bool]:
     if flags & LIVE and flags & CONFIG:
         text = "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive"
         raise InvalidArg(text, message=text)
-    live, _ = impact(who, flags)
+    live, _ = _meant(who, flags)
     return (who.live if live else who.config), live
 
 

@@ -116,9 +116,9 @@ async def storage_pool_delete(session: Session, pool: Any, flags: int) -> None:
     await driver.delete(driver.find(pool), flags)
 
 
-def storage_pool_undefine(session: Session, pool: Any) -> None:
+async def storage_pool_undefine(session: Session, pool: Any) -> None:
     driver = _driver(session)
-    driver.undefine(driver.find(pool))
+    await driver.undefine(driver.find(pool))
 
 
 async def storage_pool_refresh(session: Session, pool: Any, flags: int) -> None:
@@ -158,9 +158,9 @@ def storage_pool_get_autostart(session: Session, pool: Any) -> int:
     return int(_pool(session, pool).autostart)
 
 
-def storage_pool_set_autostart(session: Session, pool: Any, autostart: int) -> None:
+async def storage_pool_set_autostart(session: Session, pool: Any, autostart: int) -> None:
     driver = _driver(session)
-    driver.set_autostart(driver.find(pool), bool(autostart))
+    await driver.set_autostart(driver.find(pool), bool(autostart))
 
 
 def storage_pool_is_active(session: Session, pool: Any) -> int:

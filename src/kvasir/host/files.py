@@ -63,18 +63,12 @@ def write_file(
     The folder is made where it is missing. ``draft`` names the file that is written first. ``exclusive`` leaves a file alone that
     is there already.
     """
-    draft = draft or path + NEW
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    with failing(f"Failed to create file '{draft}'"):
-        try:
-            fd = os.open(draft, flags, mode)
-        except FileNotFoundError:
-            make_folder(os.path.dirname(path))
-            fd = os.open(draft, flags, mode)
+    draft, shown = draft or path + NEW, path + NEW
+    fd = _open(draft, shown, mode)
     try:
-        with failing(f"cannot write data to file '{draft}'"):
+        with failing(f"cannot write data to file '{shown}'"):
             _fill(fd, text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape"), durable)
-        with failing(f"cannot rename file '{draft}' as '{path}'"):
+        with failing(f"cannot rename file '{shown}' as '{path}'"):
             if exclusive:
                 with contextlib.suppress(FileExistsError):
                     os.link(draft, path)
@@ -89,10 +83,35 @@ def write_file(
         sync_folder(os.path.dirname(path))
 
 
-def make_folder(path: str) -> None:
+def _open(draft: str, shown: str, mode: int = 0o600) -> int:
+    """A new draft, in a folder that is made where it is missing."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    with failing(f"Failed to create file '{shown}'"):
+        try:
+            return os.open(draft, flags, mode)
+        except FileNotFoundError:
+            make_folder(os.path.dirname(draft))
+            return os.open(draft, flags, mode)
+
+
+def rehearse(path: str, size: int) -> None:
+    """What ``write_file`` of so many bytes would raise, before the work that the file tells of is done. Raises FileFailure."""
+    draft = path + NEW
+    fd = _open(draft, draft)
+    try:
+        with failing(f"cannot write data to file '{draft}'"), open(fd, "wb") as stream:
+            stream.write(bytes(size))
+        with failing(f"cannot rename file '{draft}' as '{path}'"):
+            if os.path.isdir(path):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    finally:
+        discard(draft)
+
+
+def make_folder(path: str, mode: int = 0o777) -> None:
     """A folder and those above it, where they are missing. Raises FileFailure."""
     with failing(f"cannot create directory '{path}'"):
-        os.makedirs(path, exist_ok=True)
+        os.makedirs(path, mode, exist_ok=True)
 
 
 def make_link(target: str, link: str) -> None:
@@ -115,10 +134,8 @@ def remove(*paths: str) -> None:
         with failing(f"cannot remove file '{path}'"):
             try:
                 os.unlink(path)
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                if error.errno not in (errno.ENAMETOOLONG, errno.ENOTDIR):
+            except OSError:
+                if os.path.lexists(path):
                     raise
 
 

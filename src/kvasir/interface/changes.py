@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import json
+import logging
 import os
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
-from kvasir.host.files import sync_folder, write_file
+from kvasir.host.files import FileFailure, discard, make_folder, sync_folder, write_file
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def whole(paths: list[str]) -> Iterator[None]:
+    """Files, and those in folders, stay or come back as they were where a change of them fails."""
+    before = _contents(paths)
+    try:
+        yield
+    except BaseException:
+        now = _contents(paths)
+        for path, (text, mode) in before.items():
+            if now.get(path) != (text, mode):
+                try:
+                    write_file(path, text, mode)
+                except FileFailure as error:
+                    log.error("cannot bring a setting of the interfaces back: %s", error)
+        discard(*(path for path in now if path not in before))
+        raise
+
+
+def _contents(paths: list[str]) -> dict[str, tuple[bytes, int]]:
+    found = {}
+    for top in paths:
+        for path in [top] if os.path.isfile(top) else glob.glob(f"{top}/*"):
+            if os.path.isfile(path):
+                with open(path, "rb") as stream:
+                    found[path] = (stream.read(), os.stat(path).st_mode & 0o7777)
+    return found
 
 
 class Snapshot:
@@ -24,9 +58,16 @@ class Snapshot:
         return self.exists() and not os.path.exists(self.mark)
 
     def take(self, paths: list[str], known: dict[str, Any]) -> None:
-        """Copy files and folders. Raises OSError."""
+        """Copy files and folders, or leave nothing. Raises OSError."""
+        try:
+            self._take(paths, known)
+        except BaseException:
+            self.drop()
+            raise
+
+    def _take(self, paths: list[str], known: dict[str, Any]) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
-        os.makedirs(self.folder, 0o700)
+        make_folder(self.folder, 0o700)
         there = []
         for at, path in enumerate(paths):
             there.append(os.path.exists(path))

@@ -11,11 +11,12 @@ from typing import Any
 from kvasir.errors import Code, Error, NoSupport, OperationInvalid, Origin
 from kvasir.events import Bus
 from kvasir.host import links
+from kvasir.host.files import failing
 from kvasir.model.interface import Interface, read
 
 from . import actions, live, manager
 from .backends import Backend, choose
-from .changes import Snapshot
+from .changes import Snapshot, whole
 from .dhcp import Dhcp
 from .entries import check, flatten, fold, port_names
 
@@ -152,14 +153,12 @@ class InterfaceDriver:
                 raise invalid(f"interface '{min(taken)}' belongs to '{other}', which is configured")
         entries = flatten(document)
         names = {entry.name for entry in entries}
-        try:
+        with whole(backend.paths()), failing(f"cannot write the configuration of interface '{name}'"):
             for port in port_names(known[name]) if name in known else []:
                 if port not in names:
                     backend.remove(port)
             for entry in entries:
                 backend.save(entry, [one.name for one in entries if one.controller == entry.name])
-        except OSError as error:
-            raise actions.failed(f"cannot write the configuration of interface '{name}'", error) from None
         return self.find(name)
 
     async def undefine(self, name: str) -> None:
@@ -172,11 +171,9 @@ class InterfaceDriver:
         document = fold(backend.load()).get(name)
         if document is None:
             raise invalid(f"interface '{name}' is not configured by {backend.title}")
-        try:
+        with whole(backend.paths()), failing(f"cannot remove the configuration of interface '{name}'"):
             for entry in reversed(flatten(document)):
                 backend.remove(entry.name)
-        except OSError as error:
-            raise actions.failed(f"cannot remove the configuration of interface '{name}'", error) from None
 
     # --- start and stop
 

@@ -60,7 +60,10 @@ class NetworkDriver:
 
     def _load(self) -> None:
         if not self.paths.is_session:
-            first.default_network(self.files)
+            try:
+                first.default_network(self.files)
+            except Error as error:
+                log.error("cannot define the network 'default': %s", error)
         for net in self.files.stored():
             self.networks[net.name] = net
         for running in self.files.running():

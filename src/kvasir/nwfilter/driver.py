@@ -13,7 +13,7 @@ from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, OperationInvalid, Origin
 from kvasir.events import Bus
-from kvasir.host.files import banner, write_file
+from kvasir.host.files import banner, discard, remove, write_file
 from kvasir.nwfilter import bindings, documents, shipped, tree
 from kvasir.nwfilter.bindings import Binding
 from kvasir.nwfilter.documents import Filter, Reference
@@ -98,8 +98,11 @@ class NWFilterDriver:
 
     def _load(self) -> None:
         if not os.path.isdir(self.etc):
-            for made in shipped.filters():
-                self._write(made)
+            try:
+                for made in shipped.filters():
+                    self._write(made)
+            except Error as problem:
+                log.error("cannot store the filters that come with this daemon: %s", problem.message)
         for name, text in _documents(self.etc):
             try:
                 found = documents.read(text)
@@ -120,18 +123,13 @@ class NWFilterDriver:
             if _exists(found_binding.portdev):
                 self.bindings[found_binding.portdev] = found_binding
             else:
-                self._remove(self._status(found_binding.portdev))
+                discard(self._status(found_binding.portdev))
 
     def _write(self, made: Filter) -> None:
         write_file(f"{self.etc}/{made.name}.xml", banner(f"virsh nwfilter-edit {made.name}") + documents.write(made))
 
     def _status(self, port: str) -> str:
         return f"{self.run}/{port}.xml"
-
-    @staticmethod
-    def _remove(path: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
 
     # --- filters
 
@@ -165,14 +163,18 @@ class NWFilterDriver:
             if old is not None and documents.write(old.document) == documents.write(made):
                 return old
             self.filters[made.name] = NamedFilter(made)
+            applied = False
             try:
                 await self._instantiate(self._users(made.name))
+                applied = True
                 await asyncio.to_thread(self._write, made)
             except BaseException:
                 if old is None:
                     del self.filters[made.name]
                 else:
                     self.filters[made.name] = old
+                if applied:
+                    await self._instantiate(self._users(made.name))
                 raise
             return self.filters[made.name]
 
@@ -197,7 +199,7 @@ class NWFilterDriver:
         async with self._lock:
             if self._users(found.name):
                 raise OperationInvalid("nwfilter is in use", origin=Origin.NWFILTER)
-            await asyncio.to_thread(self._remove, f"{self.etc}/{found.name}.xml")
+            await asyncio.to_thread(remove, f"{self.etc}/{found.name}.xml")
             del self.filters[found.name]
 
     def _users(self, name: str) -> list[Binding]:
@@ -236,7 +238,7 @@ class NWFilterDriver:
     async def _drop(self, made: Binding) -> None:
         self.bindings.pop(made.portdev, None)
         self._forget_learner(made.portdev)
-        await asyncio.to_thread(self._remove, self._status(made.portdev))
+        await asyncio.to_thread(discard, self._status(made.portdev))
         if made.portdev in self.engine.applied:
             await asyncio.to_thread(self.engine.change, {made.portdev: None})
 
@@ -347,11 +349,11 @@ class NWFilterDriver:
             self.bindings[made.portdev] = made
             try:
                 await self._instantiate([made])
+                await asyncio.to_thread(self._keep, made)
             except BaseException:
                 self.bindings[made.portdev] = old
                 await self._instantiate([old])
                 raise
-            await asyncio.to_thread(self._keep, made)
 
     def _keep(self, made: Binding) -> None:
         head = banner(f"virsh nwfilter-binding-create {made.portdev}")
@@ -377,6 +379,9 @@ def _documents(folder: str) -> list[tuple[str, str]]:
     with contextlib.suppress(FileNotFoundError):
         for name in sorted(os.listdir(folder)):
             if name.endswith(".xml"):
-                with open(f"{folder}/{name}", encoding="utf-8", errors="surrogateescape") as file:
-                    found.append((name.removesuffix(".xml"), file.read()))
+                try:
+                    with open(f"{folder}/{name}", encoding="utf-8", errors="surrogateescape") as file:
+                        found.append((name.removesuffix(".xml"), file.read()))
+                except OSError as problem:
+                    log.error("cannot read %s/%s: %s", folder, name, problem.strerror)
     return found

@@ -54,16 +54,12 @@ async def autostart_all(driver: Any) -> None:
 
 
 def set_autostart(guest: Any, on: bool) -> None:
-    """Make or remove the guest's link. Raises OperationInvalid, SystemFailure."""
-    from kvasir.errors import OperationInvalid, SystemFailure
+    """Make or remove the guest's link. Raises OperationInvalid, FileFailure."""
+    from kvasir.errors import OperationInvalid
 
     if not guest.persistent:
         raise OperationInvalid("cannot set autostart for transient domain")
     if guest.autostart == on:
         return
-    try:
-        guest.driver.store.set_autostart(guest.name, on)
-    except OSError as error:
-        link, path = guest.driver.store.link(guest.name), guest.driver.store.path(guest.name)
-        raise SystemFailure(f"Failed to create symlink '{link} to '{path}'", error) from error
+    guest.driver.store.set_autostart(guest.name, on)
     guest.autostart = on

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Coroutine
 from typing import Any
 
-from kvasir.errors import Error, InternalError, NoDomain, OperationFailed, OperationInvalid, Origin, SystemFailure
+from kvasir.errors import Error, InternalError, NoDomain, OperationFailed, OperationInvalid, Origin
 from kvasir.events import Bus, Lifecycle
 
 from . import autostart, identity, logrotate
@@ -267,10 +267,7 @@ class QemuDriver:
         text = stored_text(domain)
         async with self.storing:
             self.known(name, uuid, live=False)
-            try:
-                await self.store.save_beside(name, text)
-            except OSError as error:
-                raise SystemFailure(f"cannot write config file '{self.store.path(name)}'", error) from error
+            await self.store.save_beside(name, text)
             return self._defined(self.known(name, uuid, live=False), name, uuid, domain, text)
 
     def _defined(self, guest: Guest | None, name: str, uuid: bytes, domain: Any, text: str) -> Guest:
@@ -287,36 +284,30 @@ class QemuDriver:
 
     async def rewrite(self, guest: Guest, domain: Any) -> None:
         """Store a changed persistent definition (title, devices, limits ...). It counts at once; the disk is waited for without
-        holding up others. The caller holds a job of the guest. Raises SystemFailure, and all is as before then."""
+        holding up others. The caller holds a job of the guest. Raises FileFailure, and all is as before then."""
         before, name, text = (guest.config, guest.text), guest.name, stored_text(domain)
         self.keep(guest, domain, text)
         try:
             async with self.storing:
                 await self.store.save_beside(name, text)
-        except OSError as error:
+        except BaseException:
             if guest.text == text:
                 self.keep(guest, *before)
-            raise SystemFailure(f"cannot write config file '{self.store.path(name)}'", error) from error
+            raise
         if guest.text not in (text, None):  # a block job had its say meanwhile
             self.store.save(guest.name, guest.text)
 
     def rewrite_at_once(self, guest: Guest, domain: Any) -> None:
         """The same with nothing in between: for snapshots and block jobs, whose next step counts on the file."""
         text = stored_text(domain)
-        try:
-            self.store.save(guest.name, text)
-        except OSError as error:
-            raise SystemFailure(f"cannot write config file '{self.store.path(guest.name)}'", error) from error
+        self.store.save(guest.name, text)
         self.keep(guest, domain, text)
 
     def undefine(self, guest: Guest) -> None:
         """Forget the persistent definition; a running guest lives on as a transient one."""
         if not guest.persistent:
             raise OperationInvalid("cannot undefine transient domain")
-        try:
-            self.store.delete(guest.name)
-        except OSError as error:
-            raise SystemFailure(f"cannot remove config {self.store.path(guest.name)}", error) from error
+        self.store.delete(guest.name)
         guest.persistent = guest.autostart = False
         self.event(guest, L.UNDEFINED, Detail.UNDEFINED_REMOVED)
         guest.undefined = guest.config if guest.active else None

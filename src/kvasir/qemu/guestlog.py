@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import platform
 import shlex
@@ -14,6 +15,8 @@ from typing import Any
 
 from kvasir.errors import ConfigUnsupported, SystemFailure
 from kvasir.host import virtlogd
+
+log = logging.getLogger(__name__)
 
 MOST = 1024
 """Bytes of QEMU's last words that go into an error message, as libvirt."""
@@ -37,7 +40,11 @@ class GuestLog:
         self.start = os.fstat(self.fd).st_size
 
     def write(self, text: str) -> None:
-        os.write(self.fd, text.encode("utf-8", "surrogateescape"))
+        """Add to the log. A full disk keeps no guest from running, as in libvirt."""
+        try:
+            os.write(self.fd, text.encode("utf-8", "surrogateescape"))
+        except OSError as error:
+            log.warning("cannot write to %s: %s", self.path, error.strerror)
 
     def begin(self, version: str, qemu_version: str) -> None:
         """The line with time and versions."""

@@ -40,11 +40,6 @@ def disks_named(entries: Iterable[Any], domain: Any) -> Iterator[tuple[Any, Any]
         yield entry, disk
 
 
-def aliases(domain: Any) -> list[str]:
-    """QEMU's ids of the devices."""
-    return [str(device.alias) for device in devices(domain) if getattr(device, "alias", None)]
-
-
 def action(domain: Any, field: str) -> str:
     """What happens at poweroff, reboot or crash."""
     return str(getattr(domain, field, None) or DEFAULT_ACTIONS[field])

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from kvasir.errors import Error, InternalError, SystemFailure
 from kvasir.host import private_dev
+from kvasir.host.files import failing
 
 log = logging.getLogger(__name__)
 
@@ -304,10 +305,11 @@ def limits(
 
 
 def write_pidfile(path: str, pid: int) -> None:
-    """Name the process in a file."""
-    with open(path, "w", encoding="ascii") as stream:
-        stream.write(f"{pid}\n")
-    os.chmod(path, 0o644)
+    """Name the process in a file. Raises FileFailure."""
+    with failing(f"cannot write pid file '{path}'"):
+        with open(path, "w", encoding="ascii") as stream:
+            stream.write(f"{pid}\n")
+        os.chmod(path, 0o644)
 
 
 def read_pidfile(path: str) -> int | None:

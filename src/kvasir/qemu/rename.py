@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 from typing import Any
 
-from kvasir.errors import OperationInvalid, SystemFailure
+from kvasir.errors import OperationInvalid
 
 from .checkpoints.tree import CheckpointTree
 from .driver import stored_text
@@ -16,7 +16,9 @@ from .states import Lifecycle as L
 
 
 async def rename(guest: Guest, name: str) -> None:
-    """Give an inactive persistent guest another name. The caller holds a job of it. Raises OperationInvalid, SystemFailure."""
+    """Give an inactive persistent guest another name, or change nothing. The caller holds a job of it.
+
+    Raises OperationInvalid, FileFailure."""
     driver = guest.driver
     if name == guest.name:
         raise OperationInvalid("Can't rename domain to itself")
@@ -25,31 +27,23 @@ async def rename(guest: Guest, name: str) -> None:
         domain = guest.config.copy()
         domain.name = name
         text = stored_text(domain)
-        try:
-            await driver.store.save_beside(name, text)
-            if name in driver.guests.by_name:  # a transient one started meanwhile
-                driver.store.delete(name)
-                _need_free(driver, name)
+        await driver.store.save_beside(name, text)
+        with contextlib.ExitStack() as undo:
+            undo.callback(driver.store.delete, name)
+            _need_free(driver, name)  # a transient one started meanwhile
+            for tree in (Tree.of(guest), CheckpointTree.of(guest)):
+                tree.move(guest.name, name)
+                undo.callback(tree.move, name, guest.name)
             if guest.autostart:
                 driver.store.set_autostart(name, True)
-        except OSError as error:
-            raise SystemFailure(f"cannot write config file '{driver.store.path(name)}'", error) from error
-        _renamed(guest, domain, text)
+            driver.store.delete(guest.name)
+            undo.pop_all()
+        driver.event(guest, L.UNDEFINED, Detail.UNDEFINED_RENAMED)
+        driver.guests.rename(guest, name)
+        guest.set_config(domain, text)
+        driver.event(guest, L.DEFINED, Detail.DEFINED_RENAMED)
 
 
 def _need_free(driver: Any, name: str) -> None:
     if name in driver.guests.by_name:
         raise OperationInvalid(f"domain with name '{name}' already exists")
-
-
-def _renamed(guest: Guest, domain: Any, text: str) -> None:
-    driver, old, trees = guest.driver, guest.name, (Tree.of(guest), CheckpointTree.of(guest))
-    folders = [tree.folder for tree in trees]
-    driver.event(guest, L.UNDEFINED, Detail.UNDEFINED_RENAMED)
-    driver.guests.rename(guest, domain.name)
-    guest.set_config(domain, text)
-    driver.store.delete(old)
-    driver.event(guest, L.DEFINED, Detail.DEFINED_RENAMED)
-    for tree, folder in zip(trees, folders, strict=True):
-        if os.path.isdir(folder):
-            os.rename(folder, tree.folder)

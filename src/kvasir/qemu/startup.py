@@ -12,6 +12,7 @@ from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, OperationInvalid, OperationUnsupported, SystemFailure
 from kvasir.host import kvm
+from kvasir.host.files import failing
 
 from . import (
     admit,
@@ -190,15 +191,13 @@ class Start:
         """The key that secrets of the command line are encrypted with."""
         assert self.host is not None
         path = f"{self.run.lib}/master-key.aes"
-        try:
+        with failing(f"failed to write domain master key file '{path}'"):
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 self.vm.facts["master_key"] = os.urandom(32)
                 os.write(fd, self.vm.facts["master_key"])
             finally:
                 os.close(fd)
-        except OSError as error:
-            raise SystemFailure("failed to open domain master key file for write", error) from error
         self.host.identity.own(path)
 
     async def devices(self) -> None:
@@ -245,8 +244,8 @@ class Start:
             self.log.write("warning: /dev/kvm cannot be opened: emulated by TCG\n")
         self.log.command(self.argv, env)
         self.log.start = self.run.log_start = await self.log.settled()
-        await self.save_status()
         self.stack.callback(self.driver.status.delete, self.guest.name)
+        statusdoc.write(self.guest)
         privileged = self.driver.privileged and os.geteuid() == 0
         pid = await process.start(
             process.Launch(
@@ -345,9 +344,6 @@ class Start:
             await watch.wait(1)
             raise await self.refusal("process exited while connecting to monitor") from None
 
-    async def save_status(self) -> None:
-        statusdoc.save(self.guest)
-
 
 async def launch(
     guest: Guest,
@@ -372,10 +368,11 @@ async def launch(
             else:
                 await begun.set_going(guest, paused)
             await hooks.ask(guest, "started")
+            work.run.starting = False
+            statusdoc.write(guest)
         except BaseException:
             stack.callback(begun.failed, guest, before)
             raise
-        work.run.starting = False
         if work.log is not None:
             work.log.close()
         stack.pop_all()
@@ -384,7 +381,6 @@ async def launch(
         from . import lifecycle
 
         owner.on_close(lambda: driver.spawn(lifecycle.autodestroy(guest, work.run), f"autodestroy {guest.name}"))
-    statusdoc.save(guest)
     from . import agent
 
     if work.run.monitor is not None and not work.run.monitor.alive:

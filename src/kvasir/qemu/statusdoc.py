@@ -29,7 +29,6 @@ def render(guest: Any) -> str:
     """The whole document of a guest that runs or is about to."""
     from kvasir.xml.form import STATUS
 
-    from . import live
     from .backups import status as backups
     from .blocks import status as blocks
     from .snapshots import status as snapshots
@@ -53,9 +52,8 @@ def render(guest: Any) -> str:
     out.append(_job(guest))
     if run.fake_reboot:
         out.append("  <fakereboot/>\n")
-    aliases = run.aliases or live.aliases(guest.live)
-    if aliases:
-        rows = "".join(f"    <device alias='{_attr(alias)}'/>\n" for alias in aliases)
+    if run.aliases:
+        rows = "".join(f"    <device alias='{_attr(alias)}'/>\n" for alias in run.aliases)
         out.append(f"  <devices>\n{rows}  </devices>\n")
     out.append(f"  <libDir path='{_attr(run.lib)}'/>\n")
     out.append(f"  <channelTargetDir path='{_attr(run.channel)}'/>\n")
@@ -88,14 +86,18 @@ def _job(guest: Any) -> str:
     return f"  <job type='{kind}' async='{jobs.async_job.value}'{more}/>\n"
 
 
+def write(guest: Any) -> None:
+    """Write the guest's status document. Raises FileFailure."""
+    if guest.run is not None and guest.live is not None and not guest.run.stopping:
+        guest.driver.status.save(guest.name, render(guest))
+
+
 def save(guest: Any) -> None:
     """Write the guest's status document; a failure is logged, for the guest goes on."""
-    if guest.run is None or guest.live is None or guest.run.stopping:
-        return
     try:
-        guest.driver.status.save(guest.name, render(guest))
+        write(guest)
     except OSError as error:
-        log.error("cannot write the status of guest %s: %s", guest.name, error.strerror)
+        log.error("cannot write the status of guest %s: %s", guest.name, error)
 
 
 @dataclass(slots=True)

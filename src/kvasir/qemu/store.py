@@ -9,13 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import re
 from dataclasses import dataclass
 
 from kvasir.host.beside import Beside
-from kvasir.host.files import NEW, banner, sync_folder, write_file
+from kvasir.host.files import (
+    NEW,
+    FileFailure,
+    banner,
+    discard,
+    failing,
+    make_link,
+    rehearse,
+    remove,
+    sync_folder,
+    write_file,
+)
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +150,7 @@ class Store:
         return body(read_text(self.path(name)))
 
     def save(self, name: str, text: str) -> None:
-        """Write a definition; its name in the folder is made durable a moment later. Raises OSError."""
+        """Write a definition; its name in the folder is made durable a moment later. Raises FileFailure."""
         self._changes += 1
         write_file(self.path(name), _over(name) + text, folder=False)
         self._folders.soon(self.etc)
@@ -152,12 +164,29 @@ class Store:
             self.save(name, text)
 
     def delete(self, name: str) -> None:
-        """Remove definition and autostart link. The definition goes last: a crash between leaves a whole guest."""
+        """Remove definition and autostart link, or neither. The definition goes last: a crash between leaves a whole guest.
+
+        Raises FileFailure."""
         self._changes += 1
-        for path, folder in ((self.link(name), self.autostart), (self.path(name), self.etc)):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-                self._folders.soon(folder)
+        linked = os.path.islink(self.link(name))
+        remove(self.link(name))
+        try:
+            remove(self.path(name))
+        except FileFailure:
+            if linked:
+                make_link(self.path(name), self.link(name))
+            raise
+        for folder in (self.autostart, self.etc):
+            self._folders.soon(folder)
+
+    def check_removable(self, name: str) -> None:
+        """That a definition can be removed, before what belongs to it goes. Raises FileFailure."""
+        path = self.path(name)
+        with failing(f"cannot remove file '{path}'"):
+            if os.path.isdir(path):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            if os.statvfs(self.etc).f_flag & os.ST_RDONLY:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     def autostarts(self) -> set[str]:
         """The names of the guests that start with the host."""
@@ -168,13 +197,11 @@ class Store:
         }
 
     def set_autostart(self, name: str, on: bool) -> None:
-        """Make or remove the link. Raises OSError."""
-        os.makedirs(self.autostart, exist_ok=True)
-        link = self.link(name)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(link)
+        """Make or remove the link. Raises FileFailure."""
         if on:
-            os.symlink(self.path(name), link)
+            make_link(self.path(name), self.link(name))
+        else:
+            remove(self.link(name))
         self._folders.soon(self.autostart)
 
 
@@ -204,13 +231,17 @@ class Status:
         return f"{self.run}/{name}.pid"
 
     def save(self, name: str, text: str) -> None:
-        """Write a status document (which no crash of the host outlasts). Raises OSError."""
+        """Write a status document (which no crash of the host outlasts). Raises FileFailure."""
         write_file(self.path(name), _over(name) + text, durable=False)
 
+    def rehearse(self, name: str) -> None:
+        """Raise what a status document would meet that is written now. Raises FileFailure."""
+        path = self.path(name)
+        rehearse(path, os.path.getsize(path) if os.path.exists(path) else 0)
+
     def delete(self, name: str) -> None:
-        for path in (self.path(name), self.pidfile(name)):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+        """Remove a guest's files; one that stays is named in the log."""
+        discard(self.path(name), self.pidfile(name))
 
     def traces(self) -> bool:
         """Whether any guest has a status document, a draft of one or a pid file."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from kvasir.errors import Code, Error, InternalError, InvalidArg, Origin
 from kvasir.events import Bus, SecretLifecycle, SecretValueChanged
-from kvasir.host.files import write_file
+from kvasir.host.files import discard, failing, make_folder, remove, write_file
 from kvasir.model import secret as model
 from kvasir.xml.form import INACTIVE
 
@@ -174,10 +174,14 @@ class SecretDriver:
         if document.ephemeral:
             self._remove_files(str(document.uuid))
         else:
-            os.makedirs(self.folder, 0o700, exist_ok=True)
+            make_folder(self.folder, 0o700)
             write_file(f"{self.folder}/{document.uuid}.xml", document.xml(INACTIVE))
             if found.document.ephemeral and found.value is not None:
-                self.values.save(str(document.uuid), found.value)
+                try:
+                    self.values.save(str(document.uuid), found.value)
+                except BaseException:
+                    discard(f"{self.folder}/{document.uuid}.xml")
+                    raise
 
     @staticmethod
     def _may_change(old: Secret, document: model.Secret) -> None:
@@ -207,6 +211,15 @@ class SecretDriver:
         self.bus.publish(SecretLifecycle(secret, UNDEFINED, 0))
 
     def _remove_files(self, uuid: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{self.folder}/{uuid}.xml")
-        self.values.remove(uuid)
+        """Document and value, or neither."""
+        path = f"{self.folder}/{uuid}.xml"
+        text = b""
+        with failing(f"cannot remove file '{path}'"), contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            text = file.read()
+        remove(path)
+        try:
+            self.values.remove(uuid)
+        except BaseException:
+            if text:
+                write_file(path, text)
+            raise

@@ -16,7 +16,7 @@ import os
 from kvasir.daemon.conf_file import parse
 from kvasir.errors import Error, InternalError, Origin, SystemFailure
 from kvasir.host import crypto
-from kvasir.host.files import write_file
+from kvasir.host.files import make_folder, remove, write_file
 
 MAGIC = b"kvasir-sealed-1\n"
 
@@ -64,7 +64,7 @@ class Values:
         return key
 
     def _make_key(self) -> bytes:
-        os.makedirs(os.path.dirname(self.key_path), 0o700, exist_ok=True)
+        make_folder(os.path.dirname(self.key_path), 0o700)
         write_file(self.key_path, os.urandom(crypto.KEY_BYTES), exclusive=True)
         return self._read_key()
 
@@ -90,25 +90,17 @@ class Values:
         return None
 
     def save(self, uuid: str, value: bytes) -> None:
-        """Write the value in the form that is configured, and remove the other. Raises SystemFailure."""
-        try:
-            os.makedirs(self.folder, 0o700, exist_ok=True)
-            if self.encrypt:
-                write_file(self._path(uuid, "sealed"), MAGIC + crypto.seal(self.key(), value, uuid.encode()))
-            else:
-                write_file(self._path(uuid, "base64"), base64.b64encode(value))
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path(uuid, "base64" if self.encrypt else "sealed"))
-        except OSError as problem:
-            raise SystemFailure(
-                f"failed to write the value of secret '{uuid}'", problem, origin=Origin.SECRET
-            ) from problem
+        """Write the value in the form that is configured, and remove the other. Raises FileFailure."""
+        make_folder(self.folder, 0o700)
+        if self.encrypt:
+            write_file(self._path(uuid, "sealed"), MAGIC + crypto.seal(self.key(), value, uuid.encode()))
+        else:
+            write_file(self._path(uuid, "base64"), base64.b64encode(value))
+        remove(self._path(uuid, "base64" if self.encrypt else "sealed"))
 
     def remove(self, uuid: str) -> None:
         """Forget the value."""
-        for kind in ("sealed", "base64"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path(uuid, kind))
+        remove(*(self._path(uuid, kind) for kind in ("sealed", "base64")))
 
     def settle(self, uuid: str) -> None:
         """With encryption switched off, write a sealed value plain again."""

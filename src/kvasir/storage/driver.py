@@ -11,7 +11,7 @@ from typing import Any
 
 from kvasir.errors import Error, InternalError, OperationFailed, OperationInvalid, Origin, XmlError
 from kvasir.events import Bus, PoolLifecycle, PoolRefresh
-from kvasir.host.files import banner, write_file
+from kvasir.host.files import FileFailure, banner, discard, make_link, remove, write_file
 from kvasir.model.storage import Pool
 from kvasir.xml.form import STORED
 from kvasir.xml.reader import read
@@ -36,6 +36,7 @@ class StorageDriver:
         self.drivers: dict[str, Any] = {}
         self.pools: dict[str, StoragePool] = {}
         self._bearers: dict[bytes, StoragePool] = {}
+        self._writing = asyncio.Lock()
 
     def publish(self, pool: StoragePool, event: int, detail: int = 0) -> None:
         self.bus.publish(PoolLifecycle(pool, event, detail))
@@ -79,10 +80,10 @@ class StorageDriver:
     def _state(self, name: str) -> str:
         return os.path.join(self.state_dir, f"{name}.xml")
 
-    def save(self, pool: StoragePool) -> None:
-        """Write the pool's configuration."""
-        document = pool.new_document or pool.document
-        write_file(self._file(pool.name), banner(f"virsh pool-edit {pool.name}") + document.xml(STORED))
+    def save(self, document: Pool) -> None:
+        """Write a pool's configuration."""
+        name = str(document.name)
+        write_file(self._file(name), banner(f"virsh pool-edit {name}") + document.xml(STORED))
 
     def _save_state(self, pool: StoragePool) -> None:
         head, body = banner(f"virsh pool-edit {pool.name}"), pool.document.xml(STORED, pad="  ")
@@ -151,15 +152,17 @@ class StorageDriver:
         except (Error, OSError) as error:
             log.error("cannot start storage pool %s: %s", pool.name, error)
         if pool.active:
-            await asyncio.to_thread(self._save_state, pool)
+            try:
+                await asyncio.to_thread(self._save_state, pool)
+            except Error as error:
+                log.error("storage pool %s: %s", pool.name, error)
         elif ran:
             self._drop_state(pool)
             if not pool.persistent:
                 self._forget(pool)
 
     def _drop_state(self, pool: StoragePool) -> None:
-        if os.path.exists(self._state(pool.name)):
-            os.unlink(self._state(pool.name))
+        discard(self._state(pool.name))
 
     # --- look-up
 
@@ -239,31 +242,33 @@ class StorageDriver:
     async def define(self, xml: str, flags: int = 0) -> StoragePool:
         """Keep a pool's document. Raises XmlError, OperationFailed (name, UUID or source taken)."""
         document = documents.pool(xml, validate=bool(flags & documents.VALIDATE_POOL))
-        pool = self._conflicts(document, live=False)
-        if pool is None:
-            pool = self._pool(document)
+        async with self._writing:
+            pool = self._conflicts(document, live=False)
+            await asyncio.to_thread(self.save, document)
+            if pool is None:
+                pool = self._pool(document)
+            elif pool.active or pool.starting:
+                pool.new_document = document
+            else:
+                pool.take(document)
+            pool.persistent = True
             self._add(pool)
-        elif pool.active or pool.starting:
-            pool.new_document = document
-        else:
-            pool.take(document)
-        pool.persistent = True
-        await asyncio.to_thread(self.save, pool)
         self.publish(pool, DEFINED)
         return pool
 
     async def create(self, xml: str, flags: int) -> StoragePool:
         """Start a pool that is forgotten when it stops (or an inactive defined one)."""
         document = documents.pool(xml)
-        pool = self._conflicts(document, live=True)
-        if pool is None:
-            pool = self._pool(document)
-            self._add(pool)
-        elif pool.starting:
-            pool.need_inactive()
-        else:
-            pool.new_document = pool.document if pool.persistent else None
-            pool.take(document)
+        async with self._writing:
+            pool = self._conflicts(document, live=True)
+            if pool is None:
+                pool = self._pool(document)
+                self._add(pool)
+            elif pool.starting:
+                pool.need_inactive()
+            else:
+                pool.new_document = pool.document if pool.persistent else None
+                pool.take(document)
         try:
             await self.start_pool(pool, flags)
         except BaseException:
@@ -278,8 +283,7 @@ class StorageDriver:
     async def start_pool(self, pool: StoragePool, flags: int) -> None:
         """Start a pool. Raises OperationInvalid where it runs."""
         pool.need_inactive()
-        await pool.start(flags)
-        await asyncio.to_thread(self._save_state, pool)
+        await pool.start(flags, lambda: self._save_state(pool))
         self.publish(pool, STARTED)
 
     async def refresh(self, pool: StoragePool) -> None:
@@ -323,23 +327,33 @@ class StorageDriver:
             raise OperationInvalid(f"storage pool '{pool.name}' is still active", origin=Origin.STORAGE)
         pool.need_inactive()
 
-    def undefine(self, pool: StoragePool) -> None:
+    async def undefine(self, pool: StoragePool) -> None:
         """Forget a pool that does not run."""
-        self._need_stopped(pool)
-        for path in (self._link(pool.name), self._file(pool.name)):
-            if os.path.lexists(path):
-                os.unlink(path)
-        self._forget(pool)
+        async with self._writing:
+            self._need_stopped(pool)
+            await asyncio.to_thread(self._remove_files, pool.name)
+            self._forget(pool)
         self.publish(pool, UNDEFINED)
 
-    def set_autostart(self, pool: StoragePool, on: bool) -> None:
+    def _remove_files(self, name: str) -> None:
+        """Configuration and link, or neither."""
+        linked = os.path.islink(self._link(name))
+        remove(self._link(name))
+        try:
+            remove(self._file(name))
+        except FileFailure:
+            if linked:
+                make_link(self._file(name), self._link(name))
+            raise
+
+    async def set_autostart(self, pool: StoragePool, on: bool) -> None:
         """Start the pool with the daemon, or no longer."""
         if not pool.persistent:
             raise InternalError("pool has no config file", origin=Origin.STORAGE)
         link = self._link(pool.name)
-        if on and not os.path.islink(link):
-            os.makedirs(os.path.dirname(link), exist_ok=True)
-            os.symlink(self._file(pool.name), link)
-        elif not on and os.path.lexists(link):
-            os.unlink(link)
-        pool.autostart = on
+        async with self._writing:
+            if on:
+                await asyncio.to_thread(make_link, self._file(pool.name), link)
+            else:
+                await asyncio.to_thread(remove, link)
+            pool.autostart = on

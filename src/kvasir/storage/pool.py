@@ -72,8 +72,8 @@ class StoragePool:
 
     # --- the pool
 
-    async def start(self, flags: int) -> None:
-        """Start the pool and read its volumes; build it first where the flags ask. A failed start is undone."""
+    async def start(self, flags: int, keep: Callable[[], None] = lambda: None) -> None:
+        """Start the pool, read its volumes, and ``keep`` that it runs; build it first where the flags ask. A failed start is undone."""
         kind = self.kind
         if flags & 2 and flags & 4:
             raise InvalidArg("Overwrite and no overwrite flags are mutually exclusive", origin=Origin.STORAGE)
@@ -86,7 +86,9 @@ class StoragePool:
                         break
                 await asyncio.to_thread(kind.start)
                 undo.push_async_callback(self._halt)
+                undo.callback(self.take, self.document.copy())  # without the sizes and owners that were found
                 await self._read()
+                await asyncio.to_thread(keep)
                 undo.pop_all()
             self.active = True
         finally:

@@ -60,6 +60,7 @@ async def prepare(guest: Any, xml: str) -> Checkpoint:
         if entry.checkpoint == "bitmap" and disk.format != "qcow2":
             raise ConfigUnsupported(f"checkpoint for disk {disk.target} unsupported for storage type {disk.format}")
     point.parent = tree.current.name if tree.current is not None else None
+    tree.rehearse(point)
     return point
 
 
@@ -80,11 +81,11 @@ def actions(guest: Any, point: Checkpoint) -> list[bitmaps.Action]:
 
 
 def keep(guest: Any, point: Checkpoint) -> None:
-    """Write the metadata file; it is the current one."""
+    """Write the metadata file; it is the current one. Raises FileFailure."""
     tree = CheckpointTree.of(guest)
+    tree.save(point)
     tree.add(point)
     tree.current = point
-    tree.save(point)
 
 
 async def create(guest: Any, xml: str, flags: int) -> Checkpoint:
@@ -127,8 +128,8 @@ async def _redefine(guest: Any, point: Checkpoint, *, validate: bool) -> Checkpo
             disk = next((disk for disk in guest.live.disks if disk.target == entry.name), None)
             if entry.checkpoint == "bitmap" and (disk is None or not bitmaps.holders(found, disk, str(entry.bitmap))):
                 raise ConfigUnsupported(f"bitmap for disk '{entry.name}' is missing or broken")
-    tree.add(point)
     tree.save(point)
+    tree.add(point)
     tree.current = next((one for one in tree.known.values() if not tree.children(one)), None)
     return point
 

@@ -93,6 +93,8 @@ async def _new(guest: Any, snap: Snapshot, flags: int) -> None:
         raise OperationFailed(f"domain moment {snap.name} already exists")
     snap.parent = tree.current.name if tree.current is not None else None
     keep = not flags & NO_METADATA
+    if keep:
+        tree.rehearse(snap)
     if guest.active:
         if flags & DISK_ONLY or snap.memory == "external":
             await _active_external(guest, tree if keep else None, snap, flags)
@@ -104,7 +106,11 @@ async def _new(guest: Any, snap: Snapshot, flags: int) -> None:
         await offline.internal(guest, snap)
     if keep:
         tree.add(snap)
-        tree.set_current(snap)
+        try:
+            tree.set_current(snap)
+        except BaseException:
+            tree.known.pop(snap.name, None)
+            raise
 
 
 async def _fill(guest: Any, snap: Snapshot, flags: int) -> None:

@@ -27,14 +27,22 @@ def redefine(guest: Any, snap: Snapshot, *, make_current: bool) -> Snapshot:
         default = "external" if snap.state == DISK_SNAPSHOT or snap.external else "internal"
         disks.align(snap, snap.domain, default, uniform=default == "internal")
     was_current = tree.current is not None and tree.current.name == snap.name
+    before = tree.current
     tree.add(snap)
-    if was_current:
-        tree.current = snap
-        snap.current = True
-    if make_current:
-        tree.set_current(snap)
-    else:
-        tree.save(snap)
+    try:
+        if was_current:
+            tree.current = snap
+            snap.current = True
+        if make_current:
+            tree.set_current(snap)
+        else:
+            tree.save(snap)
+    except BaseException:
+        tree.current = before
+        tree.known.pop(snap.name)
+        if other is not None:
+            tree.add(other)
+        raise
     return snap
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Iterator
 from typing import Any, Self
 
-from kvasir.errors import Code, Error, Origin, SystemFailure
-from kvasir.host.files import NEW, banner, write_file
+from kvasir.errors import Code, Error, Origin
+from kvasir.host.files import NEW, FileFailure, banner, discard, failing, make_folder, rehearse, remove, write_file
 from kvasir.qemu.store import body, read_text
 
 from .document import DISK_SNAPSHOT, parse
@@ -130,55 +131,85 @@ class Tree:
 
     # -- changing
 
+    def _text(self, snap: Any) -> str:
+        return str(banner(f"virsh {self.COMMAND}") + snap.xml(stored=True))
+
     def save(self, snap: Any) -> None:
-        """Write the metadata file. Raises SystemFailure."""
-        path = self.path(snap.name)
+        """Write the metadata file. Raises FileFailure."""
+        make_folder(self.folder)
+        write_file(self.path(snap.name), self._text(snap))
+
+    def rehearse(self, snap: Any) -> None:
+        """Raise what ``save`` would, before images are touched. Raises FileFailure."""
         try:
-            os.makedirs(self.folder, 0o755, exist_ok=True)
-            write_file(path, banner(f"virsh {self.COMMAND}") + snap.xml(stored=True))
-        except OSError as error:
-            raise SystemFailure(f"cannot write {self.WHAT} file '{path}'", error) from error
+            rehearse(self.path(snap.name), len(self._text(snap)))
+        finally:
+            with contextlib.suppress(OSError):
+                os.rmdir(self.folder)
+
+    def move(self, old: str, new: str) -> None:
+        """The guest has another name, and the folder with it. Raises FileFailure."""
+        top = self.folder.removesuffix(f"/{self.guest.name}")
+        with failing(f"cannot rename file '{top}/{old}' as '{top}/{new}'"), contextlib.suppress(FileNotFoundError):
+            os.rename(f"{top}/{old}", f"{top}/{new}")
 
     def add(self, snap: Any) -> None:
         self.known[snap.name] = snap
 
     def set_current(self, snap: Any) -> None:
-        """Make one snapshot the current one, in the files too."""
+        """Make one snapshot the current one, in the files too. Raises FileFailure, and the one before is the current one then."""
         old, self.current = self.current, snap
-        if old is not None and old is not snap:
-            old.current = False
-            if old.name in self.known:
-                self.save(old)
-        if snap is not None:
-            snap.current = True
-            self.save(snap)
+        before = [(one, one.current) for one in (old, snap) if one is not None]
+        try:
+            if old is not None and old is not snap:
+                old.current = False
+                if old.name in self.known:
+                    self.save(old)
+            if snap is not None:
+                snap.current = True
+                self.save(snap)
+        except BaseException:
+            self.current = old
+            for one, was in before:
+                one.current = was
+            self._save_back(old)
+            raise
+
+    def _save_back(self, *snaps: Any) -> None:
+        for one in snaps:
+            if one is not None and one.name in self.known:
+                try:
+                    self.save(one)
+                except FileFailure as error:
+                    log.error("%s", error)
 
     def drop(self, snap: Any) -> None:
-        """Forget a snapshot and its file; its children belong to its parent then."""
-        for child in self.children(snap):
-            child.parent = snap.parent
-            self.save(child)
-        if self.current is snap:
-            parent = self.parent(snap)
-            self.current = None
-            if parent is not None:
-                self.set_current(parent)
-        self.known.pop(snap.name, None)
+        """Forget a snapshot and its file; its children belong to its parent then. Raises FileFailure, and all is as before then."""
+        children, parent, current = self.children(snap), self.parent(snap), self.current
         try:
-            os.unlink(self.path(snap.name))
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            log.warning("cannot remove %s: %s", self.path(snap.name), error.strerror)
+            for child in children:
+                child.parent = snap.parent
+                self.save(child)
+            if current is snap:
+                self.current = None
+                if parent is not None:
+                    self.set_current(parent)
+            remove(self.path(snap.name))
+        except BaseException:
+            self.current = current
+            for child in children:
+                child.parent = snap.name
+            if current is snap and parent is not None:
+                parent.current = False
+            self._save_back(*children, parent)
+            raise
+        self.known.pop(snap.name, None)
 
-    def drop_all(self) -> None:
-        """Forget everything, as undefine does."""
+    def drop_all(self, *, quiet: bool = True) -> None:
+        """Forget everything, as undefine does; files that stay are named in the log, or raise FileFailure."""
         for snap in list(self.known.values()):
+            (discard if quiet else remove)(self.path(snap.name))
             self.known.pop(snap.name)
-            try:
-                os.unlink(self.path(snap.name))
-            except OSError as error:
-                log.warning("cannot remove %s: %s", self.path(snap.name), error.strerror)
         self.current = None
         try:
             os.rmdir(self.folder)
