@@ -122,9 +122,15 @@ vol-create-as open disk 1M; vol-create-as open other 1M
         assert both("undefine", "mine") == DENIED
         assert both("desc", "mine", "hello", "--title") == "" and both("desc", "mine", "--title") == "hello"
         assert both("memtune", "mine", "--hard-limit", "100000", "--config") == ""
+        (tmp_path / "vol.xml").write_text("<volume><name>new</name><capacity>1</capacity></volume>")
+        (tmp_path / "secret.xml").write_text("<secret><usage type='volume'><volume>/yours</volume></usage></secret>")
+        assert both("vol-create", "open", f"{tmp_path}/vol.xml") == DENIED and not (tmp_path / "new").exists()
+        assert both("vol-create-as", "open", "more", "1M") == DENIED and not (tmp_path / "more").exists()
+        assert both("secret-define", f"{tmp_path}/secret.xml") == DENIED
         assert "refuses org.libvirt.api.domain.delete" in (root / "daemon.log").read_text()
         tcp = site.client.ours("-c", "qemu+tcp://host2/system", "list")
         assert tcp.returncode == 1 and DENIED in tcp.stderr, tcp.stderr
+        assert site.server.ours("-c", uri, "-q", "secret-list").stdout.strip() == "", "nothing was made"
         assert site.server.ours("-c", uri, "-q", "list", "--all").stdout.split().count("off") == 2, (
             "root is not restricted"
         )

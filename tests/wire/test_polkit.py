@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from kvasir.daemon.access import Access
 from kvasir.errors import Error
+from kvasir.rpc.programs import REMOTE
 from tests import bus
-from tests.wire.harness import Raw, Served
+from tests.wire.harness import UUID, Named, Raw, Served
 
 
 class Polkit:
@@ -110,3 +112,61 @@ def test_without_a_bus_nobody_gets_in(served: Served, monkeypatch: pytest.Monkey
     with pytest.raises(Error) as caught:
         raw.call("auth_polkit")
     assert caught.value.code == 45 and "polkit cannot be asked about 'org.libvirt.unix.manage'" in caught.value.message
+
+
+class Asked(Access):
+    """Writes down what would be asked of polkit."""
+
+    def __init__(self) -> None:
+        self.questions: list[tuple[str, str, dict[str, str]]] = []
+
+    async def _require(self, client: Any, kind: str, permission: str, details: dict[str, str]) -> None:
+        self.questions.append((kind, permission, details))
+
+
+def test_nothing_is_done_before_it_is_allowed() -> None:
+    """Whatever the arguments: only of calls that look, the object may be known from the result."""
+    rows = [row for number in range(1, 600) if (row := REMOTE.number(number)) is not None and row.rights]
+    assert len(rows) > 380
+    for row in rows:
+        later = asyncio.run(Asked().before(None, row, {}))  # type: ignore[arg-type]  # nobody is asked
+        assert not later or "_lookup_" in row.name or "_get_" in row.name, row.name
+
+
+POOL = Named("pool", UUID)
+OBJECTS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+    ("node_device_dettach", {"name": "pci_x"}, {"node_device_name": "pci_x"}),
+    ("node_device_destroy", {"name": "pci_x"}, {"node_device_name": "pci_x"}),
+    ("node_device_create_xml", {"xml": "<device><name>m</name></device>"}, {"node_device_name": "m"}),
+    (
+        "storage_vol_create_xml",
+        {"pool": POOL, "xml": "<volume><name>v</name></volume>"},
+        {"pool_name": "pool", "vol_name": "v"},
+    ),
+    (
+        "secret_define_xml",
+        {"xml": "<secret><usage type='tls'><name>t</name></usage></secret>"},
+        {"secret_usage_name": "t"},
+    ),
+    ("network_port_create_xml", {"network": POOL, "xml": "<networkport/>"}, {"network_name": "pool"}),
+    (
+        "nwfilter_binding_create_xml",
+        {"xml": "<filterbinding><portdev name='p'/><filterref filter='f'/></filterbinding>"},
+        {"nwfilter_binding_portdev": "p", "nwfilter_name": "f"},
+    ),
+    ("domain_restore", {"from_": "/image"}, {"domain_name": "saved"}),
+    ("domain_restore_flags", {"from_": "/image", "dxml": "<domain><name>d</name></domain>"}, {"domain_name": "d"}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "wanted"), OBJECTS, ids=[one[0] for one in OBJECTS])
+def test_rules_see_what_is_to_be_made(name: str, arguments: dict[str, Any], wanted: dict[str, str]) -> None:
+    async def call(name: str, *_: Any) -> str:
+        assert name == "domain_save_image_get_xml_desc"
+        return "<domain><name>saved</name></domain>"
+
+    access = Asked()
+    later = asyncio.run(access.before(None, REMOTE[name], arguments, call))  # type: ignore[arg-type]
+    assert later == [] and access.questions
+    for _, _, details in access.questions:
+        assert wanted.items() <= details.items(), details

@@ -62,7 +62,11 @@ _DOCUMENTS: Final = {
     "storage_pool": "pool",
     "nwfilter": "nwfilter",
     "interface": "interface",
+    "node_device": "node_device",
+    "storage_vol": "vol",
 }
+PARTS: Final = {"storage_vol": "storage_pool", "network_port": "network"}
+"""What is made inside another object."""
 
 
 def _uuid(value: bytes) -> str:
@@ -118,23 +122,73 @@ def _details(kind: str, value: Any) -> Details | None:
     return None
 
 
+def _secret_of(tree: Any) -> Details:
+    found = {"secret_uuid": tree.findtext("uuid").strip()} if tree.findtext("uuid") else {}
+    usage = tree.find("usage")
+    kind = _USAGE_WORDS.get(usage.get("type")) if usage is not None else None
+    if kind is not None:
+        found[kind[0]] = (usage.findtext(kind[1]) or "").strip()
+    return found
+
+
+def _port_of(tree: Any) -> Details:
+    return {"network_port_uuid": tree.findtext("uuid").strip()} if tree.findtext("uuid") else {}
+
+
+def _binding_of(tree: Any) -> Details:
+    port, ref = tree.find("portdev"), tree.find("filterref")
+    found = {"nwfilter_binding_portdev": port.get("name", "")} if port is not None else {}
+    return found | ({"nwfilter_name": ref.get("filter", "")} if ref is not None else {})
+
+
+_USAGE_WORDS: Final = {
+    "volume": ("secret_usage_volume", "volume"),
+    "ceph": ("secret_usage_ceph", "name"),
+    "iscsi": ("secret_usage_target", "target"),
+    "tls": ("secret_usage_name", "name"),
+    "vtpm": ("secret_usage_name", "name"),
+}
+_READERS: Final[dict[str, Callable[[Any], Details]]] = {
+    "secret": _secret_of,
+    "network_port": _port_of,
+    "nwfilter_binding": _binding_of,
+}
+
+
 def _from_document(kind: str, text: str) -> Details | None:
     """The name and UUID that a document which is to be defined says."""
     from lxml import etree
 
     prefix = _DOCUMENTS.get(kind)
-    if prefix is None or not text.lstrip().startswith("<"):
+    if (prefix is None and kind not in _READERS) or not text.lstrip().startswith("<"):
         return None
     try:
         tree = etree.fromstring(text.encode(), etree.XMLParser(resolve_entities=False, no_network=True))
     except (etree.XMLSyntaxError, ValueError):
         return None  # the driver says what is wrong with it
+    if kind in _READERS:
+        return _READERS[kind](tree)
     if kind == "nwfilter" or kind == "interface":
         return {f"{prefix}_name": tree.get("name", "")}
     found = {f"{prefix}_name": (tree.findtext("name") or "").strip()}
     if tree.findtext("uuid"):
         found[f"{prefix}_uuid"] = (tree.findtext("uuid") or "").strip()
     return found
+
+
+def _found(kind: str, value: Any) -> Details | None:
+    return _from_document(kind, value) if isinstance(value, str) else _details(kind, value)
+
+
+def _within(kind: str, arguments: dict[str, Any]) -> Details:
+    """What rules see of the object in which a part is to be made."""
+    whole = PARTS.get(kind)
+    return next((found for one in arguments.values() if whole and (found := _details(whole, one))), {}) if whole else {}
+
+
+def _only_looks(procedure: Procedure) -> bool:
+    """Whether the object may be named by the result: nothing has happened by then."""
+    return "_lookup_" in procedure.name or "_get_" in procedure.name
 
 
 def applies(condition: list[str], flags: int, arguments: dict[str, Any]) -> bool:
@@ -159,9 +213,18 @@ class Access:
     def close(self) -> None:
         self._authority.close()
 
-    async def before(self, client: Client, procedure: Procedure, arguments: dict[str, Any]) -> list[str]:
-        """Check what can be known before the call; gives the rights whose object only the result names."""
+    async def before(
+        self, client: Client, procedure: Procedure, arguments: dict[str, Any], call: Caller | None = None
+    ) -> list[str]:
+        """Check before the call; gives the rights of calls that only look, whose object the result names. ``call`` as in ``after``."""
         later = []
+        if (
+            procedure.name in ("domain_restore", "domain_restore_flags")
+            and not arguments.get("dxml")
+            and call is not None
+        ):
+            text = await call("domain_save_image_get_xml_desc", arguments["from_"], 0)
+            arguments = {**arguments, "dxml": text}  # the guest's name is in the file
         for right in procedure.rights:
             kind, permission, *condition = right.split(":", 2)
             condition = condition[0].split(":") if condition else []
@@ -170,11 +233,11 @@ class Access:
             if kind == "connect":
                 await self._require(client, kind, permission, {})
                 continue
-            details = self._object_of(kind, arguments.values())
-            if details is None:
+            details = self._object_of(kind, arguments)
+            if details is None and _only_looks(procedure):
                 later.append(f"{kind}:{permission}")
             else:
-                await self._require(client, kind, permission, details)
+                await self._require(client, kind, permission, details or {})
         return later
 
     async def after(self, client: Client, procedure: Procedure, later: Iterable[str], result: Any, call: Caller) -> Any:
@@ -186,21 +249,23 @@ class Access:
         for right in later:
             kind, _, permission = right.partition(":")
             values = wire if isinstance(wire, tuple) and not _details(kind, wire) else (wire,)
-            details = next((found for value in values if (found := _details(kind, value)) is not None), {})
+            details = next((found for value in values if (found := _found(kind, value)) is not None), {})
             await self._require(client, kind, permission, details)
         if procedure.filter and wire is not None:
             return await self._filtered(client, procedure, wire, call)
         return result
 
     @staticmethod
-    def _object_of(kind: str, values: Iterable[Any]) -> Details | None:
-        for value in values:
-            found = _details(kind, value)
+    def _object_of(kind: str, arguments: dict[str, Any]) -> Details | None:
+        if kind == "node_device" and isinstance(arguments.get("name"), str):
+            return {"node_device_name": arguments["name"]}
+        for value in arguments.values():
+            found = _details(kind, value) if kind not in PARTS else None
             if found is None and isinstance(value, str):
                 found = _from_document(kind, value)
             if found is not None:
-                return found
-        return None
+                return _within(kind, arguments) | found
+        return next((found for value in arguments.values() if (found := _details(kind, value)) is not None), None)
 
     async def _filtered(self, client: Client, procedure: Procedure, wire: Any, call: Caller) -> Any:
         kind, _, permission = procedure.filter.partition(":")

@@ -181,7 +181,7 @@ class Dispatcher:
             return found.procedure.decode_result(found.procedure.encode_result(result))[0]
 
         try:
-            later = await access.before(client, entry.procedure, arguments)
+            later = await access.before(client, entry.procedure, arguments, call)
             result = entry.function(session, **arguments)
             if entry.waits:
                 result = await result
