@@ -32,6 +32,9 @@ PROPERTIES = (
     "name='p' value='1'",
     "type='signed' value='1'",
 )
+CARD = "<devices><interface type='user'><mac address='52:54:00:00:00:0a'/><portForward proto='tcp'><range {}/></portForward></interface>"
+RANGES = ("end='5'", "start='5' end='3'", "start='0'", "start='1' to='0'", "start='1' end='x'", "")
+VIDEO = """<devices><video><driver name='vhostuser'/><model type='virtio'/></video>"""
 ROUTES = (
     "address='192.1.0' gateway='10.77.74.9'",
     "address='0' gateway='10.77.74.9'",
@@ -44,7 +47,10 @@ ROUTES = (
 OWNERS = ("-1", "-5", "4294967295", "4294967296", "99999999999999999999", "", " 7", "7 ", "1_0", "x")
 MODES = ("0o17", "1_7", "+17", "17 ", "-1", "1777")
 CASES = {
-    "define": [DOMAIN.format(words) for words in PROPERTIES],
+    "define": [
+        *(DOMAIN.format(words) for words in PROPERTIES),
+        *(DOMAIN.format(PROPERTIES[9]).replace("<devices>", CARD.format(words)) for words in RANGES),
+    ],
     "net-define": [
         *(NETWORK.format(f"<route {words}/>") for words in ROUTES),
         NETWORK.replace("255.255.255.0", "::1").format(""),
@@ -72,3 +78,13 @@ def test_as_libvirt(command: str, kvasird: KvasirDaemon, real_libvirtd: DaemonHa
                 assert daemon.virsh(REMOVE[command], "odd").returncode == 0
             said.append((done.stdout, done.stderr, shown))
         assert said[0] == said[1], text
+
+
+def test_command_line(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle, tmp_path: Path) -> None:
+    """A video card whose process cannot be had: an error, the same."""
+    file = tmp_path / "odd.xml"
+    text = DOMAIN.format(PROPERTIES[9]).replace("<devices>", VIDEO)
+    shared = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><os>"
+    file.write_text(text.replace("<os>", shared))
+    ours, real = (one.virsh("domxml-to-native", "qemu-argv", str(file)) for one in (kvasird, real_libvirtd))
+    assert (ours.returncode, ours.stderr) == (real.returncode, real.stderr) == (1, ours.stderr)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from kvasir.errors import ConfigUnsupported, Origin, XmlDetail, XmlError
 from kvasir.xml import Element, attr, children
-from kvasir.xml.types import ENUM, HEX, UINT, ULLONG, UUID, YESNO, Type, lenient
+from kvasir.xml.types import ENUM, HEX, POSITIVE, UINT, ULLONG, UUID, YESNO, Type, lenient
 
 
 def missing(name: str, element: str) -> XmlError:
@@ -217,9 +217,9 @@ class FilterRef(Element, tag="filterref"):
 class PortRange(Element, tag="range"):
     """Ports that are forwarded, or left out of those around them."""
 
-    start: int | None = attr("@start", UINT)
-    end: int | None = attr("@end", UINT)
-    to: int | None = attr("@to", UINT)
+    start: int | None = attr("@start", POSITIVE)
+    end: int | None = attr("@end", POSITIVE)
+    to: int | None = attr("@to", POSITIVE)
     exclude: bool | None = attr("@exclude", YESNO)
 
 
@@ -230,3 +230,6 @@ class PortForward(Element, tag="portForward"):
     address: str | None = attr("@address")
     dev: str | None = attr("@dev")
     ranges: list[PortRange] = children(PortRange)
+
+    def parsed(self, node: Any) -> None:
+        self.ranges = [one for one in self.ranges if one.start]  # libvirt forgets those without a start

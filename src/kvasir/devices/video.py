@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlError
+from kvasir.errors import Code, ConfigUnsupported, Error, OperationFailed, Origin, XmlError
 from kvasir.qemu.args import Chardev, Dev
 from kvasir.xml import Form, attr
 from kvasir.xml.types import ENUM, ONOFF, UINT, YESNO, blank, lenient
@@ -185,6 +185,8 @@ class Video(Device, tag="video"):
         if self.type == "none":
             return
         if self.driver == "vhostuser":
+            if f"vhost-user-{self.alias}" not in vm.fds:  # no helper is started: that is not built
+                raise OperationFailed("Unable to find a satisfying vhost-user-gpu")
             yield Chardev("socket", f"chr-vu-{self.alias}", {"fd": vm.fd(f"vhost-user-{self.alias}")})
         more: dict[str, Any] = {}
         if self.type == "qxl":
