@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kvasir.daemon.audit import quoted
+from tests.conftest import PROJECT
 from tests.remote.hosts import Pair
 
 GUEST = "<domain type='qemu'><name>{}</name><memory unit='MiB'>32</memory><os><type>hvm</type></os></domain>"
@@ -64,3 +65,30 @@ def test_a_trail_that_is_demanded_and_missing_stops_the_start(pair: Pair, root: 
 )
 def test_values_are_quoted(value: str, shown: str) -> None:
     assert quoted(value) == shown
+
+
+def test_what_administrators_change(pair: Pair, root: Path) -> None:
+    """virt-admin's limits, logging and disconnections; what only looks is not written down."""
+    admin = f"libvirtd+unix:///system?socket={root}/run/libvirt/libvirt-admin-sock"
+    lines = (
+        "server-list",
+        "server-clients-set libvirtd --max-clients 4000",
+        "daemon-timeout --timeout 0",
+        "client-disconnect libvirtd 99",
+    )
+    with pair.daemon(root, SETTINGS):
+        for line in lines:
+            command = [
+                str(PROJECT / ".venv/bin/python"),
+                "-m",
+                "kvasir.cli.virt_admin.main",
+                "-c",
+                admin,
+                *line.split(),
+            ]
+            pair.server.run(*command)
+        found = [re.sub(r" (uid|pid)=-?\d+", "", line) for line in trail(root)]
+    assert found == [
+        'op=server_set_client_limits srv="libvirtd" res=success',
+        "op=connect_set_daemon_timeout res=success",
+    ]

@@ -43,6 +43,15 @@ _ENDED: Final = {
 }
 
 
+CHANGES: Final = frozenset(
+    [
+        *("client_close", "connect_set_daemon_timeout", "connect_set_logging_filters", "connect_set_logging_outputs"),
+        *("server_set_client_limits", "server_set_threadpool_parameters", "server_update_tls_files"),
+    ]
+)
+"""Calls of the admin program that change the daemon."""
+
+
 class Audit:
     """Where the lines go. Raises CONFIG_UNSUPPORTED when ``audit_level`` demands a trail that is not there."""
 

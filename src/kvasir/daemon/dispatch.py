@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kvasir import calls
 from kvasir.daemon import bounds
+from kvasir.daemon.audit import CHANGES
 from kvasir.daemon.names import api_name
 from kvasir.daemon.readonly import REFUSED, read_only
 from kvasir.daemon.session import Session
@@ -305,7 +306,7 @@ def _translated(procedure: programs.Procedure, problem: Exception) -> Exception:
 def _note(client: Client, entry: Entry, arguments: dict[str, Any], problem: Exception | None) -> None:
     """Write a call that may change something into the audit trail."""
     audit = client.service.daemon.audit
-    if audit.wanted and entry.procedure.name in REFUSED.get(entry.procedure.program.id, ()):
+    if audit.wanted and entry.procedure.name in (CHANGES | REFUSED.get(entry.procedure.program.id, frozenset())):
         audit.call(client, entry.procedure, arguments, problem)
 
 
