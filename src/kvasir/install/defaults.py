@@ -38,7 +38,7 @@ def interface(guest: Guest, node: tree.Node) -> None:
     if node.get("type") == "bridge":
         _said(node, "source/@bridge", host_bridge() if guest.local else None)
     if tree.get(node, "model/@type") is None:
-        if osinfo.has(guest.system, "virtio-net") or guest.microvm:
+        if guest.drives("virtio-net") or guest.microvm:
             model: str | None = "virtio"
         elif not guest.x86 or not guest.hvm:
             model = None

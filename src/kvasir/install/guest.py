@@ -60,6 +60,14 @@ class Guest(Processors):
         return (self.arch in ("aarch64", "armv7l", "riscv64")) and self.machine.startswith("virt")
 
     @property
+    def pseries(self) -> bool:
+        return self.arch in ("ppc64", "ppc64le") and self.machine.startswith("pseries")
+
+    def drives(self, what: str) -> bool:
+        """Whether the guest has a virtio device: of boards that have no others always, else if its system knows it."""
+        return self.machvirt or self.pseries or self.arch == "s390x" or osinfo.has(self.system, what)
+
+    @property
     def q35(self) -> bool:
         return self.x86 and (self.machine == "q35" or "-q35" in self.machine)
 
@@ -169,8 +177,7 @@ class Guest(Processors):
             tree.put(self.domain, "uuid", str(_uuid.uuid4()))
         self.set_cpus(1)
         if not self.machine:
-            fits = "q35" in kind.machines and osinfo.has(self.system, "q35")
-            tree.put(self.domain, "os/type/@machine", "q35" if fits else kind.machines[0] if kind.machines else None)
+            tree.put(self.domain, "os/type/@machine", kind.default_machine(osinfo.has(self.system, "q35")))
         self._uefi()
         self._default_devices()
         self._clock()
@@ -210,7 +217,7 @@ class Guest(Processors):
         os_node = self.domain.find("os")
         assert os_node is not None
         said = any(os_node.find(t) is not None for t in ("kernel", "loader", "nvram")) or os_node.get("firmware")
-        prefers = self.system.needs_uefi or self.machvirt
+        prefers = self.system.needs_uefi or (self.machvirt and self.arch == "aarch64")
         if wanted or (prefers and not said):
             self.enable_uefi(required=bool(wanted))
 
@@ -226,18 +233,21 @@ class Guest(Processors):
 
     def _default_devices(self) -> None:
         pc = self.x86 and not self.microvm
-        if not self.devices("graphics") and not self.skips("graphics") and pc:
+        if not self.devices("graphics") and not self.skips("graphics") and (pc or self.pseries):
             self.add("graphics")
         if self.devices("graphics") and not self.devices("video"):
             self.add("video")
         if self.devices("graphics") and not self.devices("input") and not self.usb_off():
-            self.add("input", {"type": "tablet", "bus": "usb"})
-            if self.machvirt:
-                self.add("input", {"type": "keyboard", "bus": "usb"})
+            bus = "virtio" if self.arch == "s390x" else "usb"
+            self.add("input", {"type": "tablet", "bus": bus})
+            if self.machvirt or self.pseries or self.arch == "s390x":
+                self.add("input", {"type": "keyboard", "bus": bus})
         if not self.devices("console") and not self.devices("serial") and not self.skips("console"):
-            self.add("console", {"type": "pty"})
+            console = self.add("console", {"type": "pty"})
+            if self.arch == "s390x":
+                tree.put(console, "target/@type", "sclp")
         self._usb()
-        if not self.devices("channel") and not self.skips("channel") and osinfo.has(self.system, "virtio-serial"):
+        if not self.devices("channel") and not self.skips("channel") and self.drives("virtio-serial"):
             channel = self.add("channel", {"type": "unix"})
             tree.put(channel, "target/@type", "virtio")
             tree.put(channel, "target/@name", "org.qemu.guest_agent.0")
@@ -260,7 +270,7 @@ class Guest(Processors):
             return
         devices = tree.find(self.domain, "devices", make=True)
         assert devices is not None
-        if (self.x86 and osinfo.has(self.system, "usb3")) or self.machvirt:
+        if (self.x86 and osinfo.has(self.system, "usb3")) or self.machvirt or self.pseries:
             shapes.usb3(devices)
         elif self.x86:
             shapes.usb2(devices)
@@ -284,8 +294,11 @@ class Guest(Processors):
             tree.put(domain, f"clock/timer[{i}]/@{what}", word)
 
     def _features(self) -> None:
+        assert self.kind is not None
+        if self.domain.find("features") is None and not {"acpi", "apic", "pae"} & self.kind.features:
+            return
         features = tree.find(self.domain, "features", make=True)
-        assert features is not None and self.kind is not None
+        assert features is not None
         for name in ("acpi", "apic", "pae"):
             off = features.get(f"_{name}_off") is not None
             if features.find(name) is None and not off and name in self.kind.features:
@@ -318,7 +331,7 @@ class Guest(Processors):
 
     def default_virtio_scsi(self) -> bool:
         has_one = any(c.get("type") == "scsi" for c in self.devices("controller"))
-        return not has_one and osinfo.has(self.system, "virtio-scsi")
+        return not has_one and self.drives("virtio-scsi")
 
     def _spice(self) -> None:
         if not any(g.get("type") == "spice" for g in self.devices("graphics")):

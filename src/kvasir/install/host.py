@@ -11,6 +11,13 @@ class HostError(RuntimeError):
     """The host cannot run what was asked for."""
 
 
+MACHINES = {
+    "aarch64": "virt", "armv7l": "virt", "riscv64": "virt", "riscv32": "virt", "ppc64": "pseries", "ppc64le": "pseries",
+    "s390x": "s390-ccw-virtio",
+}  # fmt: skip
+"""Architectures' machine types that are made for guests."""
+
+
 @dataclass
 class GuestKind:
     """One way in which the host runs guests."""
@@ -22,6 +29,11 @@ class GuestKind:
     machines: list[str] = field(default_factory=list)
     features: set[str] = field(default_factory=set)
     aliases: list[str] = field(default_factory=list)
+
+    def default_machine(self, q35: bool) -> str | None:
+        """The machine of a new guest: the board for guests of its architecture, ``q35`` for systems that know it, else the host's."""
+        wanted = MACHINES.get(self.arch) or ("q35" if q35 else None)
+        return wanted if wanted in self.machines else self.machines[0] if self.machines else None
 
 
 def choose(
@@ -38,12 +50,13 @@ def choose(
         picked = virt_type or ("kvm" if "kvm" in kinds else kinds[0] if kinds else "")
         if picked not in kinds:
             raise HostError(
-                f"Host does not support domain type {picked} for virtualization type '{os_type}' arch '{wanted}'"
+                f"Host does not support domain type {picked} for virtualization type '{os_type}' with architecture '{wanted}'"
             )
         machines = _machines(node, picked)
         if machine and machine not in machines:
             raise HostError(
-                f"Host does not support virtualization type '{os_type}' with machine '{machine}' for arch '{wanted}'"
+                f"Host does not support domain type {virt_type or None} with machine '{machine}' for virtualization type "
+                f"'{os_type}' with architecture '{wanted}'"
             )
         own = next((d.findtext("emulator") for d in node.findall("domain") if d.get("type") == picked), None)
         return GuestKind(
@@ -55,7 +68,7 @@ def choose(
             {f.tag for f in guest.findall("features/*")},
             [m.text for m in node.iter("machine") if m.get("canonical") and m.text],
         )
-    raise HostError(f"Host does not support virtualization type '{os_type}' for arch '{wanted}'")
+    raise HostError(f"Host does not support any virtualization options for architecture '{wanted}'")
 
 
 def _machines(arch: ET.Element, virt_type: str) -> list[str]:

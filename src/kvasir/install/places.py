@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import osinfo, tree
+from . import tree
 from .grammar import OptionError
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ def _bus(node: tree.Node, guest: Guest) -> str:
     device = node.get("device")
     if device == "floppy":
         return "fdc"
-    if (device == "disk" and osinfo.has(guest.system, "virtio-disk")) or guest.microvm:
+    if (device == "disk" and guest.drives("virtio-disk")) or guest.microvm:
         return "virtio"
-    if device == "cdrom" and not guest.x86 and osinfo.has(guest.system, "virtio-scsi"):
+    if device == "cdrom" and not guest.x86 and guest.drives("virtio-scsi"):
         return "scsi"
     if guest.arch in ("armv7l", "aarch64"):
         return "sd"

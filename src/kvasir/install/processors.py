@@ -67,7 +67,8 @@ class Processors:
         cpu = self.domain.find("cpu")
         if cpu is not None and (cpu.get("_special") or len(cpu) or any(not k.startswith("_") for k in cpu.attrib)):
             return
-        if self.domain.get("type") == "kvm" and (self.x86 or self.machvirt):
+        own = self.arch == ET.fromstring(self.capabilities()).findtext("host/cpu/arch")
+        if self.domain.get("type") == "kvm" and own and (self.x86 or self.machvirt):
             self.cpu_mode("default")
         elif self.machvirt and self.arch == "aarch64":
             tree.put(self.domain, "cpu/@mode", "custom")
