@@ -223,3 +223,52 @@ def test_which_check_of_a_commit_comes_first(pair: Pair) -> None:
     lines = [line.replace("{images}", str(pair.images)) for line in COMMITS]
     said = same(pair, [f"define {pair.document}", *lines, "start hp --paused", *lines[:-1], "destroy hp"])
     assert "could not find base image" in said[1] and "inactive domain" in said[len(lines)]
+
+
+ROOTS = (
+    "<foo/>", "<network><name>x</name></network>", "<domainsnapshot><domain type='qemu'/></domainsnapshot>", "<a xmlns='http://x'/>",
+    "<x:domain xmlns:x='http://y' type='qemu'/>", "<Domain type='qemu'/>", "<domain/>",
+)  # fmt: skip
+
+
+def test_documents_with_another_root(pair: Pair, folder: Path) -> None:
+    """The root is looked at before the schema; its namespace counts for the schema only."""
+    lines = []
+    for number, text in enumerate(ROOTS):
+        (folder / f"r{number}.xml").write_text(text)
+        for command in ("define", "create", "net-define", "pool-define", "secret-define", "nwfilter-define"):
+            lines.append(f"{command} {folder}/r{number}.xml")
+        lines.append(f"define {folder}/r{number}.xml --validate")
+    same(pair, [line for line in lines if "net-define" not in line or "r1.xml" not in line])
+
+
+COOKIE = "<cookie name='{}'>{}</cookie>"
+COOKIES = (
+    COOKIE.format("a", "b"), COOKIE.format("", "b"), COOKIE.format("a", ""), COOKIE.format("a", "x y"), COOKIE.format("a", "&quot;x&quot;"),
+    COOKIE.format("a", "&quot;"), COOKIE.format("a", "x;y"), COOKIE.format("a b", "x"), COOKIE.format("a", "x=y"),
+    COOKIE.format("a", "1") + COOKIE.format("a;", "1") + COOKIE.format("a", "2"), "<cookie>b</cookie>",
+)  # fmt: skip
+WEB = "<disk type='network' device='cdrom'><source protocol='{}' name='x'><host name='h'/>{}<timeout seconds='0'/></source><target dev='sdb' bus='sata'/></disk><interface"
+IPS = (
+    "<ip family='ipv6' address='fd00::1' prefix='64'><tftp/></ip>", "<ip address='10.9.8.1'><tftp root=''/></ip>",
+    "<ip family='ipv6' address='fd00::1' prefix='64'><tftp root='/x'/><dhcp><range start='fd00::10' end='fd00::20'/></dhcp></ip>",
+    "<ip family='ipv6' address='fd00::1' prefix='64'><dhcp><bootp file='x'/></dhcp></ip>",
+)  # fmt: skip
+
+
+def test_small_parts_of_documents(pair: Pair, folder: Path) -> None:
+    """Cookies with their secrets, a video device of type none, what serves guests that boot over IPv6."""
+    lines = []
+    for number, cookies in enumerate(COOKIES):
+        for protocol in ("https", "ftp"):
+            disk = WEB.format(protocol, f"<cookies>{cookies}</cookies>")
+            path = document(pair, folder, f"k{number}{protocol}", ("<interface", disk), ("MODE", "custom"))
+            lines += [f"define {path}", "dumpxml w --security-info", "dumpxml w"]
+    for more in ("", " heads='1'", " vram='1'", " primary='yes'"):
+        path = document(pair, folder, "v", ("<model type='qxl'/>", f"<model type='none'{more}/>"))
+        lines += [f"define {path}", "dumpxml w --xpath //video"]
+    for number, ip in enumerate(IPS):
+        (folder / f"i{number}.xml").write_text(f"<network><name>w</name><bridge name='kvw'/>{ip}</network>")
+        lines += [f"net-define {folder}/i{number}.xml", "net-dumpxml w --xpath //ip", "net-undefine w"]
+    said = same(pair, [*lines, "undefine w"])
+    assert "<cookie name='a'>b</cookie>" in said[1] and "<cookie" not in said[2]

@@ -58,7 +58,7 @@ async def _command(session: Session, dom: Any, cmd: str, fd: int | None, flags: 
         if wanted is not None:
             answer["id"] = wanted
         else:
-            answer["id"] = str(answer.get("id", "")).replace("__qmp#", "libvirt-")
+            answer["id"] = f"libvirt-{int(str(answer.get('id', '')).removeprefix('__qmp#') or 0)}"
         return json.dumps(answer, separators=(",", ":"))
 
 

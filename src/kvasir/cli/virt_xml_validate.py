@@ -87,7 +87,7 @@ def check(path: str, wanted: str | None) -> int:
         with open(0 if path == "-" else path, encoding="utf-8", errors="surrogateescape") as stream:
             root = read(stream.read(), path)
     except Error as problem:
-        say(problem.message)
+        say(problem.message.rstrip())
         say(f"{path} fails to validate")
         return MALFORMED
     tag = next((tag for tag, kind in KINDS.items() if (kind[0] == wanted if wanted else tag == str(root.tag))), None)
@@ -97,7 +97,7 @@ def check(path: str, wanted: str | None) -> int:
     try:
         against(root, tag, KINDS[tag][1])
     except Error as problem:
-        say(problem.message)
+        say(problem.message.rstrip())
         say(f"{path} fails to validate")
         return INVALID
     say(f"{path} validates")

@@ -179,5 +179,32 @@ class Host(Element, tag="host"):
 class Cookie(Element, tag="cookie"):
     """A cookie sent to the HTTP server."""
 
-    name: str = attr("@name", required=True)
+    name: str | None = attr("@name")
     value: str | None = text(".")
+
+    def check(self) -> None:
+        if not self.name:
+            raise XmlError("missing cookie name")
+        if self.value is None:
+            raise XmlError(f"missing value for cookie '{self.name}'")
+
+
+_CONTROL = "".join(map(chr, (*range(1, 32), 127)))
+_NOT_IN_NAME = frozenset(_CONTROL + '()<>@,;:\\"/[]?={} ')
+_NOT_IN_VALUE = frozenset(_CONTROL + ' ",;\\')
+
+
+def check_cookies(cookies: list[Cookie]) -> None:
+    """Each has a name of its own and a value, of characters that HTTP allows. Raises XmlError."""
+    for cookie in cookies:
+        cookie.check()
+    for at, cookie in enumerate(cookies, 1):
+        name, value = cookie.name or "", cookie.value or ""
+        if _NOT_IN_NAME & set(name):
+            raise XmlError(f"cookie name '{name}' contains invalid characters")
+        if value[:1] == value[-1:] == '"':
+            value = value[1:-1]
+        if _NOT_IN_VALUE & set(value):
+            raise XmlError(f"value of cookie '{name}' contains invalid characters")
+        if any(other.name == name for other in cookies[at:]):
+            raise XmlError(f"duplicate cookie '{name}'")

@@ -8,7 +8,7 @@ from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlError
 from kvasir.xml import Element, Form, attr, child, children, custom, runtime, scaled, variant
 from kvasir.xml.types import ENUM, HEX, UINT, ULLONG, YESNO, lenient
 
-from .disk_parts import Auth, Cookie, Encryption, Host, Reservations, Slice, SourceSeclabel
+from .disk_parts import Auth, Cookie, Encryption, Host, Reservations, Slice, SourceSeclabel, check_cookies
 
 SOURCE_TYPES = ("file", "block", "dir", "network", "volume", "nvme", "vhostuser")
 FORMATS = (
@@ -137,6 +137,11 @@ class NetworkSource(Source):
             raise XmlError("Missing required attribute 'protocol' in element 'source'", origin=Origin.XML)
         if not self.name and self.protocol not in ("nbd",):
             raise XmlError("missing name for disk source")
+        if self.protocol in ("http", "https"):
+            check_cookies(self.cookies)
+        else:
+            self.cookies = []
+        self.readahead, self.timeout = self.readahead or None, self.timeout or None
         if self.protocol == "iscsi" and self.name and "/" not in self.name:
             self.name += "/0"
         if self.protocol in ("gluster", "rbd") and "/" not in (self.name or ""):

@@ -92,7 +92,7 @@ class Video(Device, tag="video"):
         if self.type in (None, "default"):
             self.type = self._default_type(vm)
         if self.type == "none":
-            self.primary = None
+            self.primary = self.heads = self.vram = None
             return
         chosen = next((v for v in videos if v.primary), None)
         if chosen is None and videos and videos[0] is self:

@@ -208,6 +208,8 @@ class Domain(Element, tag="domain"):
     def parse(cls, node: Any, keep: bool = False) -> Domain:
         """Read a guest's document. Raises ConfigUnsupported for a wrong type or action, XmlError for the rest."""
         kind = node.get("type")
+        if not node.findtext("name"):
+            raise NoName()
         if not kind:
             raise InternalError("missing domain type attribute", origin=Origin.DOMAIN)
         if kind not in VIRT_TYPES:

@@ -184,11 +184,11 @@ class Interface(Open, tag="interface"):
 
 def read(xml: str, validate: bool = False) -> Interface:
     """A document that a client gave. Raises XmlDetail, XmlError, SchemaError."""
+    from kvasir.xml.reader import check_root
     from kvasir.xml.reader import read as read_tree
 
     root = read_tree(xml, "(interface_definition)")
-    if root.tag != "interface":
-        raise XmlError(f"expecting root element of 'interface', not '{root.tag}'", origin=Origin.XML)
+    check_root(root, "interface")
     if validate:
         from kvasir.xml.validate import validate as check_schema
 

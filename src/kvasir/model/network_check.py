@@ -11,7 +11,7 @@ from kvasir.devices.interface_parts import Bandwidth
 from kvasir.errors import InternalError, Origin, XmlDetail, XmlError
 
 from .network_ip import NetworkIp, NetworkRoute, parse_address
-from .network_parts_check import check_dns, check_ranges, host_entry, socket_range
+from .network_parts_check import check_boot, check_dns, check_ranges, host_entry, socket_range
 
 MACVTAP = ("private", "vepa", "passthrough")
 POOLS = (*MACVTAP, "hostdev")
@@ -151,10 +151,7 @@ def read_ip(ip: NetworkIp, name: str) -> None:
     check_ranges(ip, name)
     for host in ip.hosts:
         host_entry(host, ip.six, name)
-    if ip.boot_file is None:
-        ip.boot_server = None
-    elif ip.boot_server is not None:
-        ip.boot_server = str(parse_address(ip.boot_server))
+    check_boot(ip, name)
 
 
 def _read_six(ip: NetworkIp, name: str) -> None:

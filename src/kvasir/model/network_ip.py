@@ -6,7 +6,7 @@ import ipaddress
 from typing import Any
 
 from kvasir.errors import Code, ConfigUnsupported, Error, Origin, XmlError
-from kvasir.xml import Element, Form, attr, child, children
+from kvasir.xml import Element, Form, attr, child, children, runtime
 from kvasir.xml.types import ENUM, UINT, ULLONG, YESNO
 
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600}
@@ -64,6 +64,12 @@ class NetworkIp(Element, tag="ip"):
     hosts: list[DhcpHost] = children(DhcpHost, "dhcp/host")
     boot_file: str | None = attr("dhcp/bootp/@file")
     boot_server: str | None = attr("dhcp/bootp/@server")
+    boots: bool = runtime(False)
+    """Whether there is an element for files of guests that boot."""
+
+    def parsed(self, node: Any) -> None:
+        self.boots = node.find("tftp") is not None
+        self.tftp = self.tftp or None
 
     def write(self, out: list[str], pad: str, form: Form, tag: str) -> None:
         """libvirt writes two lines even when nothing is in it."""

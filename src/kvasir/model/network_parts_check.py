@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from kvasir.errors import InternalError, Origin, XmlDetail, XmlError
+from kvasir.errors import ConfigUnsupported, InternalError, Origin, XmlDetail, XmlError
 
 from .network_ip import DhcpHost, NetworkIp, parse_address
 
@@ -67,6 +67,17 @@ def check_ranges(ip: NetworkIp, name: str) -> None:
     """All ranges of an address."""
     for entry in ip.ranges:
         range_entry(entry, ip, name)
+
+
+def check_boot(ip: NetworkIp, name: str) -> None:
+    """What guests that boot are given: over IPv4 only."""
+    if ip.six and ip.boots:
+        text = f"Unsupported <tftp> element in an IPv6 element in network '{name}'"
+        raise ConfigUnsupported(text, origin=Origin.NETWORK)
+    if ip.six or ip.boot_file is None:
+        ip.boot_file = ip.boot_server = None
+    elif ip.boot_server is not None:
+        ip.boot_server = str(parse_address(ip.boot_server))
 
 
 def host_entry(host: DhcpHost, six: bool, name: str, partial: bool = False) -> None:

@@ -56,11 +56,11 @@ class Secret(Element, tag="secret"):
 
 def read(xml: str | bytes) -> Secret:
     """A secret's document with its defaults. Raises XmlError and its kin, with libvirt's words."""
+    from kvasir.xml.reader import check_root
     from kvasir.xml.reader import read as read_tree
 
     root = read_tree(xml, "(definition_of_secret)")
-    if root.tag != "secret":
-        raise XmlError(f"expecting root element of 'secret', not '{root.tag}'", origin=Origin.XML)
+    check_root(root, "secret")
     try:
         found = Secret.parse(root)
     except XmlError as problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvasir.errors import Origin, XmlDetail, XmlError
+from kvasir.errors import Origin, XmlDetail
 from kvasir.model import network_check
 from kvasir.model.network import Network
 
@@ -11,6 +11,7 @@ from .kinds.hostdev import check_addresses
 
 def parse(xml: str, what: str = "(network_definition)", validate: bool = False) -> Network:
     """The document as the reader gives it. Raises XmlDetail, XmlError, SchemaError."""
+    from kvasir.xml.reader import check_root
     from kvasir.xml.reader import read as read_tree
     from kvasir.xml.validate import validate as check_schema
 
@@ -19,8 +20,7 @@ def parse(xml: str, what: str = "(network_definition)", validate: bool = False) 
     except XmlDetail as error:
         error.origin = Origin.NETWORK
         raise
-    if root.tag != "network":
-        raise XmlError(f"expecting root element of 'network', not '{root.tag}'", origin=Origin.XML)
+    check_root(root, "network")
     if validate:
         check_schema(Network, root)
     return Network.parse(root)

@@ -13,10 +13,9 @@ from kvasir.errors import (
     OperationUnsupported,
     Origin,
     SystemFailure,
-    XmlError,
 )
 from kvasir.model.nodedev import NodeDevice
-from kvasir.xml.reader import read
+from kvasir.xml.reader import check_root, read
 
 from . import mdevctl
 from .device import Device, NoDevice, address, fibre, unsupported_kind
@@ -47,8 +46,7 @@ class Making:
     def read(self, xml: str, validate: bool = False) -> NodeDevice:
         """A user's document of a new device. Raises XmlError and its kin."""
         root = read(xml, "(node_device_definition)")
-        if root.tag != "device":
-            raise XmlError(f"expecting root element of 'device', not '{root.tag}'", origin=Origin.XML)
+        check_root(root, "device")
         if validate:
             from kvasir.xml.validate import validate as check
 

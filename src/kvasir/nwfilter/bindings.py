@@ -6,10 +6,11 @@ import uuid as _uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from kvasir.errors import InternalError, Origin, XmlError
+from kvasir.errors import InternalError, Origin
 from kvasir.nwfilter.documents import Reference, reference, write_reference
 from kvasir.nwfilter.tree import Variables, merged
 from kvasir.xml.compiler import escape
+from kvasir.xml.reader import check_root
 from kvasir.xml.reader import read as read_xml
 
 
@@ -47,8 +48,7 @@ class Binding:
 def read(text: str) -> Binding:
     """A binding by its document. Raises XmlError, InternalError for what is missing in it."""
     root = read_xml(text, "(nwfilterbinding_definition)")
-    if root.tag != "filterbinding":
-        raise XmlError(f"expecting root element of 'filterbinding', not '{root.tag}'", origin=Origin.XML)
+    check_root(root, "filterbinding")
     return read_node(root)
 
 

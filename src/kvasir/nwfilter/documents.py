@@ -12,6 +12,7 @@ from kvasir.nwfilter import values
 from kvasir.nwfilter.protocols import ATTRIBUTES, CHAINS, SPELLINGS
 from kvasir.nwfilter.values import PARAMETER_NAME
 from kvasir.xml.compiler import escape
+from kvasir.xml.reader import check_root
 from kvasir.xml.reader import read as read_xml
 
 ACTIONS = ("drop", "accept", "reject", "return", "continue")
@@ -67,8 +68,7 @@ def _internal(text: str) -> InternalError:
 def read(text: str) -> Filter:
     """A filter by its document. Raises XmlError, InternalError, InvalidArg, ConfigUnsupported as libvirt does."""
     root = read_xml(text, "(nwfilter_definition)")
-    if root.tag != "filter":
-        raise XmlError(f"expecting root element of 'filter', not '{root.tag}'", origin=Origin.XML)
+    check_root(root, "filter")
     name = root.get("name")
     if not name:
         raise _internal("filter has no name")
@@ -238,8 +238,7 @@ def already(name: str, uuid: str) -> Error:
 def validate(text: str) -> None:
     """Refuse what the schema does not have: unknown elements and attributes. Raises XmlError naming it."""
     root = read_xml(text, "(nwfilter_definition)")
-    if root.tag != "filter":
-        raise XmlError(f"expecting root element of 'filter', not '{root.tag}'", origin=Origin.XML)
+    check_root(root, "filter")
     known = {
         "filter": {"name", "chain", "priority"},
         "uuid": set[str](),

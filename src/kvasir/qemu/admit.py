@@ -7,7 +7,7 @@ import os
 import uuid as uuids
 from typing import Any
 
-from kvasir.errors import ConfigUnsupported, InvalidArg, SystemFailure, XmlError
+from kvasir.errors import ConfigUnsupported, Error, InvalidArg, SystemFailure, XmlError
 from kvasir.xml import STORED
 
 from . import bios, emulators, live
@@ -36,8 +36,14 @@ async def from_user(driver: Any, text: str, *, validate: bool = False) -> Any:
 
 
 async def read_again(guest: Any) -> None:
-    """The definition gets the order that it has when its document is read: libvirt makes a copy that way at each start."""
-    domain = await from_user(guest.driver, guest.text)
+    """The definition gets the order that it has when its document is read: libvirt makes a copy that way at each start.
+
+    One that would not be taken today stays as it is: whether it can run, the start finds out.
+    """
+    try:
+        domain = await from_user(guest.driver, guest.text)
+    except Error:
+        return
     if (text := str(domain.xml(STORED))) != guest.text:
         guest.driver.keep(guest, domain, text)
 

@@ -75,6 +75,7 @@ def _runtime(status: statusdoc.Status) -> Runtime:
     run.own_dev = status.own_dev
     run.got_shutdown = status.state is State.SHUTDOWN
     run.first_cpu = status.first_cpu
+    live.recall_labels(status.domain)
     run.lock_state, run.locked = status.lock_state, status.state is State.RUNNING
     return run
 

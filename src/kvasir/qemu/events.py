@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from typing import Any
@@ -11,6 +12,7 @@ from kvasir.errors import Error, OperationFailed
 
 from . import locks, statusdoc
 from .guest import Guest
+from .jobs import Kind
 from .monitor import Json
 from .states import Crashed, Detail, Paused, Running, Shutdown, Shutoff, State
 from .states import Lifecycle as L
@@ -315,9 +317,19 @@ class EventHandler:
         if not live.channel_state(self.guest, str(data.get("id")), connected):
             return
         if live.is_agent(self.guest, str(data.get("id"))):
-            live.announce_agent(self.guest, connected=connected, by_channel=True)
             agent.channel_changed(self.guest, connected)
+            self.guest.driver.spawn(self._announce_agent(connected), f"agent of {self.guest.name}")
         statusdoc.save(self.guest)
+
+    async def _announce_agent(self, connected: bool) -> None:
+        """Told when no call changes the guest: after a start that it comes in the middle of, as by libvirt."""
+        from . import live
+
+        run = self.guest.run
+        with contextlib.suppress(Error):
+            async with self.guest.jobs.normal(Kind.MODIFY):
+                if run is not None and self.guest.run is run:
+                    live.announce_agent(self.guest, connected=connected, by_channel=True)
 
     def _graphics(self, phase: int, data: Json) -> None:
         def address(part: Json) -> tuple[int, str, str]:

@@ -120,6 +120,14 @@ def show_label(domain: Any, label: str) -> None:
         found.imagelabel = found.label
 
 
+def recall_labels(domain: Any) -> None:
+    """The status document does not say which labels the daemon made itself: those that look like it."""
+    for label in domain.seclabels:
+        label.implicit = (
+            (label.type, label.model) == ("dynamic", "dac") and label.relabel is True and not label.baselabel
+        )
+
+
 def _relabel(source: Any) -> bool:
     """Whether a source's own seclabel lets its ownership be changed."""
     for label in list_of(source, "seclabels"):
@@ -315,15 +323,14 @@ def is_agent(guest: Any, alias: str) -> bool:
 
 
 def channel_state(guest: Any, alias: str, connected: bool) -> bool:
-    """Note that the guest opened or closed a channel; False when nothing changed."""
+    """Note that the guest opened or closed a channel; False where there is none of that alias."""
     word = "connected" if connected else "disconnected"
     for channel in list_of(guest.live, "channels"):
         if channel.alias == alias:
             for name in ("target_state", "state"):
                 if hasattr(channel, name):
-                    changed = bool(getattr(channel, name) != word)
                     setattr(channel, name, word)
-                    return changed
+                    break
             return True
     return False
 

@@ -9,7 +9,7 @@ from typing import Any
 from kvasir.errors import Code, ConfigUnsupported, Error, InternalError, NoSupport, Origin, SystemFailure, XmlError
 from kvasir.model.storage import Permissions, Pool, PoolSource, Volume
 from kvasir.xml import Element
-from kvasir.xml.reader import read
+from kvasir.xml.reader import check_root, read
 
 from . import probe
 from .pools import KINDS
@@ -21,8 +21,7 @@ FEATURES = ("lazy_refcounts", "extended_l2")
 
 def _root(xml: str, what: str, kind: type[Element], validate: bool) -> Any:
     root = read(xml, what)
-    if root.tag != kind.TAG:
-        raise XmlError(f"expecting root element of '{kind.TAG}', not '{root.tag}'", origin=Origin.XML)
+    check_root(root, kind.TAG)
     if validate:
         from kvasir.xml.validate import validate as check
 

@@ -71,13 +71,11 @@ class Element(metaclass=ElementType):
     @classmethod
     def from_xml(cls, document: str | bytes, what: str = "(domain_definition)", *, keep: bool = False) -> Self:
         """Read the object from text. Raises XmlDetail for what is not well formed, XmlError for a wrong root or value."""
-        from kvasir.errors import Origin, XmlError
-
-        from .reader import read
+        from .reader import check_root, read
 
         root = read(document, what, keep=keep)
-        if cls.TAG and root.tag != cls.TAG:
-            raise XmlError(f"expecting root element of '{cls.TAG}', not '{root.tag}'", origin=Origin.XML)
+        if cls.TAG:
+            check_root(root, cls.TAG)
         return cls.parse(root, keep)
 
     @classmethod

@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from lxml import etree
 
-from kvasir.errors import XmlDetail, XmlError
+from kvasir.errors import Origin, XmlDetail, XmlError
 
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 200
@@ -29,6 +29,13 @@ def _parser(keep: bool, encoding: str | None, recover: bool = False) -> etree.XM
 def _for_all(keep: bool, encoding: str | None) -> etree.XMLParser:
     """One parser for all documents; lxml lets one thread at a time use it."""
     return _parser(keep, encoding)
+
+
+def check_root(root: Any, tag: str) -> None:
+    """Raises XmlError for another root element. Its namespace does not count, as in libvirt."""
+    name = etree.QName(root).localname
+    if name != tag:
+        raise XmlError(f"expecting root element of '{tag}', not '{name}'", origin=Origin.XML)
 
 
 def read(document: str | bytes, what: str = "(domain_definition)", *, keep: bool = False) -> Any:

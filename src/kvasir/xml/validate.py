@@ -14,6 +14,7 @@ from kvasir.errors import SchemaError
 
 from .fields import Field, clark
 from .outlines import NAMES, SCHEMAS
+from .reader import check_root
 from .schema import Shape, shape
 
 
@@ -80,9 +81,17 @@ def _best(node: Any, classes: list[Any]) -> list[str]:
 
 
 def validate(cls: Any, root: Any) -> None:
-    """Check a parsed document whose root is ``cls``. Raises SchemaError (code 92) that names what does not fit."""
+    """Check a parsed document. Raises XmlError for another root than ``cls``, SchemaError (code 92) that names what does not fit."""
+    check_root(root, cls.TAG)
+    if root.tag != cls.TAG:
+        raise _failure(cls, [f"Expecting no namespace for element {cls.TAG}"])
     words = list(dict.fromkeys(_problems(root, _shape(cls))))
     if words:
-        words.append(f"Element {root.tag} failed to validate content")
-        where = f"{SCHEMAS}/{NAMES.get(cls.TAG, cls.TAG)}.rng"
-        raise SchemaError(f"Unable to validate doc against {where}\n" + "\n".join(words), origin=5)
+        raise _failure(cls, [*words, f"Element {root.tag} failed to validate content"])
+    if cls.TAG == "domain" and root.get("type") is None:
+        raise _failure(cls, [f"Element {root.tag} failed to validate content"])
+
+
+def _failure(cls: Any, words: list[str]) -> SchemaError:
+    lines = [f"Unable to validate doc against {SCHEMAS}/{NAMES.get(cls.TAG, cls.TAG)}.rng", *words]
+    return SchemaError("".join(f"{line}\n" for line in lines), origin=5)
