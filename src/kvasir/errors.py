@@ -271,8 +271,8 @@ class XmlDetail(Error):
 
     code = Code.XML_DETAIL
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text, origin=Origin.XML)
+    def __init__(self, text: str, *, origin: Origin = Origin.XML) -> None:
+        super().__init__(text, origin=origin)
 
 
 class SchemaError(Error):

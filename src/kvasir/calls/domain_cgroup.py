@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kvasir.calls.changes import STRING_OKAY, Change, controller, privileged
 from kvasir.calls.flags import check_flags, check_params
 from kvasir.calls.guests import CONFIG, LIVE, guest, one
+from kvasir.calls.limits import DEVICE, device_rows
 from kvasir.errors import InvalidArg
 from kvasir.host import cgroup_tune
 from kvasir.host.cgroup_tune import UNLIMITED
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from kvasir.host.cgroup import Group
 
 MEMORY = ("hard_limit", "soft_limit", "swap_hard_limit")
-DEVICE = ("weight", "read_iops_sec", "write_iops_sec", "read_bytes_sec", "write_bytes_sec")
-SMALL = 1 << 32
 
 
 # -- memory
@@ -135,7 +134,7 @@ async def domain_set_blkio_parameters(session: Session, dom: Any, params: Any, f
 
 def _set_devices(change: Change, group: Group | None, parameter: str, text: str) -> None:
     field = parameter.removeprefix("device_")
-    rows = _device_rows(parameter, field, text)
+    rows = device_rows(parameter, field, text)
     if group is not None:
         for path, value in rows:
             if field == "weight":
@@ -153,20 +152,6 @@ def _set_devices(change: Change, group: Group | None, parameter: str, text: str)
         tune.devices = [row for row in tune.devices if any(getattr(row, name) for name in DEVICE)]
         if not tune.devices and not tune.weight:
             domain.blkiotune = None
-
-
-def _device_rows(parameter: str, field: str, text: str) -> list[tuple[str, int]]:
-    """(path, number) from ``/dev/a,1,/dev/b,2``. Raises InvalidArg."""
-    words = text.split(",")
-    if len(words) % 2 or not text:
-        raise InvalidArg(f"unable to parse blkio device '{parameter}' '{text}'")
-    rows = []
-    for path, number in zip(words[::2], words[1::2], strict=True):
-        most = 1 << 64 if field.endswith("bytes_sec") else SMALL
-        if not number.isascii() or not number.isdigit() or int(number) >= most:
-            raise InvalidArg(f"invalid value '{number}' for parameter '{parameter}' of device '{path}'")
-        rows.append((path, int(number)))
-    return rows
 
 
 # -- processor time

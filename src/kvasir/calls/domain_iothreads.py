@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kvasir.calls.changes import Change
 from kvasir.calls.flags import check_flags, check_params
 from kvasir.calls.guests import CONFIG, LIVE, guest
+from kvasir.calls.limits import drop_iothread, iothread_numbers, listed
 from kvasir.errors import InvalidArg, OperationInvalid, OperationUnsupported
 from kvasir.model.sysinfo import Iothread
 from kvasir.qemu import cgroups
@@ -31,12 +32,12 @@ async def domain_add_iothread(session: Session, dom: Any, iothread_id: int, flag
     found = guest(session, dom)
     async with Change(found, flags) as change:
         for domain in change.domains:
-            if _find(domain, iothread_id) is not None:
+            if iothread_id in iothread_numbers(domain):
                 raise InvalidArg(f"an IOThread is already using iothread_id '{iothread_id}'")
         if change.live is not None:
             await found.monitor().command("object-add", {"qom-type": "iothread", "id": f"iothread{iothread_id}"})
         for domain in change.domains:
-            _listed(domain).append(Iothread(id=iothread_id))
+            listed(domain).append(Iothread(id=iothread_id))
             domain.iothreads = len(domain.iothreadids)
         if change.live is not None:
             tid = (await cgroups.iothreads(found)).get(iothread_id)
@@ -57,23 +58,15 @@ async def domain_del_iothread(session: Session, dom: Any, iothread_id: int, flag
             await found.monitor().command("object-del", {"id": f"iothread{iothread_id}"})
             await asyncio.to_thread(cgroups.drop_thread, found, f"iothread{iothread_id}")
         for domain in change.domains:
-            domain.iothreadids = [one for one in _listed(domain) if one.id != iothread_id]
-            domain.iothreads = len(domain.iothreadids) or None
-
-
-def _listed(domain: Any) -> list[Any]:
-    if not domain.iothreadids and domain.iothreads:
-        domain.iothreadids = [Iothread(id=n) for n in range(1, domain.iothreads + 1)]
-    found: list[Any] = domain.iothreadids
-    return found
+            drop_iothread(domain, iothread_id)
 
 
 def _find(domain: Any, number: int) -> Any:
-    return next((one for one in _listed(domain) if one.id == number), None)
+    return next((one for one in listed(domain) if one.id == number), None)
 
 
 def _unused(domain: Any, number: int) -> None:
-    if _find(domain, number) is None:
+    if number not in iothread_numbers(domain):
         raise InvalidArg(f"cannot find IOThread '{number}' in iothreadids list")
     for disk in domain.disks:
         if disk.iothread == number:

@@ -10,7 +10,7 @@ from kvasir.calls.points import Handle, Points, handles
 from kvasir.qemu.snapshots import create as creating
 from kvasir.qemu.snapshots import delete as deleting
 from kvasir.qemu.snapshots import revert as reverting
-from kvasir.qemu.snapshots.tree import NoSnapshot, Tree
+from kvasir.qemu.snapshots.tree import Tree
 from kvasir.xml import outlines
 from kvasir.xml.reader import read
 
@@ -89,9 +89,10 @@ def domain_snapshot_current(session: Session, dom: Any, flags: int) -> Handle:
     """The current one."""
     check_flags(flags, 0, "qemuDomainSnapshotCurrent")
     who = guest(session, dom)
-    current = Tree.of(who).current
+    tree = Tree.of(who)
+    current = tree.current
     if current is None:
-        raise NoSnapshot("the domain does not have a current snapshot")
+        raise tree.MISSING("the domain does not have a current snapshot")
     return Handle(current.name, who)
 
 

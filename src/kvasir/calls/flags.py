@@ -53,10 +53,10 @@ _NAMES: dict[type, str] = {
 
 
 def check_params(params: Params, known: Iterable[tuple[str, type]], origin: Origin = Origin.NONE) -> None:
-    """Raise for parameters that are unknown, of another type, or given twice."""
+    """Raise for parameters that are unknown, of another type, or given twice; the first by name, as libvirt sorts them."""
     kinds = dict(known)
     seen: set[str] = set()
-    for name, value in params:
+    for name, value in sorted(params, key=lambda one: one[0].encode()):
         kind = kinds.get(name)
         if kind is None:
             text = f"parameter '{name}' not supported"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kvasir import calls
+from kvasir.daemon import arguments as rules
 from kvasir.daemon import bounds
 from kvasir.daemon.audit import CHANGES
 from kvasir.daemon.names import api_name
@@ -46,7 +47,7 @@ GUARDED = frozenset({programs.REMOTE.id, programs.QEMU.id, programs.LXC.id})
 class Entry:
     """A served procedure: its function, or the module that has it."""
 
-    __slots__ = ("_function", "bounded", "module", "names", "procedure", "waits")
+    __slots__ = ("_function", "module", "names", "procedure", "waits")
 
     def __init__(
         self, procedure: programs.Procedure, function: Callable[..., Any] | None, module: str = "", waits: bool = False
@@ -54,7 +55,6 @@ class Entry:
         self.procedure, self._function, self.module = procedure, function, module
         self.waits = waits if function is None else inspect.iscoroutinefunction(function)
         self.names = procedure.args.names
-        self.bounded = procedure.name in bounds.NAMES
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -126,8 +126,7 @@ class Dispatcher:
             if client.readonly and entry.procedure.name in REFUSED.get(frame.program, ()):
                 raise read_only(entry.procedure)
             arguments = dict(zip(entry.names, values, strict=True))
-            if entry.bounded:
-                bounds.check(entry.procedure.name, arguments)
+            _look_at(entry.procedure, arguments)
         except Exception as problem:
             _close_all(frame.fds)
             if not isinstance(problem, Error):
@@ -223,6 +222,7 @@ class Dispatcher:
             Session(client, procedure, frame.serial, []).require_open()
             if client.readonly and procedure.name in REFUSED.get(frame.program, ()):
                 raise read_only(procedure)
+            _look_at(procedure, dict(zip(procedure.args.names, procedure.decode_args(frame.payload), strict=True)))
             name = api_name(procedure)
             raise Error(
                 name,
@@ -277,6 +277,15 @@ class Dispatcher:
                 encode_error(problem),
             )
         )
+
+
+def _look_at(procedure: programs.Procedure, arguments: dict[str, Any]) -> None:
+    """Refuse what libvirt refuses before any driver sees it."""
+    if procedure.program is programs.REMOTE:
+        if procedure.name in bounds.NAMES:
+            bounds.check(procedure.name, arguments)
+        if procedure.name in rules.NAMES:
+            rules.check(procedure, arguments)
 
 
 OWN_ERRORS = (("nwfilter", Origin.NWFILTER), ("storage_", Origin.STORAGE), ("node_device", Origin.NODEDEV), ("secret", Origin.SECRET),

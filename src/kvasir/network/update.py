@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kvasir.errors import ConfigUnsupported, Error, NoSupport, OperationInvalid, OperationUnsupported, Origin, XmlError
+from kvasir.errors import Error, NoSupport, OperationInvalid, OperationUnsupported, Origin, XmlError
 from kvasir.model import network_check
 from kvasir.model.network import ForwardInterface, Network, PortGroup
 from kvasir.model.network_dns import DnsHost, Srv, Txt
@@ -42,19 +42,22 @@ def _unknown(command: int) -> NoSupport:
     return NoSupport(words, origin=Origin.NETWORK)
 
 
-def _parse(net: Network, model: Any, xml: str, tag: str) -> Any:
-    from kvasir.errors import XmlDetail
+def _document(xml: str) -> Any:
     from kvasir.xml.reader import read
 
-    try:
-        root = read(xml, "network_update_xml")
-    except XmlDetail as error:
-        error.origin = Origin.NETWORK
-        raise
+    return read(xml, "network_update_xml")
+
+
+def _named(net: Network, xml: str, tag: str) -> Any:
+    root = _document(xml)
     if root.tag != tag:
         raise XmlError(f"unexpected element <{root.tag}>, expecting <{tag}>, while updating network '{net.name}'",
                        origin=Origin.NETWORK)  # fmt: skip
-    return model.parse(root)
+    return root
+
+
+def _parse(net: Network, model: Any, xml: str, tag: str) -> Any:
+    return model.parse(_named(net, xml, tag))
 
 
 def _put(many: list[Any], command: int, new: Any) -> None:
@@ -266,16 +269,25 @@ HANDLERS: dict[str, Callable[[Network, int, int, str], None]] = {
 }  # fmt: skip
 
 
+TAGS = {
+    "ip-dhcp-host": "host", "ip-dhcp-range": "range", "forward-interface": "interface", "dns-host": "host", "dns-txt": "txt",
+    "dns-srv": "srv",
+}  # fmt: skip
+"""The element of a section, where it is not the section's own name."""
+
+
 def changed(document: Network, command: int, section: int, index: int, xml: str) -> Network:
     """A copy of the document with the change in it. Raises kvasir errors."""
+    _document(xml)
     word = SECTIONS[section] if 0 <= section < len(SECTIONS) else None
-    if word is None:
-        raise ConfigUnsupported("can't update unrecognized section of network", origin=Origin.NETWORK)
-    handler = HANDLERS.get(word)
+    if word in (None, "none"):
+        raise fixed("can't update unrecognized section of network")
+    handler = HANDLERS.get(str(word))
     if handler is None:
         said = "forward pf" if word == "forward-pf" else word
         raise fixed(f"can't update '{said}' section of network '{document.name}'")
     if command not in (MODIFY, DELETE, ADD_LAST, ADD_FIRST):
+        _named(document, xml, TAGS.get(str(word), str(word)))
         raise _unknown(command)
     new = document.copy()
     handler(new, command, index, xml)

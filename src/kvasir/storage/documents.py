@@ -29,8 +29,8 @@ def _root(xml: str, what: str, kind: type[Element], validate: bool) -> Any:
     return root
 
 
-def pool(xml: str, *, validate: bool = False, secret: SecretValue | None = None) -> Pool:
-    """A pool's document, complete. Raises XmlError, ConfigUnsupported, InternalError (a type that is not built)."""
+def pool(xml: str, *, validate: bool = False, secret: SecretValue | None = None, served: bool = True) -> Pool:
+    """A pool's document, complete; ``served``: of a type that is built. Raises XmlError, ConfigUnsupported, InternalError (a type that is not built)."""
     root = _root(xml, "(storage_pool_definition)", Pool, validate)
     for name in ("capacity", "allocation", "available"):  # what a pool has is not the user's to say
         for node in root.findall(name):
@@ -50,7 +50,7 @@ def pool(xml: str, *, validate: bool = False, secret: SecretValue | None = None)
     document.uuid = document.uuid or str(_uuid.uuid4())
     document.capacity = document.allocation = document.available = 0
     kind.complete()
-    if not kind.BUILT:
+    if served and not kind.BUILT:
         raise InternalError(f"missing backend for pool type {kind.NUMBER} ({kind.TYPE})", origin=Origin.STORAGE)
     return document
 

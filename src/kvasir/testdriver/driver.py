@@ -11,7 +11,7 @@ from kvasir.events import Bus, Lifecycle
 from kvasir.model import nodedev as nodedev_model
 from kvasir.model.domain import Domain
 from kvasir.qemu.snapshots.document import Snapshot
-from kvasir.qemu.snapshots.tree import Tree
+from kvasir.qemu.snapshots.tree import NoSnapshot, Tree
 from kvasir.qemu.states import Running, State
 from kvasir.xml.reader import read
 
@@ -22,8 +22,16 @@ from .pools import Pools
 from .texts import text_of
 
 
+class _NoSnapshot(NoSnapshot):
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.origin = Origin.TEST
+
+
 class Snapshots(Tree):
     """The snapshots of a guest, in memory."""
+
+    MISSING = _NoSnapshot
 
     def _load(self) -> None:
         """There are none at first."""

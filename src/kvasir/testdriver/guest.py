@@ -134,7 +134,7 @@ class Guest:
     def need_active(self) -> None:
         """Raises OperationInvalid for a guest that is off."""
         if not self.active:
-            raise OperationInvalid("domain is not running", origin=Origin.TEST)
+            raise OperationInvalid("domain is not running", origin=Origin.DOMAIN)
 
     def begin(self, reason: Running = Running.BOOTED) -> None:
         """Start."""

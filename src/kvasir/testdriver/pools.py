@@ -8,6 +8,7 @@ from typing import Any
 from kvasir.errors import Code, Error, InternalError, OperationFailed, OperationInvalid, Origin, XmlError
 from kvasir.events import PoolLifecycle, PoolRefresh
 from kvasir.model.storage import Pool, PoolSource, Volume
+from kvasir.storage import documents
 
 SIZE = 100 << 30
 DEFINED, UNDEFINED, STARTED, STOPPED, CREATED, DELETED = range(6)
@@ -107,9 +108,9 @@ class Pools:
                 return place
         raise no_pool(f"no storage pool with matching uuid '{_uuid.UUID(bytes=bytes(uuid))}'")
 
-    def define(self, xml: str, live: bool) -> Place:
+    def define(self, xml: str, live: bool, validate: bool = False) -> Place:
         """Define one, or start one that is not kept."""
-        document = self._complete(Pool.from_xml(xml, "(storage_pool_definition)"))
+        document = self._complete(documents.pool(xml, validate=validate, served=False))
         for place in self.known.values():
             if place.document.uuid == document.uuid and place.name != document.name:
                 raise OperationFailed(
@@ -163,13 +164,16 @@ class Pools:
         place.document.available = place.document.capacity - place.document.allocation
         return made
 
-    def create(self, place: Place, xml: str, source: Data | None = None) -> Data:
-        """Make a volume."""
+    def create(self, place: Place, xml: str, original: Any = None) -> Data:
+        """Make a volume, as big as its original (a handle) if there is one."""
         place.need_active()
         document = Volume.from_xml(xml, "(storage_volume_definition)")
         if document.name in place.volumes:
             raise OperationFailed("storage vol already exists", origin=Origin.TEST)
-        if source is not None:
+        if original is not None:
+            if document.allocation is None:
+                document.allocation = document.capacity or 0
+            source = self.volume(original)
             document.capacity = max(document.capacity or 0, source.document.capacity or 0)
         wanted = document.allocation if document.allocation is not None else document.capacity or 0
         if place.document.allocation + wanted > place.document.capacity:

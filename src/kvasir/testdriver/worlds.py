@@ -20,6 +20,7 @@ CALLS = (
     "guests",
     "changes",
     "threads",
+    "tuning",
     "numbers",
     "agent",
     "snapshots",

@@ -18,6 +18,19 @@ MAX_DEPTH = 200
 AFTER_THE_ROOT = {4: 0, 9: 1}  # codes of expat, and from its column to that of libxml2
 
 
+ORIGINS = {
+    "(domain_definition)": Origin.DOMAIN, "(metadata_xml)": Origin.DOMAIN, "(domain_snapshot)": Origin.DOMAIN_SNAPSHOT,
+    "(domain_checkpoint)": Origin.DOMAIN_CHECKPOINT, "(interface_definition)": Origin.INTERFACE,
+    "(node_device_definition)": Origin.NODEDEV, "(storage_pool_definition)": Origin.STORAGE,
+    "(storage_volume_definition)": Origin.STORAGE, "(storage_source_specification)": Origin.STORAGE, "network_update_xml": Origin.NETWORK,
+}  # fmt: skip
+"""Whose error it is that a document cannot be read, by its kind."""
+
+
+def _detail(what: str, text: str) -> XmlDetail:
+    return XmlDetail(text, origin=ORIGINS.get(what, Origin.XML))
+
+
 def _parser(keep: bool, encoding: str | None, recover: bool = False) -> etree.XMLParser:
     return etree.XMLParser(
         encoding=encoding, resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
@@ -71,15 +84,15 @@ def _recovered(
         root = etree.fromstring(data, parser)
     wrong = next((entry for entry in parser.error_log if entry.domain_name != "NAMESPACE"), None)
     if wrong is not None:
-        raise XmlDetail(three_lines(data, what, wrong.message, wrong.line, wrong.column)) from None
+        raise _detail(what, three_lines(data, what, wrong.message, wrong.line, wrong.column)) from None
     if root is None:
-        raise XmlDetail(three_lines(data, what, error.msg, *(error.position or (1, 1)))) from None
+        raise _detail(what, three_lines(data, what, error.msg, *(error.position or (1, 1)))) from None
     try:
         expat.ParserCreate(encoding).Parse(data, True)
     except expat.ExpatError as problem:  # after a complaint about namespaces libxml2 no longer looks behind the root
         if problem.code in AFTER_THE_ROOT:
             end = (problem.lineno, problem.offset + AFTER_THE_ROOT[problem.code])
-            raise XmlDetail(three_lines(data, what, "Extra content at the end of the document", *end)) from None
+            raise _detail(what, three_lines(data, what, "Extra content at the end of the document", *end)) from None
     return root
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from kvasir.calls.flags import check_flags
-from kvasir.errors import InvalidArg, OperationInvalid, Origin
+from kvasir.errors import Code, Error, InvalidArg, OperationInvalid, Origin
 from kvasir.testdriver.guest import Guest
+from kvasir.testdriver.reach import guest
 
 MOUNTS = (("/", "vda1"), ("/boot", "vda2"))
 
@@ -37,7 +38,7 @@ class Card(NamedTuple):
 
 
 def _running(session: Any, dom: Any) -> Guest:
-    found: Guest = session.driver.lookup_uuid(dom.uuid, dom.name)
+    found = guest(session, dom)
     found.need_active()
     return found
 
@@ -47,7 +48,10 @@ def domain_get_hostname(session: Any, dom: Any, flags: int) -> str:
 
 
 def domain_get_time(session: Any, dom: Any, flags: int) -> tuple[int, int]:
-    return _running(session, dom).clock
+    one = guest(session, dom)
+    if not one.active:
+        raise OperationInvalid("domain is not running", origin=Origin.TEST)
+    return one.clock
 
 
 def domain_set_time(session: Any, dom: Any, seconds: int, nseconds: int, flags: int) -> None:
@@ -64,20 +68,27 @@ def domain_get_fsinfo(session: Any, dom: Any, flags: int) -> tuple[list[FileSyst
     return found, len(found)
 
 
+def _known(mounts: list[str]) -> None:
+    for mount in mounts:
+        if mount not in dict(MOUNTS):
+            raise OperationInvalid(f"mount point not found: {mount}", origin=Origin.TEST)
+
+
 def domain_fsfreeze(session: Any, dom: Any, mountpoints: list[str], flags: int) -> int:
     """How many are newly frozen."""
+    check_flags(flags, 0, "testDomainFSFreeze", Origin.TEST)
     one = _running(session, dom)
     wanted = set(mountpoints) or {mount for mount, _ in MOUNTS}
-    unknown = wanted - {mount for mount, _ in MOUNTS}
-    if unknown:
-        raise OperationInvalid(f"mount point not found: {sorted(unknown)[0]}", origin=Origin.TEST)
+    _known(mountpoints)
     fresh = wanted - one.frozen
     one.frozen |= wanted
     return len(fresh)
 
 
 def domain_fsthaw(session: Any, dom: Any, mountpoints: list[str], flags: int) -> int:
+    check_flags(flags, 0, "testDomainFSThaw", Origin.TEST)
     one = _running(session, dom)
+    _known(mountpoints)
     wanted = (set(mountpoints) or {mount for mount, _ in MOUNTS}) & one.frozen
     one.frozen -= wanted
     return len(wanted)
@@ -85,17 +96,20 @@ def domain_fsthaw(session: Any, dom: Any, mountpoints: list[str], flags: int) ->
 
 def domain_fstrim(session: Any, dom: Any, mountPoint: str | None, minimum: int, flags: int) -> None:
     _running(session, dom)
-    if mountPoint not in (None, *(mount for mount, _ in MOUNTS)):
-        raise OperationInvalid("mount point not found", origin=Origin.TEST)
+    _known([] if mountPoint is None else [mountPoint])
 
 
 def domain_set_user_password(session: Any, dom: Any, user: str | None, password: str | None, flags: int) -> None:
     """Any user's, as libvirt's own test driver has it."""
+    check_flags(flags, 1, "testDomainSetUserPassword", Origin.TEST)
     _running(session, dom)
 
 
 def domain_interface_addresses(session: Any, dom: Any, source: int, flags: int) -> list[Card]:
     """An address for each card: of its network, else of a network of its own."""
+    if source > 2:
+        text = f"Unknown IP address data source {source}"
+        raise Error(text, code=Code.ARGUMENT_UNSUPPORTED, origin=Origin.TEST, message=f"argument unsupported: {text}")
     one = _running(session, dom)
     if not one.now.interfaces:
         raise InvalidArg("no interfaces found for domain", origin=Origin.TEST)
@@ -105,7 +119,7 @@ def domain_interface_addresses(session: Any, dom: Any, source: int, flags: int) 
         if net is not None and net.now.ips and net.now.ips[0].ranges:
             ip = net.now.ips[0]
             head, _, last = ip.ranges[0].start.rpartition(".")
-            address = Address(0, f"{head}.{int(last) + 20 + at + (one.id - 1)}", 24)
+            address = Address(0, f"{head}.{int(last) + 1 + at + 20 * (one.id - 1)}", 24)
         else:
             address = Address(0, f"192.168.0.{1 + at}", 24)
         found.append(Card(str(card.target_dev), str(card.mac), [address]))
@@ -113,6 +127,7 @@ def domain_interface_addresses(session: Any, dom: Any, source: int, flags: int) 
 
 
 def domain_send_key(session: Any, dom: Any, codeset: int, holdtime: int, keycodes: list[int], flags: int) -> None:
+    check_flags(flags, 0, "testDomainSendKey", Origin.TEST)
     _running(session, dom)
 
 
@@ -121,6 +136,6 @@ def domain_inject_nmi(session: Any, dom: Any, flags: int) -> None:
 
 
 def domain_get_launch_security_info(session: Any, dom: Any, flags: int) -> list[Any]:
-    check_flags(flags, 0, "testDomainGetLaunchSecurityInfo", Origin.TEST)
+    check_flags(flags | 4, 0, "testDomainGetLaunchSecurityInfo", Origin.TEST)
     _running(session, dom)
     return []

@@ -80,5 +80,7 @@ def node_device_create_xml(session: Any, xml_desc: str, flags: int) -> NodeDevic
 
 def node_device_destroy(session: Any, name: str) -> None:
     found = _find(session, name)
+    if found.parent not in session.driver.devices:
+        return
     session.driver.devices.pop(name)
     session.driver.bus.publish(NodeDeviceLifecycle(found, 1, 0))

@@ -5,54 +5,32 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from kvasir.calls.filters import (
-    ACTIVE,
-    AUTOSTART,
-    FILTERS,
-    INACTIVE,
-    NO_AUTOSTART,
-    NOT_SAVED,
-    OTHER,
-    PAUSED,
-    PERSISTENT,
-    RUNNING,
-    SAVED,
-    SHUTOFF,
-    TRANSIENT,
-    passes,
+from kvasir.calls.filters import FILTERS
+from kvasir.calls.flags import check_flags
+from kvasir.errors import (
+    Code,
+    Error,
+    InternalError,
+    NoDomain,
+    OperationInvalid,
+    OperationUnsupported,
+    Origin,
+    SystemFailure,
+    XmlError,
 )
-from kvasir.calls.flags import check_flags, check_params
-from kvasir.errors import InternalError, InvalidArg, OperationFailed, OperationInvalid, Origin, SystemFailure
 from kvasir.model.domain import Domain
 from kvasir.qemu.states import Paused, Running, Shutoff, State
-from kvasir.testdriver.guest import Guest
+from kvasir.testdriver.reach import guest, selected
 from kvasir.xml.form import Form
 
-MAGIC = b"TestGuestMagic"
+MOST_TEXT = 8192
+MAGIC = b"TestGuestMagic\0"
 
 
-def _guest(session: Any, dom: Any) -> Guest:
-    """The guest that a call names."""
-    found: Guest = session.driver.lookup_uuid(dom.uuid, dom.name)
-    return found
-
-
-def _wanted(one: Guest, flags: int) -> bool:
-    pairs = (
-        (ACTIVE, INACTIVE, one.active), (PERSISTENT, TRANSIENT, one.persistent),
-        (AUTOSTART, NO_AUTOSTART, one.autostart), (SAVED, NOT_SAVED, one.saved),
-    )  # fmt: skip
-    if not passes(flags, *pairs):
-        return False
-    states = {State.RUNNING: RUNNING, State.PAUSED: PAUSED, State.SHUTOFF: SHUTOFF}
-    mask = RUNNING | PAUSED | SHUTOFF | OTHER
-    return not flags & mask or bool(flags & states.get(one.state, OTHER))
-
-
-def connect_list_all_domains(session: Any, need_results: int, flags: int) -> tuple[list[Guest], int]:
+def connect_list_all_domains(session: Any, need_results: int, flags: int) -> tuple[list[Any], int]:
     """Those that the filters let pass."""
     check_flags(flags, FILTERS, "testConnectListAllDomains", Origin.TEST)
-    found = [one for one in session.driver.guests.by_uuid.values() if _wanted(one, flags)]
+    found = [one for one in session.driver.guests.by_uuid.values() if selected(one, flags)]
     return (found if need_results else []), len(found)
 
 
@@ -81,15 +59,18 @@ def domain_lookup_by_name(session: Any, name: str) -> Any:
 
 
 def domain_lookup_by_uuid(session: Any, uuid: bytes) -> Any:
-    return session.driver.lookup_uuid(uuid)
+    try:
+        return session.driver.lookup_uuid(uuid)
+    except NoDomain:
+        raise NoDomain(origin=Origin.TEST) from None
 
 
 def domain_is_active(session: Any, dom: Any) -> int:
-    return int(_guest(session, dom).active)
+    return int(guest(session, dom).active)
 
 
 def domain_is_persistent(session: Any, dom: Any) -> int:
-    return int(_guest(session, dom).persistent)
+    return int(guest(session, dom).persistent)
 
 
 def domain_is_updated(session: Any, dom: Any) -> int:
@@ -114,10 +95,20 @@ def domain_create(session: Any, dom: Any) -> None:
     domain_create_with_flags(session, dom, 0)
 
 
+def domain_create_xml_with_files(session: Any, xml_desc: str, flags: int) -> Any:
+    """The files are not used."""
+    return domain_create_xml(session, xml_desc, flags)
+
+
+def domain_create_with_files(session: Any, dom: Any, flags: int) -> Any:
+    """The files are not used."""
+    return domain_create_with_flags(session, dom, flags)
+
+
 def domain_create_with_flags(session: Any, dom: Any, flags: int) -> Any:
     """Start."""
     check_flags(flags, 0, "testDomainCreateWithFlags", Origin.TEST)
-    one = _guest(session, dom)
+    one = guest(session, dom)
     if one.active:
         raise InternalError(f"Domain '{one.name}' is already running", origin=Origin.TEST)
     one.begin()
@@ -133,10 +124,10 @@ def domain_undefine(session: Any, dom: Any) -> None:
 def domain_undefine_flags(session: Any, dom: Any, flags: int) -> None:
     """Forget the definition."""
     check_flags(flags, 0x7F, "testDomainUndefineFlags", Origin.TEST)
-    one = _guest(session, dom)
+    one = guest(session, dom)
     if one.saved and not flags & 1:
         raise OperationInvalid("Refusing to undefine while domain managed save image exists", origin=Origin.TEST)
-    if session.driver.snapshot_trees.get(one).known and not flags & 2:
+    if not one.active and session.driver.snapshot_trees.get(one).known and not flags & 2:
         count = len(session.driver.snapshot_trees.get(one).known)
         raise OperationInvalid(f"cannot delete inactive domain with {count} snapshots", origin=Origin.TEST)
     one.saved = False
@@ -148,7 +139,7 @@ def domain_undefine_flags(session: Any, dom: Any, flags: int) -> None:
 
 
 def domain_suspend(session: Any, dom: Any) -> None:
-    one = _guest(session, dom)
+    one = guest(session, dom)
     if one.state is not State.RUNNING:
         raise InternalError(f"domain '{one.name}' not running", origin=Origin.TEST)
     one.state, one.reason = State.PAUSED, int(Paused.USER)
@@ -156,7 +147,7 @@ def domain_suspend(session: Any, dom: Any) -> None:
 
 
 def domain_resume(session: Any, dom: Any) -> None:
-    one = _guest(session, dom)
+    one = guest(session, dom)
     if one.state is not State.PAUSED:
         raise InternalError(f"domain '{one.name}' not paused", origin=Origin.TEST)
     one.state, one.reason = State.RUNNING, int(Running.UNPAUSED)
@@ -170,7 +161,7 @@ def domain_shutdown(session: Any, dom: Any) -> None:
 def domain_shutdown_flags(session: Any, dom: Any, flags: int) -> None:
     """It obeys at once."""
     check_flags(flags, 0, "testDomainShutdownFlags", Origin.TEST)
-    one = _guest(session, dom)
+    one = guest(session, dom)
     if one.state is State.SHUTOFF:
         raise InternalError(f"domain '{one.name}' not running", origin=Origin.TEST)
     one.end(Shutoff.SHUTDOWN)
@@ -179,7 +170,7 @@ def domain_shutdown_flags(session: Any, dom: Any, flags: int) -> None:
 
 def domain_reboot(session: Any, dom: Any, flags: int) -> None:
     """By its on_reboot."""
-    one = _guest(session, dom)
+    one = guest(session, dom)
     one.need_active()
     action = one.now.on_reboot
     if action in ("restart", "rename-restart"):
@@ -190,7 +181,7 @@ def domain_reboot(session: Any, dom: Any, flags: int) -> None:
 
 
 def domain_reset(session: Any, dom: Any, flags: int) -> None:
-    _guest(session, dom).need_active()
+    guest(session, dom).need_active()
 
 
 def domain_destroy(session: Any, dom: Any) -> None:
@@ -199,32 +190,37 @@ def domain_destroy(session: Any, dom: Any) -> None:
 
 def domain_destroy_flags(session: Any, dom: Any, flags: int) -> None:
     check_flags(flags, 1, "testDomainDestroyFlags", Origin.TEST)
-    one = _guest(session, dom)
+    one = guest(session, dom)
     one.need_active()
     one.end(Shutoff.DESTROYED)
     session.driver.event(one, 5, 1)
 
 
 def domain_get_state(session: Any, dom: Any, flags: int) -> tuple[int, int]:
-    one = _guest(session, dom)
+    one = guest(session, dom)
     return int(one.state), one.reason
 
 
 def domain_get_autostart(session: Any, dom: Any) -> int:
-    return int(_guest(session, dom).autostart)
+    return int(guest(session, dom).autostart)
 
 
 def domain_set_autostart(session: Any, dom: Any, autostart: int) -> None:
-    _guest(session, dom).autostart = bool(autostart)
+    guest(session, dom).autostart = bool(autostart)
 
 
 def domain_rename(session: Any, dom: Any, new_name: str | None, flags: int) -> int:
     """Another name."""
-    one = _guest(session, dom)
+    check_flags(flags, 0, "testDomainRename", Origin.TEST)
+    one = guest(session, dom)
     if one.active:
         raise OperationInvalid("cannot rename active domain", origin=Origin.TEST)
+    if "/" in str(new_name):
+        raise XmlError(f"name {new_name} cannot contain '/'", origin=Origin.TEST)
+    if one.name == new_name:
+        raise OperationInvalid("Can't rename domain to itself", origin=Origin.DOMAIN)
     if any(other.name == new_name for other in session.driver.guests.by_uuid.values()):
-        raise OperationInvalid(f"domain with name '{new_name}' already exists", origin=Origin.NONE)
+        raise OperationInvalid(f"domain with name '{new_name}' already exists", origin=Origin.DOMAIN)
     session.driver.event(one, 1, 1)
     one.config.name = str(new_name)
     session.driver.event(one, 0, 2)
@@ -234,7 +230,7 @@ def domain_rename(session: Any, dom: Any, new_name: str | None, flags: int) -> i
 def domain_get_xml_desc(session: Any, dom: Any, flags: int) -> str:
     """The document."""
     check_flags(flags, 0xF, "testDomainGetXMLDesc", Origin.TEST)
-    one = _guest(session, dom)
+    one = guest(session, dom)
     live = one.active and not flags & 2
     return (one.now if live else one.config).xml(Form(live=live, secure=bool(flags & 1)))
 
@@ -243,12 +239,12 @@ def domain_get_xml_desc(session: Any, dom: Any, flags: int) -> str:
 
 
 def domain_has_managed_save_image(session: Any, dom: Any, flags: int) -> int:
-    return int(_guest(session, dom).saved)
+    return int(guest(session, dom).saved)
 
 
 def domain_managed_save(session: Any, dom: Any, flags: int) -> None:
     check_flags(flags, 7, "testDomainManagedSave", Origin.TEST)
-    one = _guest(session, dom)
+    one = guest(session, dom)
     one.need_active()
     if not one.persistent:
         raise OperationInvalid("cannot do managed save for transient domain", origin=Origin.TEST)
@@ -258,34 +254,31 @@ def domain_managed_save(session: Any, dom: Any, flags: int) -> None:
 
 
 def domain_managed_save_remove(session: Any, dom: Any, flags: int) -> None:
-    _guest(session, dom).saved = False
+    guest(session, dom).saved = False
 
 
 def domain_save(session: Any, dom: Any, to: str) -> None:
     """Write the document to a file, in the form of libvirt's own test driver."""
-    one = _guest(session, dom)
+    one = guest(session, dom)
     one.need_active()
     text = one.now.xml(Form(secure=True)).encode()
-    _write(to, MAGIC + struct.pack("=i", len(text)) + text)
+    _write(to, MAGIC + struct.pack("=i", len(text)) + text, f"saving domain '{one.name}' to '{to}': open failed")
     one.end(Shutoff.SAVED)
     session.driver.event(one, 5, 4)
 
 
-def _write(path: str, data: bytes) -> None:
+def _write(path: str, data: bytes, problem: str) -> None:
     try:
         with open(path, "wb") as file:
             file.write(data)
     except OSError as error:
-        raise SystemFailure(f"saving domain to '{path}': open failed", error, origin=Origin.TEST) from None
+        raise SystemFailure(problem, error, origin=Origin.TEST) from None
 
 
 def domain_save_flags(session: Any, dom: Any, to: str, dxml: str | None, flags: int) -> None:
     check_flags(flags, 0, "testDomainSaveFlags", Origin.TEST)
+    _no_other(dxml)
     domain_save(session, dom, to)
-
-
-def domain_save_params(session: Any, dom: Any, params: list[Any], flags: int) -> None:
-    domain_save(session, dom, _file(params))
 
 
 def _image(path: str) -> str:
@@ -294,10 +287,30 @@ def _image(path: str) -> str:
             data = file.read(16 << 20)
     except OSError as error:
         raise SystemFailure(f"cannot read domain image '{path}'", error, origin=Origin.TEST) from None
+    if len(data) < len(MAGIC):
+        raise _short(f"incomplete save header in '{path}'")
     if not data.startswith(MAGIC):
         raise InternalError("mismatched header magic", origin=Origin.TEST)
-    (size,) = struct.unpack("=i", data[len(MAGIC) : len(MAGIC) + 4])
-    return data[len(MAGIC) + 4 : len(MAGIC) + 4 + size].decode("utf-8", "surrogateescape")
+    length, rest = data[len(MAGIC) : len(MAGIC) + 4], data[len(MAGIC) + 4 :]
+    if len(length) < 4:
+        raise _short(f"failed to read metadata length in '{path}'")
+    (size,) = struct.unpack("=i", length)
+    if not 1 <= size <= MOST_TEXT:
+        raise InternalError("length of metadata out of range", origin=Origin.TEST)
+    if len(rest) < size:
+        raise _short(f"incomplete metadata in '{path}'")
+    return rest[:size].decode("utf-8", "surrogateescape")
+
+
+def _short(text: str) -> SystemFailure:
+    """libvirt names the last error of the system, of which there is none."""
+    return SystemFailure(text, OSError(0, "Success"), origin=Origin.TEST)
+
+
+def _no_other(document: str | None) -> None:
+    if document is not None:
+        text = "xml modification unsupported"
+        raise Error(text, code=Code.ARGUMENT_UNSUPPORTED, origin=Origin.TEST, message=f"argument unsupported: {text}")
 
 
 def domain_save_image_get_xml_desc(session: Any, file: str, flags: int) -> str:
@@ -305,9 +318,10 @@ def domain_save_image_get_xml_desc(session: Any, file: str, flags: int) -> str:
 
 
 def domain_save_image_define_xml(session: Any, file: str, dxml: str, flags: int) -> None:
+    check_flags(flags, 6, "testDomainSaveImageDefineXML", Origin.TEST)
     _image(file)
     text = session.driver.read_guest(dxml).xml(Form(secure=True)).encode()
-    _write(file, MAGIC + struct.pack("=i", len(text)) + text)
+    _write(file, MAGIC + struct.pack("=i", len(text)) + text, f"cannot write domain image '{file}'")
 
 
 def domain_restore(session: Any, from_: str) -> None:
@@ -325,25 +339,14 @@ def domain_restore(session: Any, from_: str) -> None:
 
 def domain_restore_flags(session: Any, from_: str, dxml: str | None, flags: int) -> None:
     check_flags(flags, 0, "testDomainRestoreFlags", Origin.TEST)
+    _no_other(dxml)
     domain_restore(session, from_)
-
-
-def domain_restore_params(session: Any, params: list[Any], flags: int) -> None:
-    domain_restore(session, _file(params))
-
-
-def _file(params: list[Any]) -> str:
-    check_params(params, (("file", str), ("dxml", str)))
-    given = dict(params)
-    if "file" not in given:
-        raise InvalidArg("missing path to the file", origin=Origin.TEST)
-    return str(given["file"])
 
 
 def domain_core_dump(session: Any, dom: Any, to: str, flags: int) -> None:
     """A file that says it is a core."""
     check_flags(flags, 1, "testDomainCoreDumpWithFormat", Origin.TEST)
-    one = _guest(session, dom)
+    one = guest(session, dom)
     one.need_active()
     try:
         with open(to, "wb") as file:
@@ -356,6 +359,6 @@ def domain_core_dump(session: Any, dom: Any, to: str, flags: int) -> None:
 
 
 def domain_core_dump_with_format(session: Any, dom: Any, to: str, dumpformat: int, flags: int) -> None:
+    domain_core_dump(session, dom, to, flags if not dumpformat else flags & ~1)
     if dumpformat:
-        raise OperationFailed("kdump-compressed format is not supported here", origin=Origin.TEST)
-    domain_core_dump(session, dom, to, flags)
+        raise OperationUnsupported("kdump-compressed format is not supported here", origin=Origin.TEST)

@@ -12,7 +12,7 @@ from kvasir.host.hostname import hostname
 from kvasir.testdriver import first
 
 MODEL = "i686"
-CPU_STATS = (("kernel", 34678723400000), ("user", 9797400000), ("idle", 87264900000), ("iowait", 763600000))
+CPU_STATS = (("user", 9797400000), ("kernel", 34678723400000), ("idle", 87264900000), ("iowait", 763600000))
 ONLINE = 0b00010101
 
 
@@ -57,6 +57,7 @@ def connect_baseline_cpu(session: Any, xmlCPUs: list[str], flags: int) -> str:
     """The CPU that all of these hosts have."""
     from kvasir.calls import cpu
 
+    check_flags(flags, 1, "testConnectBaselineCPU", Origin.TEST)
     return cpu.connect_baseline_cpu(session, xmlCPUs, flags)
 
 
@@ -97,7 +98,7 @@ def node_get_free_pages(session: Any, pages: list[int], startCell: int, cellCoun
 
 def node_get_cpu_map(session: Any, need_map: int, need_online: int, flags: int) -> tuple[bytes, int, int]:
     """Which processors are on."""
-    return bytes([ONLINE]) if need_map else b"", 3, 8
+    return bytes([ONLINE]) if need_map else b"", 3 if need_online else 0, 8
 
 
 def node_get_security_model(session: Any) -> tuple[str, str]:

@@ -16,6 +16,10 @@ def _all(session: Any) -> Networks:
 
 
 def _net(session: Any, net: Any) -> Net:
+    return _all(session).by_name(net.name)
+
+
+def _same(session: Any, net: Any) -> Net:
     return _all(session).by_uuid(net.uuid)
 
 
@@ -81,7 +85,7 @@ def network_undefine(session: Any, net: Any) -> None:
 
 
 def network_update(session: Any, net: Any, command: int, section: int, parentIndex: int, xml: str, flags: int) -> None:
-    _all(session).update(_net(session, net), command, section, parentIndex, xml, flags)
+    _all(session).update(_same(session, net), command, section, parentIndex, xml, flags)
 
 
 def network_get_xml_desc(session: Any, net: Any, flags: int) -> str:
@@ -102,8 +106,8 @@ def network_set_autostart(session: Any, net: Any, autostart: int) -> None:
 
 
 def network_is_active(session: Any, net: Any) -> int:
-    return int(_net(session, net).active)
+    return int(_same(session, net).active)
 
 
 def network_is_persistent(session: Any, net: Any) -> int:
-    return int(_net(session, net).persistent)
+    return int(_same(session, net).persistent)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kvasir.calls.filters import passes
-from kvasir.errors import InternalError, OperationInvalid, Origin
+from kvasir.calls.flags import check_flags
+from kvasir.errors import Code, Error, InternalError, InvalidArg, OperationInvalid, Origin, XmlError
 from kvasir.testdriver.pools import Data, Place, Pools, no_volume
 
 TYPES = (
@@ -32,7 +33,7 @@ SOURCES = {
         for n in range(2)
     ),
     "netfs": "".join(
-        f"  <source>\n    <host name='localhost'/>\n    <dir path='{path}'/>\n    <format type='nfs'/>\n  </source>\n"
+        f"  <source>\n    <host name='{{host}}'/>\n    <dir path='{path}'/>\n    <format type='nfs'/>\n  </source>\n"
         for path in ("/testshare",)
     ),
 }
@@ -44,6 +45,10 @@ def _all(session: Any) -> Pools:
 
 
 def _pool(session: Any, pool: Any) -> Place:
+    return _all(session).by_name(pool.name)
+
+
+def _same(session: Any, pool: Any) -> Place:
     return _all(session).by_uuid(pool.uuid)
 
 
@@ -55,8 +60,10 @@ def _wanted(place: Place, flags: int) -> bool:
 
 
 def connect_list_all_storage_pools(session: Any, need_results: int, flags: int) -> tuple[list[Place], int]:
+    if not need_results:
+        return [], len(_all(session).known)  # libvirt's own driver counts without the filters
     found = [place for place in _all(session).known.values() if _wanted(place, flags)]
-    return (found if need_results else []), len(found)
+    return found, len(found)
 
 
 def connect_num_of_storage_pools(session: Any) -> int:
@@ -77,14 +84,28 @@ def connect_list_defined_storage_pools(session: Any, maxnames: int) -> list[str]
 
 def connect_find_storage_pool_sources(session: Any, type: str, srcSpec: str | None, flags: int) -> str:
     """What could be made a pool."""
+    if type == "dir":
+        raise InternalError("unknown storage pool type dir", origin=Origin.TEST)
+    host = None if srcSpec is None else _host_of(type, srcSpec)
     if type not in SOURCES:
-        raise InternalError(
-            f"unknown storage pool type {type}" if type != "netfs" else "hostname must be specified for netfs sources",
-            origin=Origin.TEST,
-        )
-    if type == "netfs" and not srcSpec:
-        raise InternalError("hostname must be specified for netfs sources", origin=Origin.TEST)
-    return f"<sources>\n{SOURCES[type]}</sources>\n"
+        text = f"pool type '{type}' does not support source discovery"
+        message = f"this function is not supported by the connection driver: {text}"
+        raise Error(text, code=Code.NO_SUPPORT, origin=Origin.TEST, message=message)
+    if type == "netfs" and not host:
+        raise InvalidArg("hostname must be specified for netfs sources", origin=Origin.TEST)
+    return f"<sources>\n{SOURCES[type].format(host=host)}</sources>\n"
+
+
+def _host_of(type: str, text: str) -> str | None:
+    from kvasir.xml.reader import read
+
+    root = read(text, "(storage_source_specification)")
+    if root.tag != "source":
+        raise XmlError(f"expecting root element of 'source', not '{root.tag}'", origin=Origin.XML)
+    if type not in TYPES:
+        raise InternalError("missing backend for pool type -1", origin=Origin.STORAGE)
+    host = root.find("host")
+    return host.get("name") if host is not None else None
 
 
 def storage_pool_lookup_by_name(session: Any, name: str) -> Place:
@@ -100,7 +121,7 @@ def storage_pool_lookup_by_volume(session: Any, vol: Any) -> Place:
 
 
 def storage_pool_define_xml(session: Any, xml: str, flags: int) -> Place:
-    return _all(session).define(xml, False)
+    return _all(session).define(xml, False, bool(flags & 1))
 
 
 def storage_pool_create_xml(session: Any, xml: str, flags: int) -> Place:
@@ -159,17 +180,16 @@ def storage_pool_set_autostart(session: Any, pool: Any, autostart: int) -> None:
 
 
 def storage_pool_is_active(session: Any, pool: Any) -> int:
-    return int(_pool(session, pool).active)
+    return int(_same(session, pool).active)
 
 
 def storage_pool_is_persistent(session: Any, pool: Any) -> int:
-    return int(_pool(session, pool).persistent)
+    return int(_same(session, pool).persistent)
 
 
 def _active(session: Any, pool: Any) -> Place:
     place = _pool(session, pool)
-    if not place.active:
-        raise OperationInvalid("storage pool is not active", origin=Origin.TEST)
+    place.need_active()
     return place
 
 
@@ -182,7 +202,10 @@ def storage_pool_list_volumes(session: Any, pool: Any, maxnames: int) -> list[st
 
 
 def storage_pool_list_all_volumes(session: Any, pool: Any, need_results: int, flags: int) -> tuple[list[Data], int]:
-    found = list(_active(session, pool).volumes.values())
+    place = _same(session, pool)
+    if not place.active:
+        raise OperationInvalid("storage pool is not active", origin=Origin.TEST)
+    found = list(place.volumes.values())
     return (found if need_results else []), len(found)
 
 
@@ -213,8 +236,8 @@ def storage_vol_create_xml(session: Any, pool: Any, xml: str, flags: int) -> Dat
 
 
 def storage_vol_create_xml_from(session: Any, pool: Any, xml: str, clonevol: Any, flags: int) -> Data:
-    place = _pool(session, pool)
-    return _all(session).create(place, xml, _all(session).volume(clonevol))
+    check_flags(flags, 4, "testStorageVolCreateXMLFrom", Origin.TEST)
+    return _all(session).create(_pool(session, pool), xml, clonevol)
 
 
 def storage_vol_delete(session: Any, vol: Any, flags: int) -> None:

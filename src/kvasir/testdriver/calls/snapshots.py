@@ -11,6 +11,8 @@ from kvasir.errors import Code, Error, OperationFailed, OperationUnsupported, Or
 from kvasir.qemu.snapshots import document
 from kvasir.qemu.states import Paused, Running, Shutoff, State
 from kvasir.testdriver.guest import Guest
+from kvasir.testdriver.reach import guest
+from kvasir.xml.form import Form
 
 SHARED = (
     *("domain_snapshot_get_xml_desc", "domain_snapshot_num", "domain_snapshot_list_names", "domain_list_all_snapshots"),
@@ -23,6 +25,7 @@ PROCEDURES = {name: getattr(shared, name) for name in SHARED}
 REDEFINE, CURRENT, HALT, DISK_ONLY = 1, 2, 8, 16
 REVERT_RUNNING, REVERT_PAUSED = 1, 2
 CHILDREN, METADATA_ONLY, CHILDREN_ONLY = 1, 2, 4
+NO_DOMAIN = 2
 
 
 class Handle(NamedTuple):
@@ -32,15 +35,10 @@ class Handle(NamedTuple):
     dom: Any
 
 
-def _guest(session: Any, dom: Any) -> Guest:
-    found: Guest = session.driver.lookup_uuid(dom.uuid, dom.name)
-    return found
-
-
 def domain_snapshot_create_xml(session: Any, dom: Any, xml_desc: str, flags: int) -> Handle:
     """Remember the guest as it is."""
     check_flags(flags, 0xFFF, "testDomainSnapshotCreateXML", Origin.TEST)
-    one = _guest(session, dom)
+    one = guest(session, dom)
     tree = session.driver.snapshot_trees.get(one)
     if _points(one):
         raise OperationUnsupported("cannot create snapshot while checkpoint exists", origin=Origin.TEST)
@@ -54,6 +52,8 @@ def domain_snapshot_create_xml(session: Any, dom: Any, xml_desc: str, flags: int
         snap.parent = tree.current.name if tree.current is not None else None
         if not one.active:
             snap.memory = "no"
+        if not flags & DISK_ONLY:
+            _all_disks(snap, one.now)
     tree.add(snap)
     if not flags & REDEFINE or flags & CURRENT:
         tree.set_current(snap)
@@ -63,9 +63,20 @@ def domain_snapshot_create_xml(session: Any, dom: Any, xml_desc: str, flags: int
     return Handle(snap.name, one)
 
 
+def _all_disks(snap: Any, domain: Any) -> None:
+    """Each disk stands in the snapshot, kept inside its image unless said or impossible."""
+    said = {disk.name: disk for disk in snap.disks}
+    snap.disks = []
+    for disk in domain.disks:
+        row = said.get(disk.target) or document.SnapshotDisk(name=disk.target)
+        row.snapshot = row.snapshot or ("no" if disk.readonly or disk.location() is None else "internal")
+        snap.disks.append(row)
+
+
 def domain_revert_to_snapshot(session: Any, snap: Any, flags: int) -> None:
     """Make the guest what it was."""
-    one = _guest(session, snap.dom)
+    check_flags(flags, 7, "testDomainRevertToSnapshot", Origin.TEST)
+    one = guest(session, snap.dom)
     tree = session.driver.snapshot_trees.get(one)
     found = tree.find(snap.name)
     wanted = (
@@ -79,8 +90,8 @@ def domain_revert_to_snapshot(session: Any, snap: Any, flags: int) -> None:
     if found.domain is not None:
         one.config = found.domain.copy()
     if wanted in ("running", "paused"):
+        one.begin(Running.FROM_SNAPSHOT)
         if not was:
-            one.begin(Running.FROM_SNAPSHOT)
             session.driver.event(one, 2, 3)
         one.state, one.reason = State.RUNNING, int(Running.FROM_SNAPSHOT)
         if wanted == "paused":
@@ -94,8 +105,8 @@ def domain_revert_to_snapshot(session: Any, snap: Any, flags: int) -> None:
 
 def domain_snapshot_delete(session: Any, snap: Any, flags: int) -> None:
     """Forget one, it and all below, or all below."""
-    check_flags(flags, 7, "testDomainSnapshotDelete", Origin.TEST)
-    tree = session.driver.snapshot_trees.get(_guest(session, snap.dom))
+    check_flags(flags, 5, "testDomainSnapshotDelete", Origin.TEST)
+    tree = session.driver.snapshot_trees.get(guest(session, snap.dom))
     found = tree.find(snap.name)
     if flags & (CHILDREN | CHILDREN_ONLY):
         for one in reversed(list(tree.below(found))):
@@ -116,8 +127,8 @@ class Checkpoint:
         self.name, self.description, self.parent, self.domain = name, description, parent, domain
         self.created = int(time.time())
 
-    def xml(self) -> str:
-        """As libvirt writes it."""
+    def xml(self, *, whole: bool = True, secure: bool = False) -> str:
+        """As libvirt writes it, with the guest's document or without."""
         from kvasir.xml.compiler import escape
 
         out = [f"<domaincheckpoint>\n  <name>{escape(self.name)}</name>\n"]
@@ -131,7 +142,7 @@ class Checkpoint:
                 out.append(f"    <disk name='{disk.target}' checkpoint='bitmap' bitmap='{escape(self.name)}'/>\n")
             else:
                 out.append(f"    <disk name='{disk.target}' checkpoint='no'/>\n")
-        inside: str = self.domain.xml(pad="  ")
+        inside = self.domain.xml(Form(secure=secure), pad="  ") if whole else ""
         return "".join(out) + f"  </disks>\n{inside}</domaincheckpoint>\n"
 
 
@@ -143,7 +154,7 @@ def _points(one: Guest) -> dict[str, Checkpoint]:
 
 
 def _point(session: Any, checkpoint: Any) -> tuple[Guest, Checkpoint]:
-    one = _guest(session, checkpoint.dom)
+    one = guest(session, checkpoint.dom)
     return one, _find(one, checkpoint.name)
 
 
@@ -170,11 +181,11 @@ def domain_checkpoint_create_xml(session: Any, dom: Any, xml_desc: str, flags: i
     """Of a guest that runs."""
     from kvasir.xml.reader import read
 
-    one = _guest(session, dom)
-    if not one.active:
-        raise OperationUnsupported("cannot create checkpoint for inactive domain", origin=Origin.TEST)
+    one = guest(session, dom)
     if session.driver.snapshot_trees.get(one).known:
         raise OperationUnsupported("cannot create checkpoint while snapshot exists", origin=Origin.TEST)
+    if not one.active:
+        raise OperationUnsupported("cannot create checkpoint for inactive domain", origin=Origin.TEST)
     root = read(xml_desc, "(domain_checkpoint)")
     if root.tag != "domaincheckpoint":
         raise XmlError("expecting root element of 'domaincheckpoint', not '" + root.tag + "'", origin=Origin.XML)
@@ -189,7 +200,8 @@ def domain_checkpoint_create_xml(session: Any, dom: Any, xml_desc: str, flags: i
 
 
 def domain_checkpoint_get_xml_desc(session: Any, checkpoint: Any, flags: int) -> str:
-    return _point(session, checkpoint)[1].xml()
+    point = _point(session, checkpoint)[1]
+    return point.xml(whole=not flags & NO_DOMAIN, secure=bool(flags & 1))
 
 
 def _selected(one: Guest, start: str | None, flags: int) -> list[Checkpoint]:
@@ -204,7 +216,7 @@ def _selected(one: Guest, start: str | None, flags: int) -> list[Checkpoint]:
 
 
 def domain_list_all_checkpoints(session: Any, dom: Any, need_results: int, flags: int) -> tuple[list[Handle], int]:
-    one = _guest(session, dom)
+    one = guest(session, dom)
     found = _selected(one, None, flags)
     return ([Handle(point.name, one) for point in found] if need_results else []), len(found)
 
@@ -218,7 +230,7 @@ def domain_checkpoint_list_all_children(
 
 
 def domain_checkpoint_lookup_by_name(session: Any, dom: Any, name: str, flags: int) -> Handle:
-    one = _guest(session, dom)
+    one = guest(session, dom)
     return Handle(_find(one, name).name, one)
 
 

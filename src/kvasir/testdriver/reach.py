@@ -1,0 +1,71 @@
+"""Which guest of the test driver a call means, and which of its definitions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kvasir.calls.filters import (
+    ACTIVE,
+    AUTOSTART,
+    CHECKPOINT,
+    INACTIVE,
+    NO_AUTOSTART,
+    NO_CHECKPOINT,
+    NO_SNAPSHOT,
+    NOT_SAVED,
+    OTHER,
+    PAUSED,
+    PERSISTENT,
+    RUNNING,
+    SAVED,
+    SHUTOFF,
+    SNAPSHOT,
+    TRANSIENT,
+    passes,
+)
+from kvasir.errors import InvalidArg, OperationInvalid, Origin
+from kvasir.qemu.states import State
+from kvasir.testdriver.guest import Guest
+
+LIVE, CONFIG = 1, 2
+
+
+def guest(session: Any, dom: Any) -> Guest:
+    """The guest that a call names. Raises NoDomain."""
+    found: Guest = session.driver.lookup_uuid(dom.uuid, dom.name)
+    return found
+
+
+def definitions(one: Guest, flags: int) -> list[Any]:
+    """The definitions that a change is for, the live one first. Raises OperationInvalid."""
+    live, config = bool(flags & LIVE), bool(flags & CONFIG)
+    if not live and not config:
+        live, config = one.active, not one.active
+    if live and not one.active:
+        raise OperationInvalid("domain is not running", origin=Origin.DOMAIN)
+    if config and not one.persistent:
+        raise OperationInvalid("transient domains do not have any persistent config", origin=Origin.DOMAIN)
+    return ([one.live] if live else []) + ([one.config] if config else [])
+
+
+def one_definition(one: Guest, flags: int) -> Any:
+    """The one that a call is for. Raises InvalidArg where it is for both."""
+    if flags & (LIVE | CONFIG) == LIVE | CONFIG:
+        text = "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive"
+        raise InvalidArg(text, message=text, origin=Origin.DOMAIN)
+    return definitions(one, flags & (LIVE | CONFIG))[0]
+
+
+def selected(one: Guest, flags: int) -> bool:
+    """Whether a guest passes the filters of a list."""
+    snapshots = bool(one.driver.snapshot_trees.get(one).known)
+    pairs = (
+        (ACTIVE, INACTIVE, one.active), (PERSISTENT, TRANSIENT, one.persistent),
+        (AUTOSTART, NO_AUTOSTART, one.autostart), (SAVED, NOT_SAVED, one.saved),
+        (SNAPSHOT, NO_SNAPSHOT, snapshots), (CHECKPOINT, NO_CHECKPOINT, bool(one.checkpoints)),
+    )  # fmt: skip
+    if not passes(flags, *pairs):
+        return False
+    states = {State.RUNNING: RUNNING, State.PAUSED: PAUSED, State.SHUTOFF: SHUTOFF}
+    mask = RUNNING | PAUSED | SHUTOFF | OTHER
+    return not flags & mask or bool(flags & states.get(one.state, OTHER))
