@@ -82,9 +82,9 @@ def _id(name: str) -> bytes:
 
 def _handles(kind: str) -> list[Any]:
     """Things that a call may be about, by their letters in the table."""
-    guests = [SimpleNamespace(name=name, uuid=_id(name), id=-1) for name in ("web", "off", "test", "nosuch")]
+    guests: list[Any] = [SimpleNamespace(name=name, uuid=_id(name), id=-1) for name in ("web", "off", "test", "nosuch")]
     points = [SimpleNamespace(name=name, dom=dom) for dom in guests[:2] for name in ("s1", "s2", "c1", "nosuch")]
-    return {
+    known: dict[str, list[Any]] = {
         "D": guests, "D?": [None, guests[0]], "D[]": [[], guests[:2], [guests[3]]], "SN": points, "CK": points,
         "N": [SimpleNamespace(name=name, uuid=_id(name)) for name in ("default", "lan", "nosuch")],
         "SP": [SimpleNamespace(name=name, uuid=_id(name)) for name in ("default-pool", "images", "nosuch")],
@@ -93,7 +93,8 @@ def _handles(kind: str) -> list[Any]:
         "SE": [SimpleNamespace(uuid=b"\7" * 16, usageType=0, usageID="x")],
         "NF": [SimpleNamespace(name="f", uuid=b"\7" * 16)], "NB": [SimpleNamespace(portdev="f", filtername="x")],
         "NP": [SimpleNamespace(net=SimpleNamespace(name="default", uuid=_id("default")), uuid=b"\7" * 16)], "U": [_id(name) for name in UUIDS],
-    }.get(kind, [])  # fmt: skip
+    }  # fmt: skip
+    return known.get(kind, [])
 
 
 def _choices(procedure: Procedure, name: str, kind: str) -> list[Any]:
@@ -105,7 +106,14 @@ def _choices(procedure: Procedure, name: str, kind: str) -> list[Any]:
         return DOCUMENTS + [None] * kind.endswith("?")
     found = _handles(kind) or VALUES.get(name)
     if found is None:
-        found = {"s": ["nosuch"], "s?": [None, "nosuch"], "o[]": [b""], "o": [b""], "s[]": [[]]}.get(kind, [0, 1])
+        other: dict[str, list[Any]] = {
+            "s": ["nosuch"],
+            "s?": [None, "nosuch"],
+            "o[]": [b""],
+            "o": [b""],
+            "s[]": [[]],
+        }
+        found = other.get(kind, [0, 1])
     return [one for one in found if one is not None or kind.endswith("?")] if kind == "s" else found
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from kvasir.calls.flags import check_flags
 from kvasir.errors import Code, Error, InvalidArg, OperationInvalid, Origin
+from kvasir.qemu.states import State
 from kvasir.testdriver.guest import Guest
 from kvasir.testdriver.reach import guest
 
@@ -49,7 +50,7 @@ def domain_get_hostname(session: Any, dom: Any, flags: int) -> str:
 
 def domain_get_time(session: Any, dom: Any, flags: int) -> tuple[int, int]:
     one = guest(session, dom)
-    if not one.active:
+    if one.state is not State.RUNNING:
         raise OperationInvalid("domain is not running", origin=Origin.TEST)
     return one.clock
 

@@ -93,7 +93,7 @@ def _map(domain: Any, number: int, maplen: int) -> bytes:
 
 
 def _bits(cpus: Any, maplen: int) -> bytes:
-    value = sum(1 << cpu for cpu in cpus if cpu < maplen * 8)
+    value: int = sum(1 << cpu for cpu in cpus if cpu < maplen * 8)
     return value.to_bytes(maplen, "little")
 
 
