@@ -14,6 +14,7 @@ from kvasir.rpc.programs import Procedure
 RULES: Final = """
 connect_baseline_cpu xmlCPUs:null
 connect_baseline_hypervisor_cpu xmlCPUs:null
+domain_attach pid_value:zero
 domain_block_peek path:empty:disk
 domain_checkpoint_create_xml 4>1:CHECKPOINT_CREATE_REDEFINE_VALIDATE>CHECKPOINT_CREATE_REDEFINE 1!2:CHECKPOINT_CREATE_REDEFINE!CHECKPOINT_CREATE_QUIESCE
 domain_checkpoint_delete 1!4:CHECKPOINT_DELETE_CHILDREN!CHECKPOINT_DELETE_CHILDREN_ONLY

@@ -281,6 +281,8 @@ class Dispatcher:
 
 def _look_at(procedure: programs.Procedure, arguments: dict[str, Any]) -> None:
     """Refuse what libvirt refuses before any driver sees it."""
+    if procedure.program is programs.QEMU:
+        rules.check(procedure, arguments)
     if procedure.program is programs.REMOTE:
         if procedure.name in bounds.NAMES:
             bounds.check(procedure.name, arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvasir.calls.filters import (
     ACTIVE,
@@ -28,6 +28,13 @@ from kvasir.qemu.states import State
 from kvasir.testdriver.guest import Guest
 
 LIVE, CONFIG = 1, 2
+
+
+class Handle(NamedTuple):
+    """A snapshot or checkpoint as the wire names it."""
+
+    name: str
+    dom: Any
 
 
 def guest(session: Any, dom: Any) -> Guest:

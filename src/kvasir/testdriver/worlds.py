@@ -24,6 +24,7 @@ CALLS = (
     "numbers",
     "agent",
     "snapshots",
+    "checkpoints",
     "networks",
     "pools",
     "interfaces",

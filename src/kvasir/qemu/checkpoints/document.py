@@ -6,11 +6,14 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from kvasir.errors import Origin, XmlError
+from kvasir.errors import Origin, SchemaError, XmlError
 from kvasir.qemu.snapshots.document import _line, _text
 from kvasir.xml import Element, Form, attr
 from kvasir.xml.reader import read
 from kvasir.xml.types import ENUM, ULLONG
+
+KNOWN = ("name", "description", "parent", "creationTime", "disks", "domain")
+"""The parts of a checkpoint's document."""
 
 
 class CheckpointDisk(Element, tag="disk"):
@@ -72,6 +75,31 @@ def fail(text: str) -> XmlError:
     return XmlError(text, origin=Origin.DOMAIN_CHECKPOINT)
 
 
+def check(root: Any) -> None:
+    """libvirt holds every checkpoint against its schema. Raises SchemaError in its words."""
+    for name in root.attrib:
+        raise _unfit(f"Invalid attribute {name} for element domaincheckpoint")
+    for node in root:
+        if node.tag not in KNOWN:
+            raise _unfit(f"Element domaincheckpoint has extra content: {node.tag}")
+        name = node.text or ""
+        bad = node.tag == "name" and (not name or "/" in name or name[0] == ".")
+        if bad or (node.tag == "disks" and not all(map(_fits, node))):
+            text = f"Extra element {node.tag} in interleave\nElement domaincheckpoint failed to validate content"
+            raise _unfit(text)
+
+
+def _fits(disk: Any) -> bool:
+    kind = disk.get("checkpoint", "bitmap")
+    known = disk.tag == "disk" and not len(disk) and set(disk.attrib) <= {"name", "checkpoint", "bitmap", "size"}
+    return known and bool(disk.get("name")) and kind in ("no", "bitmap")
+
+
+def _unfit(text: str) -> SchemaError:
+    where = "Unable to validate doc against /usr/share/libvirt/schemas/domaincheckpoint.rng"
+    return SchemaError(f"{where}\n{text}\n", origin=Origin.XML)
+
+
 def parse(document: str, *, redefine: bool = False) -> Checkpoint:
     """Read a document; ``redefine`` (and files) need all of it. Raises XmlError."""
     from kvasir.model.domain import Domain
@@ -79,6 +107,7 @@ def parse(document: str, *, redefine: bool = False) -> Checkpoint:
     root = read(document, "(domain_checkpoint)")
     if root.tag != "domaincheckpoint":
         raise XmlError(f"expecting root element of 'domaincheckpoint', not '{root.tag}'", origin=Origin.XML)
+    check(root)
     name = root.findtext("name")
     if not name and redefine:
         raise fail("a redefined checkpoint must have a name")

@@ -333,7 +333,7 @@ COMMANDS = [
         blockjob,
         description="Without an option: says what the job does.",
         exclusive=tuple(
-            (first, second) for first in ("raw", "info") for second in ("abort", "async", "pivot", "bandwidth")
+            (first, second) for first in ("raw", "info") for second in ("abort", "pivot", "async", "bandwidth")
         ) + tuple(("bytes", second) for second in ("abort", "async", "pivot")),
     ),
     Command(

@@ -110,7 +110,7 @@ def domblkstat(shell: Shell, args: Args) -> None:
     except Error as problem:
         if problem.code != Code.NO_SUPPORT:
             raise
-        shown = shell.attempt(f"Failed to get block stats {domain.name()} {device}", domain.blockStats, device)
+        shown = shell.attempt(f"Failed to get block stats {args.need('domain')} {device}", domain.blockStats, device)
         values = dict(zip(OLD_STATS, shown, strict=True))
     human = args.flag("human")
     if human:

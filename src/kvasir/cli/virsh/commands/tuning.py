@@ -27,21 +27,14 @@ def plain(args: Args) -> bool:
 def setmem(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     size = kibibytes(args)
-    if plain(args):
-        domain.setMemory(size)
-    else:
-        domain.setMemoryFlags(size, shell.affect(args))
+    domain.setMemoryFlags(size, LIVE if plain(args) else shell.affect(args))
 
 
 def setmaxmem(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     size = kibibytes(args)
-    call = (
-        (domain.setMaxMemory, size)
-        if plain(args)
-        else (domain.setMemoryFlags, size, shell.affect(args) | MAXIMUM_MEMORY)
-    )
-    shell.attempt("Unable to change MaxMemorySize", *call)
+    flags = shell.affect(args) | MAXIMUM_MEMORY
+    shell.attempt("Unable to change MaxMemorySize", domain.setMemoryFlags, size, flags)
 
 
 def setvcpus(shell: Shell, args: Args) -> None:
