@@ -7,6 +7,7 @@ from kvasir.cli.virsh.shared import CONFIG, CURRENT, DOMAIN, LIVE, NOT_WITH_CURR
 from kvasir.cli.virsh.shell import Shell
 
 MAXIMUM_MEMORY = 4
+AFFECT_LIVE = 1
 VCPU_MAXIMUM, VCPU_GUEST, VCPU_HOTPLUGGABLE = 4, 8, 16
 
 
@@ -27,7 +28,7 @@ def plain(args: Args) -> bool:
 def setmem(shell: Shell, args: Args) -> None:
     domain = shell.domain(args)
     size = kibibytes(args)
-    domain.setMemoryFlags(size, LIVE if plain(args) else shell.affect(args))
+    domain.setMemoryFlags(size, AFFECT_LIVE if plain(args) else shell.affect(args))
 
 
 def setmaxmem(shell: Shell, args: Args) -> None:
