@@ -101,6 +101,13 @@ async def domain_undefine_flags(session: Session, dom: Any, flags: int) -> None:
         session.driver.undefine(found)
 
 
+def _nvram(found: Guest) -> str | None:
+    """The file of UEFI's variables; where the firmware is chosen at each start it has no place in the definition."""
+    boot = found.config.os
+    chosen = f"{found.driver.paths.qemu.nvram}/{found.name}_VARS.fd" if boot.firmware == "efi" else None
+    return boot.nvram or boot.nvram_file or chosen
+
+
 def _undefine_files(found: Guest, flags: int) -> None:
     paths = found.driver.paths.qemu
     if not found.active:
@@ -118,9 +125,9 @@ def _undefine_files(found: Guest, flags: int) -> None:
         if not flags & MANAGED_SAVE:
             raise OperationInvalid("Refusing to undefine while domain managed save image exists")
         remove(saved)
-    if not found.says("nvram") and not found.says("tpm"):
+    if not any(found.says(word) for word in ("nvram", "tpm", "os firmware=")):
         return
-    nvram = found.config.os.nvram or found.config.os.nvram_file
+    nvram = _nvram(found)
     if nvram and os.path.exists(nvram):
         if flags & NVRAM:
             remove(nvram)

@@ -47,12 +47,44 @@ def _boot(domain: Any, vm: Any) -> None:
         raise ConfigUnsupported("UEFI requires ACPI on this architecture")
     if os.useserial and not getattr(domain, "serials", []):
         raise XmlError("need at least one serial port to use BIOS serial output", origin=Origin.QEMU)
-    if os.loader is not None and os.loader.secure and domain.os.firmware is None:
+    if os.loader is not None and os.loader.secure:
         if not vm.is_q35:
             raise ConfigUnsupported("Secure boot is supported with q35 machine types only")
         smm = domain.features is not None and domain.features.smm_state
-        if not smm:
+        if not smm and os.firmware is None:
             raise ConfigUnsupported("Secure boot requires SMM feature enabled")
+    if os.firmware is not None:
+        _autoselected(os)
+
+
+def _autoselected(os: Any) -> None:
+    """What a guest may say of an image that is chosen for it."""
+    loader = os.loader
+    if loader is not None:
+        given = {
+            "readonly": loader.readonly is not None,
+            "type": loader.type or loader.path,
+            "secure": loader.secure is False,
+        }
+        for name in (name for name, value in given.items() if value):
+            raise _wrong_os(f"loader attribute '{name}' cannot be specified when firmware autoselection is enabled")
+    if os.nvram_template:
+        raise _wrong_os("nvram attribute 'template' cannot be specified when firmware autoselection is enabled")
+    wanted = {feature.name: feature.enabled for feature in os.features}
+    if wanted.get("enrolled-keys") and wanted.get("secure-boot") is False:
+        words = "firmware feature 'enrolled-keys' cannot be enabled when firmware feature 'secure-boot' is disabled"
+        raise _wrong_os(words)
+    nvram = os.nvram or os.nvram_file or os.nvram_dev
+    if nvram and os.firmware != "efi":
+        raise _wrong_os(f"firmware type '{os.firmware}' does not support nvram")
+    if loader is not None and loader.stateless is False and os.firmware != "efi":
+        raise _wrong_os("Only EFI firmware permits NVRAM")
+    if loader is not None and loader.stateless and nvram:
+        raise _wrong_os("NVRAM is not permitted when loader is stateless")
+
+
+def _wrong_os(words: str) -> Error:
+    return Error(words, code=Code.XML_DETAIL, origin=Origin.DOMAIN)
 
 
 def _cpus(domain: Any, vm: Any) -> None:

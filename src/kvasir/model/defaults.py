@@ -17,6 +17,7 @@ from .sysinfo import Iothread, Vcpu
 from .tune import IothreadSched, NumaMemory, Numatune, VcpuSched
 
 _NUMBER = re.compile(r"\s*[+-]?\d+")
+LOADER = ("readonly", "secure", "type", "stateless", "path")
 
 
 def fill_root(domain: Any, vm: Any) -> None:
@@ -61,6 +62,8 @@ def _system(domain: Any, vm: Any) -> None:
     devices_order = any(getattr(d, "boot", None) for d in domain.all_devices())
     if not os.boots and not devices_order:
         os.boots = [BootDevice(dev="hd")]
+    if os.loader is not None and os.firmware is not None and all(getattr(os.loader, name) is None for name in LOADER):
+        os.loader = None
     if os.loader is not None and os.loader.path and os.loader.type is None:
         os.loader.type = "rom"
 
