@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kvasir.cpu import combine
+from kvasir.errors import InvalidArg
 from tests.conftest import DaemonHandle, KvasirDaemon
 
 DOMAIN = """<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>odd</name>
@@ -88,3 +90,8 @@ def test_command_line(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle, tmp_pa
     file.write_text(text.replace("<os>", shared))
     ours, real = (one.virsh("domxml-to-native", "qemu-argv", str(file)) for one in (kvasird, real_libvirtd))
     assert (ours.returncode, ours.stderr) == (real.returncode, real.stderr) == (1, ours.stderr)
+
+
+def test_a_baseline_of_no_processors() -> None:
+    with pytest.raises(InvalidArg, match="No CPUs given"):
+        combine.baseline([])

@@ -108,6 +108,8 @@ def baseline(
     migratable: bool = False,
 ) -> Cpu:
     """The richest CPU that all of these can run, of a hypervisor's models where given. Raises OperationFailed."""
+    if not cpus:
+        raise InvalidArg("No CPUs given", origin=Origin.CPU)
     for at, cpu in enumerate(cpus):
         if cpu.model is None:
             raise InvalidArg(f"no CPU model specified at index {at}", origin=Origin.CPU)
