@@ -41,6 +41,11 @@ def place(vm: Any, device: Any) -> None:
     """Give one device an address for plugging it into the running guest. Raises InternalError when there is no room."""
     from . import pci, ports, usb
 
+    if vm.is_ccw:
+        from . import channels
+
+        if channels.place(vm, device):
+            return
     if usb.is_usb(device):
         usb.place(vm, device)
     elif device.TAG == "channel" and device.target_type == "virtio":

@@ -5,7 +5,7 @@ Imported for guests of other architectures than x86 only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kvasir.devices.address import CcwAddress, PciAddress, SpaprVioAddress, VirtioMmioAddress
@@ -44,19 +44,37 @@ def _register(vm: Any, device: Any, first: int) -> None:
         raise XmlError(f"spapr-vio address 0x{place.reg:x} already in use")
 
 
+ORDER = (
+    "disks",
+    "interfaces",
+    "hostdevs",
+    "videos",
+    "controllers",
+    "inputs",
+    "filesystems",
+    "memballoons",
+    "rngs",
+    "vsocks",
+)
+VIRTIO: dict[str, Callable[[Any], bool]] = {
+    "disk": lambda disk: disk.bus == "virtio",
+    "interface": lambda net: net.type != "hostdev" and net.is_virtio,
+    "hostdev": lambda hostdev: hostdev.type == "scsi_host",
+    "video": lambda video: video.type == "virtio",
+    "controller": lambda controller: controller.type in ("scsi", "virtio-serial"),
+    "input": lambda device: device.bus == "virtio",
+    "filesystem": lambda filesystem: True,
+    "memballoon": lambda balloon: balloon.model == "virtio",
+    "rng": lambda rng: rng.model == "virtio",
+    "vsock": lambda vsock: vsock.model == "virtio",
+}
+"""Which devices of each kind go wherever the machine has its virtio devices."""
+
+
 def virtio(vm: Any) -> Iterator[Any]:
-    """Devices that go wherever the machine has virtio devices, in the order in which they get their places."""
-    domain = vm.domain
-    yield from (disk for disk in domain.disks if disk.bus == "virtio")
-    yield from (net for net in domain.interfaces if net.type != "hostdev" and net.is_virtio)
-    yield from (hostdev for hostdev in domain.hostdevs if hostdev.type == "scsi_host")
-    yield from (video for video in domain.videos if video.type == "virtio")
-    yield from (c for c in domain.controllers if c.type in ("scsi", "virtio-serial"))
-    yield from (device for device in domain.inputs if device.bus == "virtio")
-    yield from domain.filesystems
-    yield from (balloon for balloon in domain.memballoons if balloon.model == "virtio")
-    yield from (rng for rng in domain.rngs if rng.model == "virtio")
-    yield from (vsock for vsock in domain.vsocks if vsock.model == "virtio")
+    """The virtio devices, in the order in which they get their places."""
+    for name in ORDER:
+        yield from (device for device in getattr(vm.domain, name) if VIRTIO[device.TAG](device))
 
 
 def memory_mapped(vm: Any) -> None:
@@ -70,22 +88,42 @@ def memory_mapped(vm: Any) -> None:
 CSSID, LAST = 0xFE, 0xFFFF
 
 
-def channels(vm: Any) -> None:
-    """Give virtio devices of s390 their device numbers. Raises XmlError for one that is taken twice."""
-    if not vm.is_ccw:
-        return
+def _taken(vm: Any) -> set[tuple[int, int, int]]:
     taken: set[tuple[int, int, int]] = set()
     for device in vm.domain.all_devices():
         if isinstance(device.address, CcwAddress) and device.address.devno is not None:
             _reserve(device.address, taken)
-    for device in virtio(vm):
-        if device.address is None:
-            device.address = CcwAddress(type="ccw")
-        place = device.address
-        if isinstance(place, CcwAddress) and place.devno is None:
-            place.cssid, place.ssid = CSSID, 0
-            place.devno = next(number for number in range(LAST + 1) if (CSSID, 0, number) not in taken)
-            _reserve(place, taken)
+    return taken
+
+
+def channels(vm: Any) -> None:
+    """Give virtio devices of s390 their device numbers. Raises XmlError for one that is taken twice."""
+    if vm.is_ccw:
+        taken = _taken(vm)
+        for device in virtio(vm):
+            _channel(device, taken)
+
+
+def place(vm: Any, device: Any) -> bool:
+    """Give one device its number for plugging it into a running guest of s390; False for one that has none. Raises XmlError."""
+    if device.TAG not in VIRTIO or not VIRTIO[device.TAG](device):
+        return False
+    taken = _taken(vm)
+    if isinstance(device.address, CcwAddress) and device.address.devno is not None:
+        _reserve(device.address, taken)
+    else:
+        _channel(device, taken)
+    return isinstance(device.address, CcwAddress)
+
+
+def _channel(device: Any, taken: set[tuple[int, int, int]]) -> None:
+    if device.address is None:
+        device.address = CcwAddress(type="ccw")
+    found = device.address
+    if isinstance(found, CcwAddress) and found.devno is None:
+        found.cssid, found.ssid = CSSID, 0
+        found.devno = next(number for number in range(LAST + 1) if (CSSID, 0, number) not in taken)
+        _reserve(found, taken)
 
 
 def _reserve(place: CcwAddress, taken: set[tuple[int, int, int]]) -> None:
