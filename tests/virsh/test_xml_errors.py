@@ -32,6 +32,7 @@ BROKEN = {
     "equals": "<domain type 'kvm'>\n  <name>g</name>\n</domain>\n",
     "extra": "<dom#ain type='kvm'>\n  <name>g</name>\n</domain>\n",
     "root": "<volume><name>g</name></volume>\n",
+    "prefixed": "<x:domain type='qemu'><name>g</name></x:domain>\n",
     "noname": "<domain type='qemu'><memory>1</memory></domain>\n",
     "badvalue": OK.replace("<vcpu>2<", "<vcpu>two<"),
     "empty": "",
@@ -64,7 +65,7 @@ LOST = {
 SCRIPT = "".join(f"define {{folder}}/{name}.xml\n" for name in BROKEN)
 SCRIPT += "".join(f"create {{folder}}/{name}.xml\n" for name in ("stray", "typo"))
 SCRIPT += "".join(f"define {{folder}}/{name}.xml\ndumpxml x\nundefine x\n" for name in LOST)
-SCRIPT += "".join(f"pool-define {{folder}}/{name}.xml\n" for name in ("stray", "extra"))
+SCRIPT += "".join(f"pool-define {{folder}}/{name}.xml\n" for name in ("stray", "extra", "prefixed"))
 
 
 @pytest.mark.guide(
@@ -142,7 +143,7 @@ def test_virt_xml_validate(kvasird: KvasirDaemon) -> None:
     assert "nosuch" in done.stderr
     assert done.stderr.strip().endswith(f"{folder}/vanish.xml fails to validate")
     for name in BROKEN:
-        if name not in ("root", "noname"):
+        if name not in ("root", "prefixed", "noname"):
             done = validator(folder / f"{name}.xml")
             assert done.returncode in (1, 3), name
             assert f"{name}.xml fails to validate" in done.stderr

@@ -46,7 +46,7 @@ def _for_all(keep: bool, encoding: str | None) -> etree.XMLParser:
 
 def check_root(root: Any, tag: str) -> None:
     """Raises XmlError for another root element. Its namespace does not count, as in libvirt."""
-    name = etree.QName(root).localname
+    name = str(root.tag).rpartition("}")[2]
     if name != tag:
         raise XmlError(f"expecting root element of '{tag}', not '{name}'", origin=Origin.XML)
 
