@@ -31,11 +31,9 @@ OWN = ("leaseshelper", ".leases.lock", "filler", "autostarted", "secrets-encrypt
 
 def content(path: Path) -> str:
     """A document; the job of a guest, and why it runs, may change (a save that failed)."""
-    return (
-        re.sub(r" reason='[^']*'|\n *<job .*/>", "", path.read_text())
-        if path.suffix == ".xml" and not path.is_symlink()
-        else ""
-    )
+    if path.suffix != ".xml" or path.is_symlink():
+        return ""
+    return re.sub(r" reason='[^']*'|\n *<job .*/>", "", path.read_text())
 
 
 def uuid(number: int) -> str:
