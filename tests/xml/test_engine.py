@@ -202,3 +202,15 @@ def test_nested_groups_close_in_order() -> None:
         == "<nest>\n  <x>\n    <y>\n      <on>\n        <c/>\n      </on>\n    </y>\n  </x>\n</nest>\n"
     )
     assert Nest().xml() == "<nest/>\n"
+
+
+@pytest.mark.parametrize("value", ["<a:b/>", "<b z:k='1'/>"])
+def test_metadata_with_a_prefix_that_nobody_declared_is_refused(value: str) -> None:
+    from kvasir.model.domain import Domain
+    from kvasir.qemu.metadata import put
+
+    domain = Domain.from_xml("<domain type='qemu'><name>x</name></domain>")
+    with pytest.raises(XmlError, match="namespace prefix is not declared"):
+        put(domain, value, "k", "urn:x")
+    put(domain, "<b/>", "k", "urn:x")
+    assert domain.metadata is not None

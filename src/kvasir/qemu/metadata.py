@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvasir.errors import InvalidArg
+from kvasir.errors import InvalidArg, XmlError
 
 
 def _find(domain: Any, uri: str) -> Any:
@@ -81,7 +81,10 @@ def put(domain: Any, value: str | None, key: str, uri: str) -> None:
                 new.append(clothed(kid))
         return new
 
-    node = clothed(root)
+    try:
+        node = clothed(root)
+    except ValueError:
+        raise XmlError("(metadata_xml): a namespace prefix is not declared") from None
     node.tail = None
     if domain.metadata is None:
         domain.metadata = etree.Element("metadata")
