@@ -216,13 +216,20 @@ def make_variables(vm: Any, host: Any, reset: bool = False) -> None:
     new = not os.path.exists(path)
     try:
         host.make_folder(os.path.dirname(path), 0o755, keep=True)
-        with open(template, "rb") as source:
-            write_file(path, source.read())
+        write_file(path, _template(template))
     except OSError as error:
         raise SystemFailure(f"Failed to create file '{path}'", error) from error
     host.own(path)
     if new:
         host.stack.callback(_forget, path)
+
+
+def _template(path: str) -> bytes:
+    try:
+        with open(path, "rb") as source:
+            return source.read()
+    except OSError as error:
+        raise SystemFailure(f"Failed to open file '{path}'", error) from error
 
 
 def _forget(path: str) -> None:
