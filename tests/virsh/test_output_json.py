@@ -96,7 +96,7 @@ def test_figures_that_change() -> None:
         assert list(found)[: len(wanted)] == wanted and all(found.values()), line
     assert [one["node"] for one in json.loads(virsh("freepages --all --output json").stdout)] == ["0", "1"]
     assert json.loads(virsh("domifaddr test --output json").stdout) == [
-        {"name": "testnet0", "mac_address": "aa:bb:cc:dd:ee:ff", "protocol": "ipv4", "address": "192.168.122.22/24"}
+        {"name": "testnet0", "mac_address": "aa:bb:cc:dd:ee:ff", "protocol": "ipv4", "address": "192.168.122.3/24"}
     ]
 
 
