@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import PROJECT, KvasirDaemon, TinyGuest, short_folder
 from tests.peers.desktop import drive
+from tests.waiting import until
 
 GUEST = """\
 <domain type='qemu'><name>{name}</name><memory unit='MiB'>160</memory><vcpu>1</vcpu>
@@ -76,6 +77,7 @@ def test_virt_manager_lists_starts_and_shows(kvasird: KvasirDaemon, tiny_guest: 
                 ("logged", "virt-viewer", "notebook show display"),
                 ("shot", "viewer.png"),
             )  # fmt: skip
+            until(lambda: (folder / "events").read_text().count(": disconnect ") >= 2, "both programs have gone")
         finally:
             watch.terminate()
             watch.wait()
