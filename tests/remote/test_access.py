@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,10 +49,10 @@ def site(pair: Pair, root: Path) -> Iterator[Pair]:
         pytest.skip("no polkitd or no dbus-daemon here (packages polkitd, dbus)")
     folder = pair.server.folder
     rules = pair.server.etc / "polkit-1/rules.d/10-test.rules"
-    rules.parent.mkdir(parents=True)
+    rules.parent.mkdir(parents=True, exist_ok=True)
     rules.write_text(RULES)
     actions = folder / "actions"
-    actions.mkdir()
+    actions.mkdir(exist_ok=True)
     text = subprocess.run(
         [str(PROJECT / ".venv/bin/python"), "-m", "kvasir.daemon", "--polkit-policy"],
         capture_output=True,
@@ -61,23 +62,31 @@ def site(pair: Pair, root: Path) -> Iterator[Pair]:
     (actions / "kvasir.policy").write_text(text)
     pair.server.env["DBUS_SYSTEM_BUS_ADDRESS"] = f"unix:path={folder}/bus"
     children = [bus.start(folder)]
-    log = folder / "polkit.log"
     script = f"mount --bind {actions} /usr/share/polkit-1/actions && exec {POLKITD} --no-debug"
-    with open(log, "w") as stream:
-        children.append(
-            subprocess.Popen(
-                pair.server.command("sh", "-c", script),
-                env={**os.environ, **pair.server.env},
-                stdout=stream,
-                stderr=stream,
-                text=True,
-            )
-        )
-    until(lambda: "Acquired" in log.read_text() or subprocess_known(pair))
-    yield pair
-    for child in reversed(children):
-        child.terminate()
-        child.wait(10)
+    try:
+        until(lambda: serves(pair, script, children), lambda: (folder / "polkit.log").read_text())
+        yield pair
+    finally:
+        for child in reversed(children):
+            child.terminate()
+            child.wait(10)
+
+
+def serves(pair: Pair, script: str, children: list[subprocess.Popen[str]]) -> bool:
+    """Whether a polkitd comes up that knows our actions; Debian's dies at its start now and then."""
+    env = {**os.environ, **pair.server.env}
+    with open(pair.server.folder / "polkit.log", "a") as log:
+        one = subprocess.Popen(pair.server.command("sh", "-c", script), env=env, stdout=log, stderr=log, text=True)
+    children.append(one)
+    end = time.monotonic() + 20
+    while time.monotonic() < end and one.poll() is None:
+        if subprocess_known(pair):
+            return True
+        time.sleep(0.2)
+    if one.poll() is None:
+        one.kill()
+    one.wait()
+    return False
 
 
 def subprocess_known(pair: Pair) -> bool:

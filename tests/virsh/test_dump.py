@@ -66,8 +66,12 @@ undefine b
     "virsh-dump-format-kdump-zlib", "virsh-dump-format-kdump-lzo", "virsh-dump-format-kdump-snappy",
     "virsh-dump-arg-corefilepath", "virsh-dump-crash-utility", "virsh-domjobinfo", "virsh-domjobinfo-opt-completed",
 )  # fmt: skip
+@pytest.mark.flaky(reruns=5)
 def test_dumps(kvasird: KvasirDaemon, real_libvirtd: DaemonHandle) -> None:
-    """Each way to dump, in all four cells; this host's QEMU knows no lzo and snappy, and both daemons say so."""
+    """Each way to dump, in all four cells; this host's QEMU knows no lzo and snappy, and both daemons say so.
+
+    The C virsh hangs on libvirtd now and then, after a dump to kdump-zlib: one run of four.
+    """
 
     def prepare(daemon: DaemonHandle) -> None:
         (daemon.folder / "b.xml").write_text(GUEST)
