@@ -34,7 +34,7 @@ def impact(who: Guest, flags: int) -> tuple[bool, bool]:
 
     Before a running guest is touched, FileFailure says which of its files cannot be written.
     """
-    live, config = _meant(who, flags)
+    live, config = meant(who, flags)
     if live:
         who.driver.status.rehearse(who.name)
         if config:
@@ -42,7 +42,8 @@ def impact(who: Guest, flags: int) -> tuple[bool, bool]:
     return live, config
 
 
-def _meant(who: Guest, flags: int) -> tuple[bool, bool]:
+def meant(who: Any, flags: int) -> tuple[bool, bool]:
+    """(live, config) of a guest of any driver, with CURRENT resolved. Raises OperationInvalid."""
     live, config = bool(flags & LIVE), bool(flags & CONFIG)
     if not live and not config:
         live, config = who.active, not who.active
@@ -58,7 +59,7 @@ def one(who: Guest, flags: int) -> tuple[Any, bool]:
     if flags & LIVE and flags & CONFIG:
         text = "Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive"
         raise InvalidArg(text, message=text)
-    live, _ = _meant(who, flags)
+    live, _ = meant(who, flags)
     return (who.live if live else who.config), live
 
 

@@ -139,6 +139,18 @@ def remove(*paths: str) -> None:
                     raise
 
 
+def remove_linked(path: str, link: str) -> None:
+    """Remove a document and the link to it, or neither; the document goes last. Raises FileFailure."""
+    linked = os.path.islink(link)
+    remove(link)
+    try:
+        remove(path)
+    except FileFailure:
+        if linked:
+            make_link(path, link)
+        raise
+
+
 def discard(*paths: str) -> None:
     """Remove files where nothing can be done about one that stays: it is named in the log."""
     for path in paths:

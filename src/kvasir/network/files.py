@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kvasir.errors import Error, XmlError
-from kvasir.host.files import FileFailure, banner, discard, make_link, remove, write_file
+from kvasir.host.files import banner, discard, make_link, remove, remove_linked, write_file
 from kvasir.model.network import Network
 from kvasir.model.network_port import Port
 from kvasir.xml.form import INACTIVE, STORED
@@ -52,14 +52,7 @@ class Files:
 
     def delete(self, name: str) -> None:
         """Remove the document and its link, or neither."""
-        linked = os.path.islink(self.link(name))
-        remove(self.link(name))
-        try:
-            remove(self.config(name))
-        except FileFailure:
-            if linked:
-                make_link(self.config(name), self.link(name))
-            raise
+        remove_linked(self.config(name), self.link(name))
 
     def save_status(self, net: VirtualNetwork) -> None:
         """Keep what is needed to take the running network up again."""

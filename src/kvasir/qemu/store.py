@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from kvasir.host.beside import Beside
 from kvasir.host.files import (
     NEW,
-    FileFailure,
     banner,
     discard,
     failing,
     make_link,
     rehearse,
     remove,
+    remove_linked,
     sync_folder,
     write_file,
 )
@@ -168,14 +168,7 @@ class Store:
 
         Raises FileFailure."""
         self._changes += 1
-        linked = os.path.islink(self.link(name))
-        remove(self.link(name))
-        try:
-            remove(self.path(name))
-        except FileFailure:
-            if linked:
-                make_link(self.path(name), self.link(name))
-            raise
+        remove_linked(self.path(name), self.link(name))
         for folder in (self.autostart, self.etc):
             self._folders.soon(folder)
 

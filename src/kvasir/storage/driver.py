@@ -11,7 +11,7 @@ from typing import Any
 
 from kvasir.errors import Error, InternalError, OperationFailed, OperationInvalid, Origin, XmlError
 from kvasir.events import Bus, PoolLifecycle, PoolRefresh
-from kvasir.host.files import FileFailure, banner, discard, make_link, remove, write_file
+from kvasir.host.files import banner, discard, make_link, remove, remove_linked, write_file
 from kvasir.model.storage import Pool
 from kvasir.xml.form import STORED
 from kvasir.xml.reader import read
@@ -331,20 +331,9 @@ class StorageDriver:
         """Forget a pool that does not run."""
         async with self._writing:
             self._need_stopped(pool)
-            await asyncio.to_thread(self._remove_files, pool.name)
+            await asyncio.to_thread(remove_linked, self._file(pool.name), self._link(pool.name))
             self._forget(pool)
         self.publish(pool, UNDEFINED)
-
-    def _remove_files(self, name: str) -> None:
-        """Configuration and link, or neither."""
-        linked = os.path.islink(self._link(name))
-        remove(self._link(name))
-        try:
-            remove(self._file(name))
-        except FileFailure:
-            if linked:
-                make_link(self._file(name), self._link(name))
-            raise
 
     async def set_autostart(self, pool: StoragePool, on: bool) -> None:
         """Start the pool with the daemon, or no longer."""

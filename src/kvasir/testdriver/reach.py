@@ -23,7 +23,8 @@ from kvasir.calls.filters import (
     TRANSIENT,
     passes,
 )
-from kvasir.errors import InvalidArg, OperationInvalid, Origin
+from kvasir.calls.guests import meant
+from kvasir.errors import InvalidArg, Origin
 from kvasir.qemu.states import State
 from kvasir.testdriver.guest import Guest
 
@@ -45,13 +46,7 @@ def guest(session: Any, dom: Any) -> Guest:
 
 def definitions(one: Guest, flags: int) -> list[Any]:
     """The definitions that a change is for, the live one first. Raises OperationInvalid."""
-    live, config = bool(flags & LIVE), bool(flags & CONFIG)
-    if not live and not config:
-        live, config = one.active, not one.active
-    if live and not one.active:
-        raise OperationInvalid("domain is not running", origin=Origin.DOMAIN)
-    if config and not one.persistent:
-        raise OperationInvalid("transient domains do not have any persistent config", origin=Origin.DOMAIN)
+    live, config = meant(one, flags)
     return ([one.live] if live else []) + ([one.config] if config else [])
 
 
